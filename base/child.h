@@ -1,0 +1,30 @@
+/* child.h: killable child processes that answer in frames. The parent keeps what must survive (the
+ * database); the child does what may hang or die (compilers, drivers, kernels).
+ *
+ * A child is this same program started as `hone @child NAME` with a socket at descriptor 3. A frame
+ * is a 4-byte little-endian length and that many bytes (one JSON document, at most 64 MiB). The
+ * program's path is $HONE_PROGRAM when set (tests), else /proc/self/exe. The child dies with its
+ * parent (PR_SET_PDEATHSIG). What it writes to stderr is kept (the last 4 KiB) for messages. */
+#pragma once
+#include "base/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CHILD_FD = 3 };
+
+struct child;
+enum status child_open(const char *name, struct child **out, struct error *err);
+void child_close(struct child *child); /* SIGTERM, 200 ms, SIGKILL, reaped; NULL is fine */
+
+/* Send one frame. CRASHED when the child is gone. */
+enum status child_send(struct child *child, const void *bytes, size_t size, struct error *err);
+/* Wait for one frame until deadline_ns from now (<= 0: for ever). *bytes is NUL-terminated, caller
+ * frees. TIMEOUT: the child still lives, the caller kills it by child_close. CRASHED: how it died
+ * ("killed by signal 11") and the end of its stderr. INTERRUPTED only when *interrupt (may be NULL)
+ * becomes non-zero while waiting. */
+enum status child_receive(struct child *child, int64_t deadline_ns, char **bytes, size_t *size,
+                          const volatile int *interrupt, struct error *err);
+
+/* On the child's side: frames on descriptor 3. IO at end of file: the parent is gone, exit quietly. */
+enum status child_side_receive(char **bytes, size_t *size, struct error *err);
+enum status child_side_send(const void *bytes, size_t size, struct error *err);

@@ -1,0 +1,23 @@
+/* path.h: where things live, and whole files in and out. XDG rules: relative values are ignored,
+ * folders are created with mode 0700. */
+#pragma once
+#include "base/status.h"
+#include <stddef.h>
+
+char *path_cache(const char *name); /* $XDG_CACHE_HOME/hone/name (default ~/.cache); caller frees */
+char *path_data(const char *name);  /* $XDG_DATA_HOME/hone/name (default ~/.local/share) */
+enum status path_make_folder(const char *folder, struct error *err);       /* mkdir -p, 0700 */
+enum status path_make_parent(const char *file, struct error *err);
+/* The whole file; *bytes is NUL-terminated beyond *size; caller frees. At most limit bytes. */
+enum status path_read(const char *file, size_t limit, char **bytes, size_t *size, struct error *err);
+/* Write beside and rename, so that a reader sees the old file or the new one; fsynced. */
+enum status path_write(const char *file, const void *bytes, size_t size, struct error *err);
+
+/* A read-only mapping of a regular file. Folders, pipes and devices are refused. The size is taken once;
+ * a file that shrinks later would fault: see map_guard. */
+struct map {
+    const unsigned char *bytes;
+    size_t size;
+};
+enum status map_open(const char *file, struct map *map, struct error *err);
+void map_close(struct map *map);
