@@ -1,0 +1,59 @@
+# hone: `make demo` shows it all, `make test` proves it. `make show` prints what was resolved.
+
+PREFIX   ?= /usr/local
+B        ?= build
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+WARN      = -Wall -Wextra $(if $(CI),-Werror)
+PACKAGES  = sqlite3 jansson popt libpcre2-8 zlib
+VERSION  := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
+CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -DHONE_VERSION='"$(VERSION)"'
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+LIBS       = $(shell pkg-config --libs $(PACKAGES)) -lOpenCL -lm -lpthread -ldl
+
+ROOMS   = base device kernels results tuner runtime
+SOURCES = $(foreach r,$(ROOMS),$(wildcard $(r)/*.c $(r)/*/*.c))
+OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(B)/embedded.o
+CLI     = $(patsubst %.c,$(B)/%.o,$(wildcard cli/*.c))
+TESTS   = $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c tests/test_*.c))
+EMBED   = $(wildcard kernels/*.cl kernels/*.clh kernels/*/*.cl kernels/*/*.clh results/schema.sql plots/*.gp plots/*.html)
+EMBED_H = $(wildcard kernels/*.c kernels/*/*.c kernels/*.def)
+
+# The program.
+all: $(B)/hone
+
+$(B)/hone: $(CLI) $(B)/libhone.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+$(B)/libhone.a: $(OBJECTS)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(CFLAGS) $(WARN) $(CPPFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Kernel sources, the schema and plot scripts travel inside the program; C files only as a hash.
+$(B)/embedded.c: docs/embed.sh $(EMBED) $(EMBED_H)
+	@mkdir -p $(@D)
+	sh docs/embed.sh "$(EMBED)" "$(EMBED_H)" > $@
+
+$(B)/embedded.o: $(B)/embedded.c
+	$(CC) -std=gnu17 -O1 $(CPPFLAGS) -c -o $@ $<
+
+# Every tests/<room>/test_<file>.c is one Criterion program.
+$(B)/tests/%: tests/%.c $(B)/libhone.a $(B)/tests/support.o
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(CFLAGS) $(WARN) $(CPPFLAGS) $(PKG_CFLAGS) -MMD -MP -o $@ $< $(B)/tests/support.o $(B)/libhone.a $(LIBS) -lcriterion $(LDFLAGS)
+
+# What was resolved.
+show:
+	@echo "CC       $(CC)"; echo "VERSION  $(VERSION)"; echo "PREFIX   $(PREFIX)"
+	@echo "CFLAGS   $(CFLAGS) $(WARN) $(PKG_CFLAGS)"; echo "LIBS     $(LIBS)"
+	@echo "SOURCES  $(words $(SOURCES)) files"; echo "TESTS    $(words $(TESTS)) programs"; echo "EMBED    $(EMBED)"
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all show clean
+.DELETE_ON_ERROR:
+-include $(OBJECTS:.o=.d) $(CLI:.o=.d) $(TESTS:=.d)
