@@ -1,0 +1,75 @@
+/* device.h: find, describe and open OpenCL devices. Together with memory.h and program.h the only
+ * place that knows OpenCL; nothing here names a CL type.
+ *
+ * An open device is a context and one in-order queue with profiling. One thread at a time. */
+#pragma once
+#include "base/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum feature {
+#define FEATURE(name, meaning) FEATURE_##name,
+#include "device/features.def"
+#undef FEATURE
+    FEATURES
+};
+enum { FEATURE_NONE = -1 }; /* "needs nothing" in tables of parameter values */
+
+const char *feature_name(enum feature f);
+const char *feature_meaning(enum feature f);
+
+enum device_type { DEVICE_CPU, DEVICE_GPU, DEVICE_OTHER };
+
+/* Everything that is known without opening the device. */
+struct device_info {
+    char platform[128], platform_version[160];
+    char vendor[128], name[256], driver[128], c_version[128];
+    char architecture[96]; /* "x86_64 family 6 model 143", "compute capability 9.0", "" */
+    enum device_type type;
+    int compute_units;
+    int clock_mhz;
+    size_t max_work_group;    /* work-items */
+    size_t max_local[3];      /* work-items per dimension */
+    size_t global_bytes, max_alloc_bytes, local_bytes;
+    size_t cache_bytes;       /* last level; of the host's sysfs where the device is the host CPU */
+    size_t line_bytes;
+    size_t image_width, image_height; /* 2D limits in texels; 0: no images */
+    size_t align_bytes;       /* base address alignment */
+    char uuid[48];            /* provenance only; "" when the driver tells none */
+    char *extensions;         /* space separated; owned */
+    char model_key[512];      /* platform|vendor|name|architecture|units|cache: what records are kept by */
+    char version_key[384];    /* driver and platform version */
+};
+
+/* Every device of every platform, CPUs last. DEVICE with the Debian package to install when there is
+ * none. The list is freed by device_list_free. */
+enum status device_list(struct device_info **list, size_t *n, struct error *err);
+void device_list_free(struct device_info *list, size_t n);
+
+struct device;
+
+/* selector: NULL or "" = the first of the list; a number = its index; else a part of the name or
+ * platform (case-insensitive, must be unambiguous). Features come from the cache folder
+ * (features/<hash of model and version>) or are found now, in a child. */
+enum status device_open(const char *selector, struct device **out, struct error *err);
+/* The same without finding features (none are set): for the child that finds them. */
+enum status device_open_bare(const char *selector, struct device **out, struct error *err);
+void device_close(struct device *device); /* NULL is fine */
+
+const struct device_info *device_describe(const struct device *device);
+size_t device_index(const struct device *device);
+/* FEATURE_NONE is always there. */
+bool device_has(const struct device *device, int feature);
+void device_set_features(struct device *device, uint64_t bits); /* tests and the child: bit f = feature f */
+uint64_t device_features(const struct device *device);
+
+/* The features of device number `index`, found in a child or taken from the cache; a feature whose
+ * test hangs or crashes is absent and the others are still found. */
+enum status device_find_features(size_t index, uint64_t *bits, struct error *err);
+/* Main of the child `hone @child features`: frames {"device": index, "feature": name} in,
+ * {"has": bool, "why": sentence} out. Returns the exit code. */
+int device_feature_child(void);
+
+/* Wait until the queue is empty. DEVICE when the device is lost. */
+enum status device_finish(struct device *device, struct error *err);
