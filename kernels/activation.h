@@ -1,0 +1,17 @@
+/* activation.h: how activations lie in memory, and how class i8 rounds them.
+ *
+ * X and C are stored token by token, f32: X[N][K], C[N][M]. In class i8 a row of X of K values with
+ * groups of G is one block of activation_row_bytes:
+ *
+ *     K × int8 codes | K/G × f32 scale | K/G × f32 sum of the codes
+ *
+ *   scale = max |x| / 127 of the group (0: all codes 0), code = rint(x / scale), ties to even,
+ *   x ≈ scale · code. G is the weights' group size. */
+#pragma once
+#include "kernels/kernel.h"
+
+size_t activation_row_bytes(enum class_id class, int64_t k, int group);
+/* The same rounding as the device's quant_act, on the host. */
+void activation_quantise(const float *x, int64_t k, int group, void *row);
+/* The values that class `class` really multiplies with: f32 as they are, i8 rounded and widened. */
+void activation_dequantise(enum class_id class, const void *row, int64_t k, int group, double *x);

@@ -1,0 +1,67 @@
+/* check.h: right before fast. One configuration on one problem against the reference; tuner, tests
+ * and engine call it.
+ *
+ * Two gates (constants in check.c, changed only with a derivation):
+ *   per element   |y − ref| ≤ c·u·Σ|w·x|,  u = 2⁻²⁴, c = 4·√K (f32, f32x3, i8) or 16·√K (tf32, f16)
+ *   as a whole    NMSE ≤ 1e-11 (f32), ≤ 1e-10 (others)
+ * The reference is plain C with fp64 sums on the class's own inputs. Inputs are random with a few
+ * large columns. Outputs are NaN-poisoned before each run, with guard zones on both sides. */
+#pragma once
+#include "kernels/op.h"
+
+enum { GUARD_BYTES = 4096 };
+
+/* What was found. A verdict is a pass when `failed` is "". */
+struct verdict {
+    double nmse;          /* Σ(y−ref)² / Σref² over all judged elements */
+    double worst;         /* largest |y−ref| / bound; ≤ 1 passes */
+    int64_t judged;       /* elements compared one by one */
+    double sum_error, sum_reference; /* numerator and denominator of nmse */
+    char failed[300];     /* "" or which gate, where, numbers */
+};
+
+/* One problem with its inputs, on a device. Host memory of an operand is what the family's fill made. */
+struct check_case {
+    struct device *device;
+    struct problem problem;
+    uint64_t seed;
+    unsigned char *host[OPERANDS];  /* inputs as filled; outputs as read back after check_run */
+    size_t bytes[OPERANDS];
+    int n_copies;                   /* copies of the weights operand on the device, for cold timing */
+    struct arena *arena;
+    struct view *view;              /* [copy][operand]: only weights differ between copies */
+    struct image *image[OPERANDS];  /* where a configuration asks for one; made on demand */
+    struct view scratch;
+    struct arena *scratch_arena;
+    void *reference;                /* the family's own cache, freed by free() … */
+    void (*reference_close)(void *); /* … or by this when not NULL */
+};
+
+/* Fill inputs, put them on the device, n_copies of the weights (at least 1). */
+enum status check_open(struct device *device, const struct problem *problem, uint64_t seed,
+                       int n_copies, struct check_case **out, struct error *err);
+void check_close(struct check_case *c); /* NULL is fine */
+
+/* Poison outputs, restore INOUT operands, run once on copy 0, read back, look at guards, judge.
+ * whole: every element; else every element where that is cheap, else whole rows, first and last among
+ * them, and random projections of all elements. WRONG with the sentence when a gate fails. */
+enum status check_run(struct check_case *c, struct op *op, bool whole, struct verdict *verdict,
+                      struct error *err);
+/* Enqueue one run on copy i mod n_copies, for timing. */
+enum status check_enqueue(struct check_case *c, struct op *op, int i, struct error *err);
+/* Judge the outputs that the last (timed) runs wrote, without running again. */
+enum status check_after(struct check_case *c, struct op *op, struct verdict *verdict, struct error *err);
+
+/* A small ragged relative of the problem: same weights, class, layout, choices; sizes cut down and not
+ * multiples of any tile. */
+void check_ragged(const struct problem *problem, struct problem *small);
+
+/* For the families' judge functions: compare one element. Records the first failure. terms = K. */
+void verdict_element(struct verdict *v, enum class_id class, int64_t terms, double y, double reference,
+                     double magnitude, int64_t row, int64_t column);
+/* After the last element: computes nmse and applies its gate. */
+void verdict_finish(struct verdict *v, enum class_id class);
+
+/* The class's own error against f32 on this problem (NMSE of the two references). */
+enum status check_class_error(const struct problem *problem, uint64_t seed, double *nmse,
+                              struct error *err);

@@ -1,0 +1,28 @@
+/* op.h: a configuration made runnable. Built once per (configuration, compile-time part of the
+ * problem), run on any problem that shares those: the engine runs one op at N = 1, 2, 3 … */
+#pragma once
+#include "kernels/kernel.h"
+
+struct op;
+
+/* Build the program for this configuration and problem. BUILD, LAUNCH. `prefix` renames all symbols
+ * ("" normally). The op holds its program; the caller closes it. */
+enum status op_open(struct device *device, const struct config *config, const struct problem *problem,
+                    struct op **out, struct error *err);
+void op_close(struct op *op); /* NULL is fine */
+const struct config *op_config(const struct op *op);
+int64_t op_build_ns(const struct op *op);
+void op_keep(struct op *op); /* program_keep of its program: call after the first run */
+
+/* Scratch that a run of this problem needs. */
+size_t op_scratch_bytes(const struct op *op, const struct problem *problem);
+
+/* Enqueue all stages. operands: one view per operand of the family, in order (arena NULL = absent);
+ * images (only where the configuration asks; else NULL) replace the view of the same index;
+ * scratch at least op_scratch_bytes. The problem must share the compile-time part with the op's. */
+enum status op_run(struct op *op, const struct problem *problem, const struct view *operands,
+                   struct image *const *images, struct view scratch, struct error *err);
+
+/* The source that is compiled, includes resolved, and the options; the caller frees both. */
+enum status op_source(const struct config *config, const struct problem *problem, char **source,
+                      char **options, struct error *err);
