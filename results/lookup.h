@@ -1,0 +1,36 @@
+/* lookup.h: which configuration answers a problem. Rules in order:
+ *
+ *   exact      same device model, version and source key, same problem, class, layout
+ *   near-n     same weights and layout, nearest n
+ *   near-shape nearest other sizes (distance = Σ |ln(a/b)| over numeric fields)
+ *   elsewhere  the same device model under another version or source key
+ *   profile    a shipped profile of the same architecture
+ *   default    the family's own (the caller's affair: NOTHING is returned)
+ *
+ * Text fields of the problem must be equal in all rules. What is not exact is a hint: the caller checks
+ * it on first use and remembers (facts of kind "check"). */
+#pragma once
+#include "results/store.h"
+
+enum lookup_rule {
+    LOOKUP_EXACT, LOOKUP_NEAR_N, LOOKUP_NEAR_SHAPE, LOOKUP_ELSEWHERE, LOOKUP_PROFILE, LOOKUP_RULES
+};
+extern const char *const lookup_rule_names[LOOKUP_RULES];
+
+struct lookup_query {
+    const char *model, *version;          /* of the device */
+    const char *family, *problem, *class_name, *layout; /* layout NULL: any */
+    /* The source key of a variant as this program has it; "" when it has no such variant. */
+    const char *(*source_key)(void *context, const char *variant);
+    /* May this record be used on this problem here (parameters known, features there, constraints)? */
+    bool (*usable)(void *context, const char *variant, const char *config);
+    void *context;
+};
+struct lookup_answer {
+    enum lookup_rule rule;
+    struct evaluation record;    /* evaluation_free */
+    struct evaluation runner_up; /* id 0: none */
+};
+/* NOTHING when no rule answers. */
+enum status lookup(struct store *store, const struct lookup_query *query, struct lookup_answer *answer,
+                   struct error *err);
