@@ -16,7 +16,7 @@ SOURCES = $(foreach r,$(ROOMS),$(wildcard $(r)/*.c $(r)/*/*.c))
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(B)/embedded.o
 CLI     = $(patsubst %.c,$(B)/%.o,$(wildcard cli/*.c))
 TESTS   = $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c tests/test_*.c))
-EMBED   = $(wildcard kernels/*.cl kernels/*.clh kernels/*/*.cl kernels/*/*.clh results/schema.sql plots/*.gp plots/*.html)
+EMBED   = $(wildcard tuner/*.cl kernels/*.cl kernels/*.clh kernels/*/*.cl kernels/*/*.clh results/schema.sql results/profiles/*.profile plots/*.gp plots/*.html)
 EMBED_H = $(wildcard kernels/*.c kernels/*/*.c kernels/*.def)
 
 # The program.

@@ -1,0 +1,76 @@
+/* measure.h: the measuring protocol. What is timed and what the time is are behind two functions, so
+ * that a fake clock can prove the rules. Constants stand on top of measure.c with their reasons. */
+#pragma once
+#include "kernels/check.h"
+
+/* Something that can be run and timed. run: `repeats` runs back to back (operands rotating), the time
+ * of one in ns. */
+struct subject {
+    enum status (*run)(void *context, int repeats, double *time_ns, struct error *err);
+    void *context;
+};
+
+struct sample_set {
+    double *time_ns;    /* one per sample: time of one run */
+    size_t n, capacity;
+    double median, low, high;
+    double canary;      /* median of the canary beside, relative to its settled value; 1 = undisturbed */
+    int discarded;      /* samples thrown away because the canary drifted */
+};
+void sample_set_free(struct sample_set *s);
+
+/* The canary: a frozen kernel that runs beside every sample (its own source, never tuned). */
+struct canary;
+enum status canary_open(struct device *device, struct canary **out, struct error *err);
+void canary_close(struct canary *canary);
+struct subject canary_subject(struct canary *canary);
+
+struct measuring {
+    struct subject subject, canary;
+    double canary_settled_ns;  /* from measure_settle */
+    double incumbent_ns;       /* best so far; INFINITY: none. Racing compares with it */
+    int64_t budget_ns;         /* at most this long for one candidate's samples */
+};
+/* Warm up until two consecutive medians of 5 canary runs differ < 2 %, at most 3 s. */
+enum status measure_settle(struct subject canary, double *settled_ns, struct error *err);
+/* Race: one sample, dropped when > 1.6 × incumbent; a second later, dropped when > 1.25 ×; then up to
+ * the full number. *abandoned says that it was dropped (the samples are kept, censored). */
+enum status measure_race(const struct measuring *m, struct sample_set *out, bool *abandoned,
+                         struct error *err);
+/* Finalists, interleaved round by round until their intervals part or they agree within 1 %, at most
+ * 20 rounds. subjects[i] adds to sets[i]. */
+enum status measure_finals(struct subject canary, double canary_settled_ns,
+                           const struct subject *subjects, size_t n, struct sample_set *sets,
+                           struct error *err);
+
+/* A case and an op as a subject: cold (copies rotate) when the case has copies. */
+struct timed_op {
+    struct check_case *c;
+    struct op *op;
+    int turn;
+    bool host_clock; /* events do not agree with the host clock on this device */
+};
+struct subject timed_op_subject(struct timed_op *t);
+/* Do events agree with the host clock within 5 % on runs of a few ms? Checked once per device. */
+enum status measure_clocks_agree(struct device *device, bool *agree, struct error *err);
+/* Copies of the weights so that they exceed the last-level cache (bounded by memory). */
+int measure_copies(const struct device *device, const struct problem *problem);
+
+/* Ceilings of a device, measured in the same run. */
+struct ceiling {
+    double read_gbps;   /* best of the read family at this working-set size */
+    double gflops;      /* FMA chain */
+    double giops;       /* int8 dot chain (operations, multiply and add counted as two); 0: no such */
+    double launch_ns;   /* empty kernel */
+};
+struct ceilings;  /* opened once per run: keeps programs, remembers results by working-set size */
+enum status ceilings_open(struct device *device, struct ceilings **out, struct error *err);
+void ceilings_close(struct ceilings *ceilings);
+/* For a working set of that many bytes (the copies of the weights count once each). */
+enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
+                             struct error *err);
+/* Median time of an empty kernel with this many work-groups of this size. */
+enum status ceilings_floor(struct ceilings *ceilings, size_t groups, size_t local, double *floor_ns,
+                           struct error *err);
+/* The larger of canonical bytes / time over the read ceiling and operations / time over compute. */
+double ceiling_share(const struct ceiling *ceiling, const struct cost *cost, double time_ns);

@@ -1,0 +1,26 @@
+/* session.h: the story of a tuning session: every evaluation is committed before the next begins, a
+ * killed session continues, a finished one re-checks its winners. */
+#pragma once
+#include "tuner/strategy.h"
+#include "tuner/worker.h"
+#include <jansson.h>
+
+struct session_options {
+    const char *device;               /* selector of one device */
+    const char *database;             /* path */
+    const struct problem *problems;   /* class set; layout: every accepted one is searched */
+    size_t n_problems;
+    const char *const *layout;        /* per problem NULL (all layouts) or a layout's name; may be NULL */
+    const char *strategy;             /* NULL: default */
+    uint64_t seed;
+    int64_t budget_ns;                /* wall time of the command for this device; 0: none */
+    int64_t evaluations;              /* per problem; 0: no limit */
+    bool more;                        /* go on with a finished session */
+    const struct space_limit *limits;
+    size_t n_limits;
+    const volatile int *interrupt;    /* set by the signal handler */
+    const char *lock_text;            /* who we are, for the lock file */
+};
+/* The JSON document of `hone tune` for this device in *result (also when interrupted: what there is).
+ * BUSY names who holds the device's lock. */
+enum status session_run(const struct session_options *options, json_t **result, struct error *err);

@@ -1,0 +1,34 @@
+/* space.h: the valid configurations of a problem: all variants that accept it, their parameters and
+ * constraints, on one device. Enumeration prunes inside the loops: a constraint is asked as soon as
+ * the last parameter that it reads has a value. Configurations of one space are numbered in order. */
+#pragma once
+#include "kernels/kernel.h"
+
+/* --param TM=4,8: only these values of that parameter. */
+struct space_limit {
+    const char *param;
+    int values[16];
+    int n_values;
+};
+
+struct space {
+    const struct device *device;
+    struct problem problem;
+    struct config *configs;   /* in order of variant, then parameters; owned */
+    size_t n;
+    double raw;               /* points before constraints */
+};
+/* UNSUPPORTED when nothing is valid; INVALID when a limit names a parameter that no variant has. */
+enum status space_open(const struct device *device, const struct problem *problem,
+                       const struct space_limit *limits, size_t n_limits, struct space *space,
+                       struct error *err);
+void space_close(struct space *space);
+/* Number of the configuration in the space, −1 when it is not in it. O(1). */
+int64_t space_find(const struct space *space, const struct config *config);
+/* Neighbours of a configuration: one parameter moved to another of its values (adjacent first), or the
+ * same parameters in another variant. Writes at most limit numbers, returns how many there are. */
+size_t space_neighbours(const struct space *space, int64_t at, int64_t *out, size_t limit);
+
+/* Parse "TM=4,8,VW=16" (repeatable option) into limits; caller frees *limits. */
+enum status space_parse_limits(const char *const *texts, size_t n, struct space_limit **limits,
+                               size_t *n_limits, struct error *err);

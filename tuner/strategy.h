@@ -1,0 +1,26 @@
+/* strategy.h: how a space is searched: begin, next, tell, end. A strategy sees numbers of
+ * configurations and times; it never measures. Its state is a function of the seed, the outcomes in
+ * the order asked, and the seed records fixed at begin: a resumed session replays them. */
+#pragma once
+#include "base/rng.h"
+#include "tuner/space.h"
+
+struct search {
+    const struct space *space;
+    struct rng rng;
+    const int64_t *seeds; /* configurations worth asking first (default, nearest records); may be empty */
+    size_t n_seeds;
+    void *state;          /* the strategy's own */
+};
+struct strategy {
+    const char *name, *summary;
+    enum status (*begin)(struct search *search, struct error *err);
+    /* The next configuration to evaluate, −1: nothing left. Never one that was told already unless it
+     * was censored. */
+    int64_t (*next)(struct search *search);
+    /* time_ns: INFINITY when it failed; censored: it is at least that slow (abandoned). */
+    void (*tell)(struct search *search, int64_t config, double time_ns, bool censored);
+    void (*end)(struct search *search);
+};
+extern const struct strategy *const strategies[]; /* ended by NULL; the first is the default */
+const struct strategy *strategy_find(const char *name);
