@@ -1,32 +1,45 @@
-/* space.h: the valid configurations of a problem: all variants that accept it, their parameters and
- * constraints, on one device. Enumeration prunes inside the loops: a constraint is asked as soon as
- * the last parameter that it reads has a value. Configurations of one space are numbered in order. */
+/* space.h: the valid configurations of a problem: all layouts and variants that accept it, their
+ * parameters and constraints, on one device. Enumeration prunes inside the loops: a constraint is asked
+ * as soon as the last parameter that it reads has a value. Configurations of one space are numbered in
+ * order. The layout of the weights is one more axis: a problem is searched over all of them at once. */
 #pragma once
 #include "kernels/kernel.h"
 
+enum { LIMIT_VALUES = 16 };
+
 /* --param TM=4,8: only these values of that parameter. */
 struct space_limit {
-    const char *param;
-    int values[16];
+    char param[24];
+    char values[LIMIT_VALUES][24]; /* numbers, or names of values */
     int n_values;
 };
 
 struct space {
     const struct device *device;
-    struct problem problem;
-    struct config *configs;   /* in order of variant, then parameters; owned */
+    struct problem problem;        /* its layout is that of the first layout of the space */
+    const struct layout *layouts[LAYOUTS];
+    size_t n_layouts;
+    struct config *configs;        /* in order of layout, variant, parameters; owned */
+    unsigned char *layout;         /* per configuration: index into layouts; owned */
     size_t n;
-    double raw;               /* points before constraints */
+    double raw;                    /* points before constraints */
+    uint32_t *index;               /* hash table of numbers + 1; owned */
+    size_t index_size;
 };
-/* UNSUPPORTED when nothing is valid; INVALID when a limit names a parameter that no variant has. */
+/* layout NULL: every layout that some variant accepts; else only this one. UNSUPPORTED when nothing is
+ * valid; INVALID when a limit names a parameter that no variant has. */
 enum status space_open(const struct device *device, const struct problem *problem,
-                       const struct space_limit *limits, size_t n_limits, struct space *space,
-                       struct error *err);
+                       const struct layout *layout, const struct space_limit *limits, size_t n_limits,
+                       struct space *space, struct error *err);
 void space_close(struct space *space);
 /* Number of the configuration in the space, −1 when it is not in it. O(1). */
-int64_t space_find(const struct space *space, const struct config *config);
-/* Neighbours of a configuration: one parameter moved to another of its values (adjacent first), or the
- * same parameters in another variant. Writes at most limit numbers, returns how many there are. */
+int64_t space_find(const struct space *space, const struct config *config,
+                   const struct layout *layout);
+/* The problem as configuration `at` sees it: with its layout. */
+struct problem space_problem(const struct space *space, int64_t at);
+/* Neighbours of a configuration: one parameter moved to another of its values (adjacent first), the
+ * same in another layout, or the same parameters in another variant. Writes at most limit numbers,
+ * returns how many there are. */
 size_t space_neighbours(const struct space *space, int64_t at, int64_t *out, size_t limit);
 
 /* Parse "TM=4,8,VW=16" (repeatable option) into limits; caller frees *limits. */

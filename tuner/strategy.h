@@ -15,12 +15,24 @@ struct search {
 struct strategy {
     const char *name, *summary;
     enum status (*begin)(struct search *search, struct error *err);
-    /* The next configuration to evaluate, −1: nothing left. Never one that was told already unless it
-     * was censored. */
+    /* The next configuration to evaluate, −1: nothing left. Never one that was told already. */
     int64_t (*next)(struct search *search);
-    /* time_ns: INFINITY when it failed; censored: it is at least that slow (abandoned). */
+    /* time_ns: INFINITY when it failed; censored: it is at least that slow (abandoned). Any
+     * configuration may be told, also one that was not asked for. */
     void (*tell)(struct search *search, int64_t config, double time_ns, bool censored);
     void (*end)(struct search *search);
 };
 extern const struct strategy *const strategies[]; /* ended by NULL; the first is the default */
-const struct strategy *strategy_find(const char *name);
+const struct strategy *strategy_find(const char *name); /* NULL or "": the default; unknown: NULL */
+
+/* What every strategy remembers: which configurations were told, and the seeds still to ask. */
+struct told {
+    unsigned char *is_told; /* per configuration */
+    size_t n, n_told;
+    size_t next_seed;
+};
+enum status told_open(struct told *told, const struct search *search, struct error *err);
+void told_close(struct told *told);
+void told_mark(struct told *told, int64_t config);
+/* The next seed that was not told, −1: none left. */
+int64_t told_next_seed(struct told *told, const struct search *search);

@@ -1,0 +1,370 @@
+/* space.c: enumeration with pruning, numbering, neighbourhood. */
+#include "tuner/space.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One enumeration under way: which constraints become decidable at which parameter. */
+struct walk {
+    struct space *space;
+    struct problem problem;
+    unsigned char layout;
+    const struct variant *variant;
+    const struct space_limit *limits;
+    size_t n_limits;
+    uint32_t decided[PARAMS]; /* bit c: constraint c reads no parameter after this one */
+    size_t capacity;
+    bool out_of_memory;
+};
+
+/* ---- limits ---- */
+
+static bool value_is(const struct param_value *value, const char *text) {
+    if (value->name)
+        return strcmp(value->name, text) == 0;
+    char *end;
+    long number = strtol(text, &end, 10);
+    return *end == 0 && end != text && number == value->value;
+}
+
+static bool limit_allows(const struct walk *w, const struct param *param,
+                         const struct param_value *value) {
+    for (size_t l = 0; l < w->n_limits; l++) {
+        const struct space_limit *limit = &w->limits[l];
+        if (strcmp(limit->param, param->name) != 0)
+            continue;
+        bool found = false;
+        for (int v = 0; v < limit->n_values; v++)
+            found |= value_is(value, limit->values[v]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool family_has_param(const struct family *family, const char *name, struct str *known) {
+    for (const struct variant *const *v = family->variants; *v; v++)
+        for (int p = 0; p < (*v)->n_params; p++) {
+            const char *have = (*v)->params[p].name;
+            if (strcmp(have, name) == 0)
+                return true;
+            if (!strstr(str_text(known), have))
+                str_addf(known, "%s%s", known->length ? ", " : "", have);
+        }
+    return false;
+}
+
+static enum status check_limits(const struct family *family, const struct space_limit *limits,
+                                size_t n, struct error *err) {
+    for (size_t l = 0; l < n; l++) {
+        struct str known = {0};
+        bool has = family_has_param(family, limits[l].param, &known);
+        if (!has)
+            fail(err, STATUS_INVALID, "--param %s: family %s has no such parameter; it has %s",
+                 limits[l].param, family->name, str_text(&known));
+        str_free(&known);
+        if (!has)
+            return STATUS_INVALID;
+    }
+    return OK;
+}
+
+static bool add_value(struct space_limit *limit, const char *text, size_t length) {
+    if (limit->n_values == LIMIT_VALUES || length == 0 || length >= sizeof limit->values[0])
+        return false;
+    memcpy(limit->values[limit->n_values], text, length);
+    limit->values[limit->n_values++][length] = 0;
+    return true;
+}
+
+/* One text: pieces between commas; a piece with '=' starts a parameter, others add a value to it. */
+static enum status parse_text(const char *text, struct space_limit **list, size_t *n,
+                              struct error *err) {
+    struct space_limit *limit = NULL;
+    for (const char *piece = text;; piece++) {
+        size_t length = strcspn(piece, ",");
+        const char *equal = memchr(piece, '=', length);
+        const char *value = equal ? equal + 1 : piece;
+        size_t name = equal ? (size_t)(equal - piece) : 0;
+        if (equal && name > 0 && name < sizeof limit->param) {
+            *list = memory_grow(*list, (*n + 1) * sizeof **list);
+            limit = &(*list)[(*n)++];
+            *limit = (struct space_limit){0};
+            memcpy(limit->param, piece, name);
+        } else if (equal) {
+            limit = NULL;
+        }
+        if (!limit || !add_value(limit, value, length - (size_t)(value - piece)))
+            return fail(err, STATUS_INVALID,
+                        "--param %s: expected NAME=VALUE,VALUE with at most %d values, as in TM=4,8",
+                        text, LIMIT_VALUES);
+        piece += length;
+        if (*piece == 0)
+            return OK;
+    }
+}
+
+enum status space_parse_limits(const char *const *texts, size_t n, struct space_limit **limits,
+                               size_t *n_limits, struct error *err) {
+    *limits = NULL;
+    *n_limits = 0;
+    for (size_t i = 0; i < n; i++) {
+        enum status st = parse_text(texts[i], limits, n_limits, err);
+        if (st != OK) {
+            free(*limits);
+            *limits = NULL;
+            *n_limits = 0;
+            return st;
+        }
+    }
+    return OK;
+}
+
+/* ---- enumeration ---- */
+
+static void plan_constraints(struct walk *w) {
+    memset(w->decided, 0, sizeof w->decided);
+    for (int c = 0; c < w->variant->n_constraints; c++) {
+        uint32_t reads = w->variant->constraints[c].reads;
+        int last = 0;
+        for (int p = 0; p < w->variant->n_params; p++)
+            if (reads >> p & 1)
+                last = p;
+        w->decided[last] |= 1u << c;
+    }
+}
+
+static bool constraints_hold(const struct walk *w, const struct config *config, int p) {
+    for (int c = 0; c < w->variant->n_constraints; c++)
+        if (w->decided[p] >> c & 1 &&
+            !w->variant->constraints[c].holds(config->value, &w->problem))
+            return false;
+    return true;
+}
+
+static void keep(struct walk *w, const struct config *config) {
+    struct space *s = w->space;
+    if (s->n == w->capacity) {
+        size_t capacity = w->capacity ? w->capacity * 2 : 256;
+        struct config *configs = realloc(s->configs, capacity * sizeof *configs);
+        if (configs)
+            s->configs = configs;
+        unsigned char *layout = realloc(s->layout, capacity);
+        if (layout)
+            s->layout = layout;
+        if (!configs || !layout) {
+            w->out_of_memory = true;
+            return;
+        }
+        w->capacity = capacity;
+    }
+    s->configs[s->n] = *config;
+    s->layout[s->n++] = w->layout;
+}
+
+static void enumerate(struct walk *w, struct config *config, int p) {
+    if (p == w->variant->n_params) {
+        if (config_valid(config, &w->problem, w->space->device, NULL))
+            keep(w, config);
+        return;
+    }
+    const struct param *param = &w->variant->params[p];
+    for (int v = 0; v < param->n_values && !w->out_of_memory; v++) {
+        const struct param_value *value = &param->values[v];
+        config->value[p] = value->value;
+        if (device_has(w->space->device, value->needs) && limit_allows(w, param, value) &&
+            constraints_hold(w, config, p))
+            enumerate(w, config, p + 1);
+    }
+}
+
+static void enumerate_variant(struct walk *w, const struct variant *variant) {
+    w->variant = variant;
+    plan_constraints(w);
+    double raw = 1;
+    for (int p = 0; p < variant->n_params; p++)
+        raw *= variant->params[p].n_values;
+    w->space->raw += raw;
+    struct config config;
+    memset(&config, 0, sizeof config);
+    config.variant = variant;
+    enumerate(w, &config, 0);
+}
+
+/* ---- index ---- */
+
+static uint64_t config_slot(const struct config *config, unsigned layout) {
+    uint64_t hash = hash_text(hash_start(), config->variant->name);
+    hash = hash_bytes(hash, config->value, (size_t)config->variant->n_params * sizeof(int));
+    hash = hash_bytes(hash, &layout, sizeof layout);
+    return hash ^ hash >> 29;
+}
+
+static bool same_config(const struct config *a, const struct config *b) {
+    return a->variant == b->variant &&
+           memcmp(a->value, b->value, (size_t)a->variant->n_params * sizeof(int)) == 0;
+}
+
+static enum status build_index(struct space *s, struct error *err) {
+    s->index_size = 16;
+    while (s->index_size < 2 * s->n)
+        s->index_size *= 2;
+    s->index = calloc(s->index_size, sizeof *s->index);
+    if (!s->index || s->n >= UINT32_MAX)
+        return fail(err, STATUS_NOMEM, "no memory to index a space of %zu configurations; narrow it "
+                    "with --param", s->n);
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t at = config_slot(&s->configs[i], s->layout[i]);
+        while (s->index[at & (s->index_size - 1)])
+            at++;
+        s->index[at & (s->index_size - 1)] = (uint32_t)i + 1;
+    }
+    return OK;
+}
+
+static int64_t find(const struct space *s, const struct config *config, unsigned layout) {
+    for (uint64_t at = config_slot(config, layout);; at++) {
+        uint32_t entry = s->index[at & (s->index_size - 1)];
+        if (!entry)
+            return -1;
+        if (s->layout[entry - 1] == layout && same_config(&s->configs[entry - 1], config))
+            return entry - 1;
+    }
+}
+
+int64_t space_find(const struct space *space, const struct config *config,
+                   const struct layout *layout) {
+    for (size_t l = 0; l < space->n_layouts; l++)
+        if (space->layouts[l] == layout)
+            return find(space, config, (unsigned)l);
+    return -1;
+}
+
+struct problem space_problem(const struct space *space, int64_t at) {
+    assert(at >= 0 && (size_t)at < space->n);
+    struct problem problem = space->problem;
+    problem.layout = space->layouts[space->layout[at]];
+    return problem;
+}
+
+/* ---- open and close ---- */
+
+enum status space_open(const struct device *device, const struct problem *problem,
+                       const struct layout *layout, const struct space_limit *limits, size_t n_limits,
+                       struct space *space, struct error *err) {
+    *space = (struct space){.device = device, .problem = *problem};
+    enum status st = check_limits(problem->family, limits, n_limits, err);
+    if (st != OK)
+        return st;
+    if (layout) {
+        space->layouts[0] = layout;
+        space->n_layouts = 1;
+    } else {
+        space->n_layouts = family_layouts(problem, space->layouts);
+    }
+    struct walk walk = {.space = space, .limits = limits, .n_limits = n_limits};
+    for (size_t l = 0; l < space->n_layouts; l++) {
+        walk.layout = (unsigned char)l;
+        walk.problem = *problem;
+        walk.problem.layout = space->layouts[l];
+        for (const struct variant *const *v = problem->family->variants; *v; v++)
+            if ((*v)->accepts(&walk.problem))
+                enumerate_variant(&walk, *v);
+    }
+    if (walk.out_of_memory) {
+        st = fail(err, STATUS_NOMEM, "no memory for a space of more than %zu configurations; narrow it "
+                  "with --param", space->n);
+    } else if (space->n == 0) {
+        char text[160];
+        problem_format(problem, text);
+        st = fail(err, STATUS_UNSUPPORTED,
+                  "%s %s in class %s: no configuration is valid on %s%s", problem->family->name, text,
+                  class_names[problem->class], device ? device_describe(device)->name : "this device",
+                  n_limits ? "; the --param limits may leave none" : "");
+    } else {
+        space->problem.layout = space->layouts[0];
+        st = build_index(space, err);
+    }
+    if (st != OK)
+        space_close(space);
+    return st;
+}
+
+void space_close(struct space *space) {
+    free(space->configs);
+    free(space->layout);
+    free(space->index);
+    *space = (struct space){0};
+}
+
+/* ---- neighbours ---- */
+
+struct neighbours {
+    int64_t *out;
+    size_t n, limit;
+};
+
+static void add_neighbour(struct neighbours *list, int64_t at) {
+    if (at < 0)
+        return;
+    if (list->n < list->limit)
+        list->out[list->n] = at;
+    list->n++;
+}
+
+static int value_place(const struct param *param, int value) {
+    for (int v = 0; v < param->n_values; v++)
+        if (param->values[v].value == value)
+            return v;
+    return -1;
+}
+
+/* The same parameters in another variant: values by name where it has them, else its fallback's. */
+static struct config translate(const struct config *from, const struct variant *to,
+                               const struct problem *problem) {
+    struct config config;
+    memset(&config, 0, sizeof config);
+    to->fallback(problem, &config);
+    config.variant = to;
+    for (int p = 0; p < to->n_params; p++)
+        for (int q = 0; q < from->variant->n_params; q++)
+            if (strcmp(to->params[p].name, from->variant->params[q].name) == 0 &&
+                value_place(&to->params[p], from->value[q]) >= 0)
+                config.value[p] = from->value[q];
+    return config;
+}
+
+size_t space_neighbours(const struct space *space, int64_t at, int64_t *out, size_t limit) {
+    assert(at >= 0 && (size_t)at < space->n);
+    struct neighbours list = {.out = out, .limit = limit};
+    const struct config *here = &space->configs[at];
+    const struct variant *variant = here->variant;
+    unsigned layout = space->layout[at];
+    int widest = 0;
+    for (int p = 0; p < variant->n_params; p++)
+        if (variant->params[p].n_values > widest)
+            widest = variant->params[p].n_values;
+    for (int step = 1; step < widest; step++)
+        for (int p = 0; p < variant->n_params; p++)
+            for (int sign = -1; sign <= 1; sign += 2) {
+                const struct param *param = &variant->params[p];
+                int place = value_place(param, here->value[p]) + sign * step;
+                if (place < 0 || place >= param->n_values)
+                    continue;
+                struct config moved = *here;
+                moved.value[p] = param->values[place].value;
+                add_neighbour(&list, find(space, &moved, layout));
+            }
+    for (unsigned l = 0; l < space->n_layouts; l++)
+        if (l != layout)
+            add_neighbour(&list, find(space, here, l));
+    struct problem problem = space_problem(space, at);
+    for (const struct variant *const *v = space->problem.family->variants; *v; v++)
+        if (*v != variant && (*v)->accepts(&problem)) {
+            struct config other = translate(here, *v, &problem);
+            add_neighbour(&list, find(space, &other, layout));
+        }
+    return list.n;
+}
