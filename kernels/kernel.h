@@ -103,6 +103,10 @@ bool config_valid(const struct config *config, const struct problem *problem,
 
 /* ---- variants ---- */
 
+/* An operand that is read as an image is its bytes as 16-byte uint4 texels, folded into rows of
+ * IMAGE_WIDTH; weights are copied into the image once, other operands before every run (timed). */
+enum { IMAGE_WIDTH = 4096 };
+
 /* What one run of a problem does: up to STAGES launches of entry points of one program, in order. All
  * take the same arguments: the operands in order, the scratch view, then the USE_ARGUMENT fields. */
 struct geometry {

@@ -1,0 +1,350 @@
+/* matmul: C[M,N] = W[M,K] · X[K,N], the weights packed, tokens as rows.
+ *
+ *     for (n < N) for (m < M) { C[n][m] = Σ over k of W[m][k] · X[n][k]; + bias[m] or residual[n][m] }
+ *
+ * The reference is that loop in fp64 on the class's own inputs: weights as their type says, X as the
+ * class rounds it. Large problems are judged by whole rows of W and by projections: with random signs
+ * r, Σ over m of r[m]·C[n][m] must be (Σ over m of r[m]·W[m]) · X[n], which looks at every element of C. */
+#include "base/hash.h"
+#include "base/rng.h"
+#include "kernels/activation.h"
+#include "kernels/check.h"
+#include "kernels/matmul/matmul.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { O_W, O_X, O_C, O_R };
+enum { PROJECTIONS = 2, SAMPLED_ROWS = 8 };
+/* Below this many multiplications the whole reference is cheap. */
+static const double WHOLE_IS_CHEAP = 3e7;
+
+static const struct field fields[] = {
+    [F_M] = {"m", "outputs, rows of W", FIELD_SIZE, USE_ARGUMENT, 1, 1 << 24, -1, NULL},
+    [F_K] = {"k", "inputs, columns of W", FIELD_SIZE, USE_ARGUMENT, 1, 1 << 24, -1, NULL},
+    [F_N] = {"n", "tokens", FIELD_SIZE, USE_ARGUMENT, 1, 1 << 20, 1, NULL},
+    [F_W] = {"w", "weight type", FIELD_WEIGHT, USE_DEFINE, 0, 0, WEIGHT_f32 << 16, NULL},
+    [F_E] = {"e", "epilogue", FIELD_CHOICE, USE_DEFINE, 0, 2, E_NONE, "none,bias,residual"},
+    [F_LDC] = {"ldc", "stride of C's rows, 0 = m", FIELD_SIZE, USE_ARGUMENT | USE_HIDDEN, 0, 1 << 24, 0,
+               NULL},
+};
+
+static size_t w_bytes(const struct problem *p) {
+    return layout_regions(p->layout, matmul_weight(p), p->value[F_M], p->value[F_K]).bytes;
+}
+
+static size_t x_row_bytes(const struct problem *p) {
+    const struct weight w = matmul_weight(p);
+    const enum class_id class = weight_is_quantised(w) ? p->class : CLASS_F32;
+    return activation_row_bytes(class, p->value[F_K], w.group);
+}
+
+static size_t x_bytes(const struct problem *p) {
+    return x_row_bytes(p) * p->value[F_N];
+}
+
+static size_t c_bytes(const struct problem *p) {
+    const int64_t ldc = p->value[F_LDC] ? p->value[F_LDC] : p->value[F_M];
+    return (size_t)p->value[F_N] * ldc * sizeof(float);
+}
+
+static size_t r_bytes(const struct problem *p) {
+    const int64_t rows = p->value[F_E] == E_RESIDUAL ? p->value[F_N] : p->value[F_E] == E_BIAS;
+    return (size_t)rows * p->value[F_M] * sizeof(float);
+}
+
+static const struct operand operands[] = {
+    [O_W] = {"W", "packed by the layout", OPERAND_WEIGHTS, w_bytes},
+    [O_X] = {"X", "[N][K] f32, or class-i8 blocks", OPERAND_IN, x_bytes},
+    [O_C] = {"C", "[N][ldc] f32", OPERAND_OUT, c_bytes},
+    [O_R] = {"R", "bias [M] or residual [N][M] f32", OPERAND_IN, r_bytes},
+};
+
+static void cost(const struct problem *p, struct cost *out) {
+    const double m = p->value[F_M], n = p->value[F_N], k = p->value[F_K];
+    *out = (struct cost){
+        .bytes = weight_canonical_bytes(matmul_weight(p), p->value[F_M], p->value[F_K]) +
+                 (double)x_bytes(p) + m * n * sizeof(float) + (double)r_bytes(p),
+        .operations = 2 * m * n * k,
+        .integer = p->class == CLASS_I8,
+    };
+}
+
+/* ---- inputs ---- */
+
+/* Random weights, made row by row from (seed, m), so that they need no memory of their own. */
+struct random_weights {
+    uint64_t seed;
+};
+
+static float signed_unit(uint64_t bits) {
+    return (float)((int32_t)(uint32_t)bits) * 0x1p-31f;
+}
+
+static void random_row(const struct matrix *matrix, int64_t m, struct weight_row *row) {
+    const struct random_weights *random = matrix->context;
+    struct rng rng = rng_seed(random->seed * 1000003u + (uint64_t)m);
+    const struct weight_kind_info *info = &weight_kinds[matrix->weight.kind];
+    if (!weight_is_quantised(matrix->weight)) {
+        for (int64_t k = 0; k < matrix->k; k++) {
+            const float v = signed_unit(rng_next(&rng) >> 16);
+            row->value[k] = info->bits == 16 ? half_to_float(half_from_float(v)) : v;
+        }
+        return;
+    }
+    const uint64_t mask = info->bits == 4 ? 0x0f0f0f0f0f0f0f0full : ~0ull;
+    for (int64_t k = 0; k < matrix->k; k += 8) {
+        const uint64_t bits = rng_next(&rng) & mask;
+        memcpy(row->code + k, &bits, 8);
+    }
+    for (int64_t g = 0; g < matrix->k / matrix->weight.group; g++) {
+        const uint64_t bits = rng_next(&rng);
+        const float scale = (0.5f + (float)(bits >> 40) * 0x1p-24f) / (float)(1 << info->bits);
+        row->scale[g] = half_from_float(scale);
+        if (info->form == FORM_ZERO) row->zero[g] = 5 + (bits & 7);
+        if (info->form == FORM_OFFSET)
+            row->offset[g] = half_from_float(-scale * (6.5f + 2 * signed_unit(bits << 8 >> 16)));
+    }
+}
+
+static struct matrix random_matrix(const struct problem *p, const struct random_weights *random) {
+    return (struct matrix){matmul_weight(p), p->value[F_M], p->value[F_K], random_row, random};
+}
+
+/* Every 61st column is 16 times larger, as in the activations of real models. */
+static void fill_row(float *x, int64_t k, struct rng *rng) {
+    for (int64_t i = 0; i < k; i++)
+        x[i] = signed_unit(rng_next(rng) >> 16) * (i % 61 == 7 ? 16.0f : 1.0f);
+}
+
+static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c, struct error *err) {
+    const struct random_weights random = {seed};
+    const struct matrix matrix = random_matrix(p, &random);
+    enum status st = layout_pack(p->layout, &matrix, c->host[O_W], err);
+    if (st != OK) return st;
+    const struct weight w = matmul_weight(p);
+    const int64_t k = p->value[F_K];
+    float *row = malloc(k * sizeof *row);
+    if (!row) return fail(err, STATUS_NOMEM, "filling X: no memory for a row of %lld values", (long long)k);
+    struct rng rng = rng_seed(seed ^ 0x5851f42d4c957f2dull);
+    for (int64_t n = 0; n < p->value[F_N]; n++) {
+        fill_row(row, k, &rng);
+        unsigned char *to = c->host[O_X] + n * x_row_bytes(p);
+        if (p->class == CLASS_I8) activation_quantise(row, k, w.group, to);
+        else memcpy(to, row, k * sizeof *row);
+    }
+    free(row);
+    for (size_t i = 0; i < r_bytes(p) / sizeof(float); i++)
+        ((float *)c->host[O_R])[i] = 8 * signed_unit(rng_next(&rng) >> 16);
+    return OK;
+}
+
+/* ---- reference ---- */
+
+/* Kept with the case: X as the class sees it, and the projections of W. */
+struct reference {
+    double *x;                     /* [N][K] */
+    double *signed_sum;            /* [PROJECTIONS][K]: Σ r[m]·W[m][k] */
+    double *absolute_sum;          /* [K]: Σ |W[m][k]| */
+};
+
+static void reference_close(void *p) {
+    struct reference *r = p;
+    if (!r) return;
+    free(r->x);
+    free(r->signed_sum);
+    free(r->absolute_sum);
+    free(r);
+}
+
+static double sign_of(int projection, int64_t m) {
+    uint64_t h = (uint64_t)m * 0x9e3779b97f4a7c15ull + (uint64_t)projection * 0xd1342543de82ef95ull;
+    h ^= h >> 29;
+    h *= 0xbf58476d1ce4e5b9ull;
+    return (h >> 40) & 1 ? 1 : -1;
+}
+
+static enum status widen_x(const struct problem *p, struct check_case *c, struct reference *r,
+                           struct error *err) {
+    const int64_t n = p->value[F_N], k = p->value[F_K];
+    r->x = malloc(n * k * sizeof *r->x);
+    if (!r->x) return fail(err, STATUS_NOMEM, "reference of matmul: no memory for X in fp64");
+    for (int64_t i = 0; i < n; i++)
+        activation_dequantise(p->class, c->host[O_X] + i * x_row_bytes(p), k, matmul_weight(p).group,
+                              r->x + i * k);
+    return OK;
+}
+
+/* One pass over W for all projections. */
+static enum status project_w(const struct problem *p, const struct check_case *c, struct reference *r,
+                             struct error *err) {
+    const int64_t k = p->value[F_K];
+    struct weight_row row;
+    enum status st = weight_row_open(matmul_weight(p), k, &row, err);
+    if (st != OK) return st;
+    float *w = malloc(k * sizeof *w);
+    r->signed_sum = calloc(PROJECTIONS * k, sizeof *r->signed_sum);
+    r->absolute_sum = calloc(k, sizeof *r->absolute_sum);
+    if (!w || !r->signed_sum || !r->absolute_sum) {
+        st = fail(err, STATUS_NOMEM, "reference of matmul: no memory for the projections of W");
+        goto done;
+    }
+    const struct random_weights random = {c->seed};
+    const struct matrix matrix = random_matrix(p, &random);
+    for (int64_t m = 0; m < p->value[F_M]; m++) {
+        matrix.read(&matrix, m, &row);
+        weight_row_to_float(matrix.weight, k, &row, w);
+        for (int64_t i = 0; i < k; i++) r->absolute_sum[i] += fabs(w[i]);
+        for (int j = 0; j < PROJECTIONS; j++) {
+            const double sign = sign_of(j, m);
+            double *sum = r->signed_sum + j * k;
+            for (int64_t i = 0; i < k; i++) sum[i] += sign * w[i];
+        }
+    }
+done:
+    free(w);
+    weight_row_close(&row);
+    return st;
+}
+
+/* w = s·(q − z) or s·q + o in fp64: fp32 would round what the gate measures. */
+static void row_to_double(struct weight weight, int64_t k, const struct weight_row *row, double *out) {
+    const struct weight_kind_info *info = &weight_kinds[weight.kind];
+    for (int64_t i = 0; i < k; i++) {
+        if (info->form == FORM_PLAIN) {
+            out[i] = row->value[i];
+            continue;
+        }
+        const int64_t g = i / weight.group;
+        const double s = half_to_float(row->scale[g]), q = row->code[i];
+        if (info->form == FORM_OFFSET) out[i] = s * q + half_to_float(row->offset[g]);
+        else out[i] = s * (q - (info->form == FORM_ZERO ? row->zero[g] : info->zero));
+    }
+}
+
+static double epilogue(const struct problem *p, const struct check_case *c, int64_t m, int64_t n) {
+    const float *r = (const float *)c->host[O_R];
+    if (p->value[F_E] == E_BIAS) return r[m];
+    if (p->value[F_E] == E_RESIDUAL) return r[n * p->value[F_M] + m];
+    return 0;
+}
+
+static void judge_row(const struct problem *p, const struct check_case *c, const struct reference *r,
+                      const double *w, int64_t m, struct verdict *verdict) {
+    const int64_t k = p->value[F_K], ldc = p->value[F_LDC] ? p->value[F_LDC] : p->value[F_M];
+    const float *y = (const float *)c->host[O_C];
+    for (int64_t n = 0; n < p->value[F_N]; n++) {
+        const double *x = r->x + n * k;
+        double sum = 0, magnitude = 0;
+        for (int64_t i = 0; i < k; i++) {
+            const double product = w[i] * x[i];
+            sum += product;
+            magnitude += fabs(product);
+        }
+        const double extra = epilogue(p, c, m, n);
+        verdict_element(verdict, p->class, k, y[n * ldc + m], sum + extra, magnitude + fabs(extra), m, n);
+    }
+}
+
+/* All rows, or the first, the last and some between. */
+static enum status judge_rows(const struct problem *p, struct check_case *c, const struct reference *r,
+                              bool all, struct verdict *verdict, struct error *err) {
+    const int64_t m_all = p->value[F_M], k = p->value[F_K];
+    struct weight_row row;
+    enum status st = weight_row_open(matmul_weight(p), k, &row, err);
+    if (st != OK) return st;
+    double *w = malloc(k * sizeof *w);
+    if (!w) {
+        st = fail(err, STATUS_NOMEM, "reference of matmul: no memory for a row of W");
+        goto done;
+    }
+    const struct random_weights random = {c->seed};
+    const struct matrix matrix = random_matrix(p, &random);
+    const int64_t n_rows = all ? m_all : SAMPLED_ROWS;
+    for (int64_t i = 0; i < n_rows; i++) {
+        const int64_t m = all ? i : i * (m_all - 1) / (n_rows - 1);
+        matrix.read(&matrix, m, &row);
+        row_to_double(matrix.weight, k, &row, w);
+        judge_row(p, c, r, w, m, verdict);
+    }
+done:
+    free(w);
+    weight_row_close(&row);
+    return st;
+}
+
+/* The bound of a projection: M errors of random sign, each within the element's bound, add up like
+ * √M, that is to bound(mean magnitude)·√M = bound(Σ magnitude / √M). */
+static void judge_projections(const struct problem *p, struct check_case *c, const struct reference *r,
+                              struct verdict *verdict) {
+    const int64_t m_all = p->value[F_M], k = p->value[F_K];
+    const int64_t ldc = p->value[F_LDC] ? p->value[F_LDC] : m_all;
+    const float *y = (const float *)c->host[O_C];
+    for (int64_t n = 0; n < p->value[F_N]; n++) {
+        const double *x = r->x + n * k;
+        double magnitude = 0;
+        for (int64_t i = 0; i < k; i++) magnitude += r->absolute_sum[i] * fabs(x[i]);
+        for (int j = 0; j < PROJECTIONS; j++) {
+            double expected = 0, got = 0, extra = 0;
+            for (int64_t i = 0; i < k; i++) expected += r->signed_sum[j * k + i] * x[i];
+            for (int64_t m = 0; m < m_all; m++) {
+                const double sign = sign_of(j, m), e = epilogue(p, c, m, n);
+                got += sign * y[n * ldc + m];
+                expected += sign * e;
+                extra += fabs(e);
+            }
+            verdict_element(verdict, p->class, k, got, expected,
+                            (magnitude + extra) / sqrt((double)m_all), -1 - j, n);
+        }
+    }
+}
+
+static enum status judge(const struct problem *p, struct check_case *c, bool whole,
+                         struct verdict *verdict, struct error *err) {
+    enum status st = OK;
+    struct reference *r = c->reference;
+    if (!r) {
+        r = calloc(1, sizeof *r);
+        if (!r) return fail(err, STATUS_NOMEM, "reference of matmul: out of memory");
+        c->reference = r;
+        c->reference_close = reference_close;
+        if ((st = widen_x(p, c, r, err)) != OK) return st;
+    }
+    const double products = (double)p->value[F_M] * p->value[F_N] * p->value[F_K];
+    const bool all = whole || products <= WHOLE_IS_CHEAP || p->value[F_M] <= SAMPLED_ROWS;
+    if ((st = judge_rows(p, c, r, all, verdict, err)) != OK) return st;
+    if (!all) {
+        if (!r->signed_sum && (st = project_w(p, c, r, err)) != OK) return st;
+        judge_projections(p, c, r, verdict);
+    }
+    verdict_finish(verdict, p->class);
+    return OK;
+}
+
+/* ---- the family ---- */
+
+static const struct variant *const variants[] = {&matmul_gemv, &matmul_skinny, &matmul_tiled,
+                                                 &matmul_rowdot, NULL};
+
+/* Ragged in every dimension; K = 576 and 1536; M = 172; the epilogues; a strided C. */
+static const char *const examples[] = {
+    "m=172,k=64,n=1,w=f32",        "m=172,k=576,n=5,w=f32",        "m=100,k=172,n=37,w=f32",
+    "m=65,k=96,n=3,w=f16",         "m=172,k=256,n=1,w=q4:128",     "m=100,k=1536,n=7,w=q4:128",
+    "m=49,k=256,n=33,w=q4:64",     "m=172,k=576,n=1,w=q4_1:32",    "m=65,k=1536,n=20,w=q4_1:32",
+    "m=172,k=576,n=2,w=q4_0:32",   "m=172,k=576,n=1,w=q8:32",      "m=131,k=96,n=13,w=q8:32",
+    "m=65,k=96,n=6,w=f32,e=bias",  "m=65,k=96,n=1,w=q4_1:32,e=residual",
+    "m=65,k=96,n=9,w=q8:32,e=residual", NULL};
+
+const struct family matmul_family = {
+    .name = "matmul",
+    .summary = "C[M,N] = W[M,K] · X[K,N]",
+    .fields = fields,
+    .n_fields = sizeof fields / sizeof *fields,
+    .operands = operands,
+    .n_operands = sizeof operands / sizeof *operands,
+    .variants = variants,
+    .cost = cost,
+    .fill = fill,
+    .judge = judge,
+    .examples = examples,
+};

@@ -1,0 +1,64 @@
+/* matmul.h: what the panel variants of matmul share: their first parameters, the constraints on
+ * them, and what they accept. The sources share micro.clh in the same way. */
+#pragma once
+#include "kernels/kernel.h"
+
+/* Fields of the family, in order. */
+enum { F_M, F_K, F_N, F_W, F_E, F_LDC };
+enum { E_NONE, E_BIAS, E_RESIDUAL };
+
+/* The first parameters of every panel variant, in this order. */
+enum { P_VW, P_RV, P_TN, P_UNROLL, P_DEQ, P_DOT, P_WI, P_SHARED };
+
+enum { DOT_MUL, DOT_VNNI, DOT_DP4A };
+
+#define VALUES(...)                                                                                \
+    (const struct param_value[]){__VA_ARGS__},                                                     \
+        sizeof((const struct param_value[]){__VA_ARGS__}) / sizeof(struct param_value)
+#define V(number) {number, NULL, FEATURE_NONE}
+
+extern const struct param_value matmul_deq_values[2], matmul_dot_values[3], matmul_wi_values[2];
+
+#define PANEL_PARAMS(tn_values)                                                                    \
+    [P_VW] = {"VW", "rows in a vector", VALUES(V(1), V(2), V(4), V(8), V(16))},                    \
+    [P_RV] = {"RV", "row vectors a lane", VALUES(V(1), V(2), V(4))},                               \
+    [P_TN] = {"TN", "tokens in registers", tn_values},                                             \
+    [P_UNROLL] = {"UNROLL", "unroll of the loop over k", VALUES(V(1), V(2), V(4), V(8))},          \
+    [P_DEQ] = {"DEQ", "codes to floats", matmul_deq_values, 2},                                    \
+    [P_DOT] = {"DOT", "int8 products", matmul_dot_values, 3},                                      \
+    [P_WI] = {"WI", "W from", matmul_wi_values, 2}
+
+#define READS(p) (1u << (p))
+bool matmul_vector_fits(const int *value, const struct problem *problem);
+bool matmul_tile_fits(const int *value, const struct problem *problem);
+bool matmul_tokens_fit(const int *value, const struct problem *problem);
+bool matmul_unroll_matters(const int *value, const struct problem *problem);
+bool matmul_deq_applies(const int *value, const struct problem *problem);
+bool matmul_dot_applies(const int *value, const struct problem *problem);
+bool matmul_image_applies(const int *value, const struct problem *problem);
+
+#define PANEL_CONSTRAINTS                                                                          \
+    {"VW divides the panel", READS(P_VW), matmul_vector_fits},                                     \
+    {"1 <= RV * TN <= 28 registers", READS(P_RV) | READS(P_TN), matmul_tile_fits},                 \
+    {"TN is not wasted on n", READS(P_TN), matmul_tokens_fit},                                     \
+    {"UNROLL is 1 where the class unrolls whole groups", READS(P_UNROLL), matmul_unroll_matters},  \
+    {"DEQ=permute needs VW=16 and quantised weights", READS(P_VW) | READS(P_DEQ),                  \
+     matmul_deq_applies},                                                                          \
+    {"DOT is for class i8; vnni needs VW=16, dp4a VW<=4", READS(P_VW) | READS(P_DOT),              \
+     matmul_dot_applies},                                                                          \
+    {"an image is read by 16 bytes: VW>=4, no f16", READS(P_VW) | READS(P_WI), matmul_image_applies}
+
+extern const struct variant matmul_gemv, matmul_skinny, matmul_tiled, matmul_rowdot;
+
+struct weight matmul_weight(const struct problem *problem);
+/* Weights, class and shape that panel variants do: interleaved layouts, whole groups. */
+bool matmul_accepts_panels(const struct problem *problem);
+bool matmul_accepts_class(const struct problem *problem);
+/* Bytes of X packed in tiles of tn tokens, as pack.clh writes it. */
+size_t matmul_packed_x_bytes(const struct problem *problem, int tn);
+/* The packing stage of pack.clh. */
+struct stage matmul_pack_stage(const struct problem *problem, int tn);
+
+static inline size_t ceil_div(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}

@@ -1,0 +1,95 @@
+/* tiled: many tokens; blocks of W and X may be staged in local memory. See tiled.cl. */
+#include "kernels/matmul/matmul.h"
+
+enum { P_LM = P_SHARED, P_LN, P_NB, P_KB, P_WL, P_XL, P_COUNT };
+
+static const struct param params[P_COUNT] = {
+    PANEL_PARAMS(VALUES(V(1), V(2), V(4), V(6), V(8), V(12), V(14))),
+    [P_LM] = {"LM", "lanes along the rows", VALUES(V(1), V(8), V(16), V(32))},
+    [P_LN] = {"LN", "lanes along the tokens", VALUES(V(1), V(4), V(8), V(16))},
+    [P_NB] = {"NB", "register tiles a lane", VALUES(V(1), V(2), V(4), V(8), V(11), V(16), V(22))},
+    [P_KB] = {"KB", "columns of W a block",
+              VALUES(V(32), V(64), V(128), V(256), V(512), V(1024), {1 << 20, "all", FEATURE_NONE})},
+    [P_WL] = {"WL", "stage W in local memory, decoded", VALUES(V(0), V(1))},
+    [P_XL] = {"XL", "stage X in local memory", VALUES(V(0), V(1))},
+};
+
+static bool rows_fit(const int *value, const struct problem *problem) {
+    return value[P_VW] * value[P_RV] * value[P_LM] < 2 * problem->value[F_M];
+}
+
+static bool tokens_fit(const int *value, const struct problem *problem) {
+    const int64_t tiles = (int64_t)value[P_LN] * value[P_NB];
+    return tiles == 1 || (tiles - 1) * value[P_TN] < problem->value[F_N];
+}
+
+static bool lanes_fit(const int *value, const struct problem *problem) {
+    (void)problem;
+    return value[P_LM] * value[P_LN] <= 256;
+}
+
+static bool blocks_hold_groups(const int *value, const struct problem *problem) {
+    const struct weight w = matmul_weight(problem);
+    if (value[P_KB] == 1 << 20) return true;
+    return value[P_KB] < problem->value[F_K] && (!weight_is_quantised(w) || value[P_KB] % w.group == 0);
+}
+
+/* Staging needs blocks; class i8 multiplies codes and stages nothing; what is staged is read as f32. */
+static bool staging_applies(const int *value, const struct problem *problem) {
+    if (!value[P_WL] && !value[P_XL]) return true;
+    if (problem->class != CLASS_F32 || value[P_KB] > 1024) return false;
+    return value[P_WL] || !weight_is_quantised(matmul_weight(problem));
+}
+
+static const struct constraint constraints[] = {
+    PANEL_CONSTRAINTS,
+    {"a block of rows is not wasted on m", READS(P_VW) | READS(P_RV) | READS(P_LM), rows_fit},
+    {"LM * LN <= 256", READS(P_LM) | READS(P_LN), lanes_fit},
+    {"the tiles are not wasted on n", READS(P_TN) | READS(P_LN) | READS(P_NB), tokens_fit},
+    {"KB cuts K in whole groups", READS(P_KB), blocks_hold_groups},
+    {"staging is for class f32 and blocks of K; X alone for unquantised W",
+     READS(P_KB) | READS(P_WL) | READS(P_XL), staging_applies},
+};
+
+static bool accepts(const struct problem *problem) {
+    return matmul_accepts_panels(problem) && problem->value[F_N] >= 4;
+}
+
+static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+    const int *v = config->value;
+    const size_t rows = (size_t)v[P_VW] * v[P_RV] * v[P_LM];
+    const size_t token_tiles = ceil_div(problem->value[F_N], v[P_TN]);
+    const size_t groups = ceil_div(problem->value[F_M], rows) *
+                          ceil_div(token_tiles, (size_t)v[P_LN] * v[P_NB]);
+    *out = (struct geometry){
+        .n_stages = 2,
+        .stage = {matmul_pack_stage(problem, v[P_TN]),
+                  {"matmul_tiled", {groups * v[P_LM], v[P_LN], 1}, {v[P_LM], v[P_LN], 1}}},
+        .scratch_bytes = matmul_packed_x_bytes(problem, v[P_TN]),
+        .local_bytes = (v[P_WL] ? v[P_KB] * rows * sizeof(float) : 0) +
+                       (v[P_XL] ? (size_t)v[P_LN] * v[P_NB] * v[P_KB] * v[P_TN] * sizeof(float) : 0),
+        .images = v[P_WI] ? 1u : 0u,
+    };
+}
+
+static void fallback(const struct problem *problem, struct config *out) {
+    (void)problem;
+    *out = (struct config){.variant = &matmul_tiled};
+    int *v = out->value;
+    v[P_VW] = 4, v[P_RV] = 1, v[P_TN] = 4, v[P_UNROLL] = 1, v[P_LM] = 1, v[P_LN] = 1;
+    v[P_NB] = 1, v[P_KB] = 1 << 20;
+}
+
+const struct variant matmul_tiled = {
+    .name = "tiled",
+    .summary = "many tokens: blocks of W and X, staged in local memory or not",
+    .source = "kernels/matmul/tiled.cl",
+    .params = params,
+    .n_params = P_COUNT,
+    .constraints = constraints,
+    .n_constraints = sizeof constraints / sizeof *constraints,
+    .accepts = accepts,
+    .geometry = geometry,
+    .fallback = fallback,
+    .embeds = true,
+};
