@@ -29,12 +29,13 @@ struct measuring {
     struct subject subject, canary;
     double canary_settled_ns;  /* from measure_settle */
     double incumbent_ns;       /* best so far; INFINITY: none. Racing compares with it */
-    int64_t budget_ns;         /* at most this long for one candidate's samples */
+    int64_t budget_ns;         /* at most this long for one candidate's samples; 0: no limit */
 };
 /* Warm up until two consecutive medians of 5 canary runs differ < 2 %, at most 3 s. */
 enum status measure_settle(struct subject canary, double *settled_ns, struct error *err);
 /* Race: one sample, dropped when > 1.6 × incumbent; a second later, dropped when > 1.25 ×; then up to
- * the full number. *abandoned says that it was dropped (the samples are kept, censored). */
+ * the full number. *abandoned says that it was dropped (the samples are kept, censored). Time that the
+ * runs report is what the budget is counted in. */
 enum status measure_race(const struct measuring *m, struct sample_set *out, bool *abandoned,
                          struct error *err);
 /* Finalists, interleaved round by round until their intervals part or they agree within 1 %, at most
@@ -53,8 +54,15 @@ struct timed_op {
 struct subject timed_op_subject(struct timed_op *t);
 /* Do events agree with the host clock within 5 % on runs of a few ms? Checked once per device. */
 enum status measure_clocks_agree(struct device *device, bool *agree, struct error *err);
+/* Of one timing, by the clock in use: events where they agree and work, else the host's. */
+double timing_ns(const struct timing *timing, bool host_clock);
 /* Copies of the weights so that they exceed the last-level cache (bounded by memory). */
 int measure_copies(const struct device *device, const struct problem *problem);
+/* What the timed runs of a problem go round in: all copies of its weights, and its other operands. */
+size_t measure_working_set(const struct device *device, const struct problem *problem);
+/* The most that rotating copies may take on this device, and what they should exceed. */
+size_t measure_copies_limit(const struct device *device);
+size_t measure_cold_bytes(const struct device *device);
 
 /* Ceilings of a device, measured in the same run. */
 struct ceiling {
@@ -64,11 +72,15 @@ struct ceiling {
     double launch_ns;   /* empty kernel */
 };
 struct ceilings;  /* opened once per run: keeps programs, remembers results by working-set size */
-enum status ceilings_open(struct device *device, struct ceilings **out, struct error *err);
-void ceilings_close(struct ceilings *ceilings);
+enum status ceilings_open(struct device *device, bool host_clock, struct ceilings **out,
+                          struct error *err);
+void ceilings_close(struct ceilings *ceilings); /* NULL is fine */
 /* For a working set of that many bytes (the copies of the weights count once each). */
 enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                              struct error *err);
+/* The same measured again, the better of old and new: before a kernel is called implausible. */
+enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
+                           struct error *err);
 /* Median time of an empty kernel with this many work-groups of this size. */
 enum status ceilings_floor(struct ceilings *ceilings, size_t groups, size_t local, double *floor_ns,
                            struct error *err);

@@ -1,0 +1,291 @@
+/* measure.c: the rules of measuring: settle, race, finals. Nothing here knows a device: subjects report
+ * the time of their runs, and elapsed time is the sum of what they report. */
+#include "tuner/measure.h"
+#include "base/stats.h"
+#include "base/str.h"
+#include <math.h>
+#include <stdlib.h>
+
+/* A clock that has settled repeats itself within the noise of a median of five. */
+enum { SETTLE_RUNS = 5 };
+static const double SETTLE_WITHIN = 0.02;
+static const double SETTLE_LIMIT_NS = 3e9;
+
+/* One run may be off by half for reasons of its own (page faults, another process); two may not. On
+ * recorded spaces these thresholds never dropped the optimum and cut four fifths of the time. */
+static const double DROP_FIRST = 1.6;
+static const double DROP_SECOND = 1.25;
+
+/* Nine samples give an interval for the median with seven of them inside; a sample shorter than 2 ms is
+ * mostly timer and wake-up, so short kernels run several times in one. */
+enum { SAMPLES = 9, SAMPLES_LEAST = 3, REPEATS_MOST = 64 };
+static const double SAMPLE_NS = 2e6;
+
+/* A neighbour who takes half a core shows as 1.25 and more; the canary itself repeats within 3 %. */
+static const double CANARY_DRIFT = 0.1;
+/* Beyond this many discarded samples the machine is simply like that now: measure on and say so. */
+enum { DISCARDS_MOST = 6 };
+
+enum { FINAL_ROUNDS = 20, FINAL_LEAST = 6 };
+static const double FINAL_AGREE = 0.01;
+
+void sample_set_free(struct sample_set *s) {
+    free(s->time_ns);
+    *s = (struct sample_set){0};
+}
+
+static void add_sample(struct sample_set *s, double time_ns) {
+    if (s->n == s->capacity) {
+        s->capacity = s->capacity ? s->capacity * 2 : 16;
+        s->time_ns = memory_grow(s->time_ns, s->capacity * sizeof *s->time_ns);
+    }
+    s->time_ns[s->n++] = time_ns;
+}
+
+static void summarise(struct sample_set *s) {
+    s->median = stats_median(s->time_ns, s->n);
+    stats_median_interval(s->time_ns, s->n, 0.95, &s->low, &s->high);
+}
+
+/* ---- the canary beside ---- */
+
+struct beside {
+    struct subject canary;
+    double settled_ns, last_ns;
+    double spent_ns;
+    double ratio[64]; /* of the last runs, for the median */
+    size_t n;
+};
+
+static enum status run_canary(struct beside *b, struct error *err) {
+    if (!b->canary.run) {
+        b->last_ns = b->settled_ns;
+        return OK;
+    }
+    enum status st = b->canary.run(b->canary.context, 1, &b->last_ns, err);
+    b->spent_ns += b->last_ns;
+    b->ratio[b->n++ % 64] = b->settled_ns > 0 ? b->last_ns / b->settled_ns : 1;
+    return st;
+}
+
+static bool is_clean(const struct beside *b) {
+    return !(b->settled_ns > 0) || fabs(b->last_ns / b->settled_ns - 1) <= CANARY_DRIFT;
+}
+
+static double canary_median(const struct beside *b) {
+    return b->n ? stats_median(b->ratio, b->n < 64 ? b->n : 64) : 1;
+}
+
+/* One sample with the canary before (that of the sample before) and after. */
+static enum status take_sample(struct beside *b, struct subject subject, int repeats,
+                               double *time_ns, bool *clean, struct error *err) {
+    bool before = is_clean(b);
+    enum status st = subject.run(subject.context, repeats, time_ns, err);
+    if (st != OK)
+        return st;
+    b->spent_ns += *time_ns * repeats;
+    st = run_canary(b, err);
+    *clean = before && is_clean(b);
+    return st;
+}
+
+static int repeats_for(double time_ns) {
+    double repeats = ceil(SAMPLE_NS / (time_ns > 1 ? time_ns : 1));
+    return repeats > REPEATS_MOST ? REPEATS_MOST : repeats < 1 ? 1 : (int)repeats;
+}
+
+/* How many runs make a sample: one run tells, and is not a sample itself (a lone short run is mostly
+ * wake-up). */
+static enum status estimate(struct beside *b, struct subject subject, int *repeats,
+                            struct error *err) {
+    double time_ns = 0;
+    enum status st = subject.run(subject.context, 1, &time_ns, err);
+    b->spent_ns += time_ns;
+    *repeats = repeats_for(time_ns);
+    return st;
+}
+
+/* ---- settle ---- */
+
+enum status measure_settle(struct subject canary, double *settled_ns, struct error *err) {
+    double before = INFINITY, spent = 0;
+    while (spent < SETTLE_LIMIT_NS) {
+        double run[SETTLE_RUNS];
+        for (int i = 0; i < SETTLE_RUNS; i++) {
+            enum status st = canary.run(canary.context, 1, &run[i], err);
+            if (st != OK)
+                return st;
+            spent += run[i];
+        }
+        *settled_ns = stats_median(run, SETTLE_RUNS);
+        if (fabs(*settled_ns / before - 1) < SETTLE_WITHIN)
+            return OK;
+        before = *settled_ns;
+    }
+    return OK;
+}
+
+/* ---- race ---- */
+
+static bool drops(const struct measuring *m, const struct sample_set *s) {
+    double last = s->time_ns[s->n - 1];
+    if (s->n == 1)
+        return last > DROP_FIRST * m->incumbent_ns;
+    return s->n == 2 && fmin(last, s->time_ns[0]) > DROP_SECOND * m->incumbent_ns;
+}
+
+enum status measure_race(const struct measuring *m, struct sample_set *out, bool *abandoned,
+                         struct error *err) {
+    struct beside beside = {.canary = m->canary, .settled_ns = m->canary_settled_ns};
+    int repeats;
+    *out = (struct sample_set){0};
+    *abandoned = false;
+    enum status st = estimate(&beside, m->subject, &repeats, err);
+    if (st == OK)
+        st = run_canary(&beside, err);
+    while (st == OK && !*abandoned && out->n < SAMPLES) {
+        bool over = m->budget_ns > 0 && beside.spent_ns > (double)m->budget_ns;
+        if (over && (out->n >= SAMPLES_LEAST || beside.spent_ns > 3.0 * (double)m->budget_ns))
+            break;
+        double time_ns;
+        bool clean;
+        st = take_sample(&beside, m->subject, repeats, &time_ns, &clean, err);
+        if (st != OK)
+            break;
+        if (!clean && out->discarded < DISCARDS_MOST) {
+            out->discarded++;
+            continue;
+        }
+        add_sample(out, time_ns);
+        *abandoned = clean && drops(m, out);
+    }
+    summarise(out);
+    out->canary = canary_median(&beside);
+    return st;
+}
+
+/* ---- finals ---- */
+
+static size_t fastest(const struct sample_set *sets, size_t n) {
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (sets[i].median < sets[best].median)
+            best = i;
+    return best;
+}
+
+/* Every other finalist is apart from the fastest, or within 1 % of it. */
+static bool is_decided(struct sample_set *sets, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        summarise(&sets[i]);
+    const struct sample_set *best = &sets[fastest(sets, n)];
+    for (size_t i = 0; i < n; i++) {
+        bool apart = sets[i].low > best->high;
+        bool agrees = sets[i].median <= best->median * (1 + FINAL_AGREE);
+        if (sets[i].n < FINAL_LEAST || (!apart && !agrees))
+            return false;
+    }
+    return true;
+}
+
+enum status measure_finals(struct subject canary, double canary_settled_ns,
+                           const struct subject *subjects, size_t n, struct sample_set *sets,
+                           struct error *err) {
+    struct beside beside = {.canary = canary, .settled_ns = canary_settled_ns};
+    int *repeats = memory_new((n ? n : 1) * sizeof *repeats);
+    enum status st = OK;
+    for (size_t i = 0; st == OK && i < n; i++)
+        st = estimate(&beside, subjects[i], &repeats[i], err);
+    if (st == OK)
+        st = run_canary(&beside, err);
+    bool decided = n == 0;
+    for (int round = 0; st == OK && round < FINAL_ROUNDS && !decided; round++) {
+        for (size_t turn = 0; st == OK && turn < n; turn++) {
+            size_t i = (turn + (size_t)round) % n; /* nobody is always first */
+            double time_ns;
+            bool clean;
+            st = take_sample(&beside, subjects[i], repeats[i], &time_ns, &clean, err);
+            if (st != OK)
+                break;
+            if (!clean && sets[i].discarded < DISCARDS_MOST)
+                sets[i].discarded++;
+            else
+                add_sample(&sets[i], time_ns);
+        }
+        decided = is_decided(sets, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        summarise(&sets[i]);
+        sets[i].canary = canary_median(&beside);
+    }
+    free(repeats);
+    return st;
+}
+
+/* ---- what the time is of ---- */
+
+double timing_ns(const struct timing *timing, bool host_clock) {
+    return host_clock || !(timing->event_ns > 0) ? timing->host_ns : timing->event_ns;
+}
+
+static enum status timed_op_run(void *context, int repeats, double *time_ns, struct error *err) {
+    struct timed_op *t = context;
+    struct timing timing;
+    enum status st = device_time_begin(t->c->device, err);
+    for (int i = 0; st == OK && i < repeats; i++)
+        st = check_enqueue(t->c, t->op, t->turn++, err);
+    struct error ignored;
+    enum status end = device_time_end(t->c->device, &timing, st == OK ? err : &ignored);
+    if (st == OK)
+        st = end;
+    if (st == OK)
+        *time_ns = timing_ns(&timing, t->host_clock) / repeats;
+    return st;
+}
+
+struct subject timed_op_subject(struct timed_op *t) {
+    return (struct subject){timed_op_run, t};
+}
+
+/* ---- working sets ---- */
+
+/* Copies may take 1.5 GiB, an eighth of the device's memory, one allocation: whichever is least. */
+size_t measure_copies_limit(const struct device *device) {
+    const struct device_info *info = device_describe(device);
+    size_t limit = (size_t)3 << 29;
+    if (info->global_bytes / 8 < limit)
+        limit = info->global_bytes / 8;
+    if (info->max_alloc_bytes && info->max_alloc_bytes / 8 * 7 < limit)
+        limit = info->max_alloc_bytes / 8 * 7;
+    return limit;
+}
+
+/* A quarter more than the last-level cache: with least-recently-used replacement nothing survives. */
+size_t measure_cold_bytes(const struct device *device) {
+    return device_describe(device)->cache_bytes / 4 * 5;
+}
+
+static size_t weights_bytes(const struct problem *problem, size_t *others) {
+    size_t weights = 0;
+    *others = 0;
+    for (int o = 0; o < problem->family->n_operands; o++) {
+        const struct operand *operand = &problem->family->operands[o];
+        *(operand->role == OPERAND_WEIGHTS ? &weights : others) += operand->bytes(problem);
+    }
+    return weights;
+}
+
+int measure_copies(const struct device *device, const struct problem *problem) {
+    size_t others, weights = weights_bytes(problem, &others);
+    if (weights == 0)
+        return 1;
+    size_t wanted = measure_cold_bytes(device) / weights + 1;
+    size_t possible = measure_copies_limit(device) / weights;
+    size_t copies = wanted < possible ? wanted : possible;
+    return copies < 1 ? 1 : copies > 4096 ? 4096 : (int)copies;
+}
+
+size_t measure_working_set(const struct device *device, const struct problem *problem) {
+    size_t others, weights = weights_bytes(problem, &others);
+    return weights * (size_t)measure_copies(device, problem) + others;
+}
