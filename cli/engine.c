@@ -1,0 +1,88 @@
+/* engine.c: opening a model and an engine from the options that run, chat, perplexity and bench share. */
+#include "base/log.h"
+#include "base/path.h"
+#include "cli/cli.h"
+#include "results/store.h"
+#include "runtime/engine.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void warn(void *context, const char *sentence) {
+    (void)context;
+    log_warn("%s", sentence);
+}
+
+enum status choice_open_model(const struct engine_choice *choice, struct engine_model **model,
+                              struct error *err) {
+    if (!choice->model)
+        return fail(err, STATUS_USAGE, "name a model with -m FILE (a GGUF, or a llama2.c .bin)");
+    return engine_model_open(choice->model, choice->tokenizer, choice->pretokenizer, model, err);
+}
+
+static enum status find_profile(const char *name, enum engine_profile *profile, struct error *err) {
+    *profile = ENGINE_TUNED;
+    if (!name || !strcmp(name, "tuned")) return OK;
+    *profile = ENGINE_DEFAULT;
+    if (!strcmp(name, "default")) return OK;
+    return fail(err, STATUS_USAGE, "there is no profile '%s': --profile is default or tuned", name);
+}
+
+enum status choice_open(const struct engine_choice *choice, const struct common_options *common,
+                        struct engine_model **model, struct engine **engine, struct error *err) {
+    enum engine_profile profile;
+    enum status status = find_profile(choice->profile, &profile, err);
+    if (status == OK) status = choice_open_model(choice, model, err);
+    if (status != OK) return status;
+    char *database = store_default_path(common->database);
+    const struct engine_options options = {
+        .device = common->device,
+        .database = database,
+        .profile = profile,
+        .class_name = choice->class_name ? choice->class_name : "auto",
+        .kv_type = choice->kv,
+        .context = choice->context,
+        .warn = warn,
+    };
+    status = engine_open(*model, &options, engine, err);
+    free(database);
+    return status;
+}
+
+void choice_offer_tuning(const struct engine *engine, const struct engine_choice *choice) {
+    struct engine_facts facts;
+    engine_describe(engine, &facts);
+    if (facts.tuned_operations || (choice->profile && !strcmp(choice->profile, "default"))) return;
+    log_say("Nothing is tuned for this model on %s: running on defaults. "
+            "`hone tune --model %s --budget 60s`, or --tune-first 30s, makes it faster.",
+            facts.device, choice->model);
+}
+
+enum status text_read(const char *path, char **text, size_t *length, struct error *err) {
+    enum { LIMIT = 1 << 30 };
+    if (path) return path_read(path, LIMIT, text, length, err);
+    size_t capacity = 1 << 16;
+    *length = 0;
+    *text = malloc(capacity);
+    while (*text) {
+        const size_t n = fread(*text + *length, 1, capacity - *length - 1, stdin);
+        *length += n;
+        if (n == 0) break;
+        if (*length + 1 < capacity) continue;
+        char *more = capacity < LIMIT ? realloc(*text, capacity *= 2) : NULL;
+        if (!more) {
+            free(*text);
+            *text = NULL;
+            return fail(err, STATUS_NOMEM, "reading stdin: more than %zu bytes", capacity);
+        }
+        *text = more;
+    }
+    if (!*text) return fail(err, STATUS_NOMEM, "reading stdin: out of memory");
+    (*text)[*length] = 0;
+    if (ferror(stdin)) {
+        free(*text);
+        return fail(err, STATUS_IO, "reading stdin: %s", strerror(errno));
+    }
+    return OK;
+}

@@ -1,0 +1,60 @@
+/* output.c: stdout that notices when it cannot be written, and whole characters. */
+#include "cli/cli.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status out_failed(struct error *err) {
+    /* A reader that went away (a pipe into head) is no news: fail without a sentence. */
+    if (errno == EPIPE) {
+        if (err) err->status = STATUS_IO, err->text[0] = 0;
+        return STATUS_IO;
+    }
+    return fail(err, STATUS_IO, "writing to stdout: %s; is the disk full?", strerror(errno));
+}
+
+enum status out_write(const char *bytes, size_t n, struct error *err) {
+    return fwrite(bytes, 1, n, stdout) == n ? OK : out_failed(err);
+}
+
+enum status out_printf(struct error *err, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    const int n = vprintf(format, arguments);
+    va_end(arguments);
+    return n >= 0 ? OK : out_failed(err);
+}
+
+enum status out_flush(struct error *err) {
+    return fflush(stdout) == 0 && !ferror(stdout) ? OK : out_failed(err);
+}
+
+enum status json_print(json_t *document, struct error *err) {
+    char *text = json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    json_decref(document);
+    if (!text) return fail(err, STATUS_NOMEM, "writing the JSON document: out of memory");
+    enum status status = out_printf(err, "%s\n", text);
+    free(text);
+    return status == OK ? out_flush(err) : status;
+}
+
+/* Bytes of the character that starts with this byte; 0: none does. */
+static size_t utf8_length(unsigned char lead) {
+    if (lead < 0x80) return 1;
+    if (lead >= 0xc2 && lead < 0xe0) return 2;
+    if (lead >= 0xe0 && lead < 0xf0) return 3;
+    if (lead >= 0xf0 && lead < 0xf5) return 4;
+    return 0;
+}
+
+size_t utf8_whole(const char *text, size_t n) {
+    /* Only the last three bytes can belong to an unfinished character. */
+    for (size_t back = 1; back <= 3 && back <= n; back++) {
+        const unsigned char c = (unsigned char)text[n - back];
+        if ((c & 0xc0) == 0x80) continue;
+        return utf8_length(c) > back ? n - back : n;
+    }
+    return n;
+}
