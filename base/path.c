@@ -1,0 +1,147 @@
+/* path.c: see path.h. */
+#include "base/path.h"
+#include "base/str.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* $variable/hone/name, or $HOME/fallback/hone/name; relative values are ignored, as the XDG rules say. */
+static char *xdg(const char *variable, const char *fallback, const char *name) {
+    const char *base = getenv(variable), *home = getenv("HOME");
+    if (base && base[0] == '/') return text_format("%s/hone/%s", base, name);
+    if (!home || home[0] != '/') home = "/tmp";
+    return text_format("%s/%s/hone/%s", home, fallback, name);
+}
+
+char *path_cache(const char *name) {
+    return xdg("XDG_CACHE_HOME", ".cache", name);
+}
+
+char *path_data(const char *name) {
+    return xdg("XDG_DATA_HOME", ".local/share", name);
+}
+
+enum status path_make_folder(const char *folder, struct error *err) {
+    char *path = text_copy(folder);
+    enum status status = OK;
+    for (char *p = path + 1; status == OK; p++) {
+        if (*p && *p != '/') continue;
+        const char end = *p;
+        *p = 0;
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            status = fail(err, STATUS_IO, "making the folder %s: %s", path, strerror(errno));
+        if (!end) break;
+        *p = end;
+    }
+    free(path);
+    return status;
+}
+
+enum status path_make_parent(const char *file, struct error *err) {
+    const char *slash = strrchr(file, '/');
+    if (!slash || slash == file) return OK;
+    char *parent = text_copy(file);
+    parent[slash - file] = 0;
+    const enum status status = path_make_folder(parent, err);
+    free(parent);
+    return status;
+}
+
+/* A descriptor of a regular file, and its size; −1 with the sentence. O_NONBLOCK: a pipe must not hang. */
+static int open_regular(const char *file, size_t *size, struct error *err) {
+    const int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        fail(err, STATUS_IO, "reading %s: %s", file, strerror(errno));
+    } else if (!S_ISREG(info.st_mode)) {
+        fail(err, STATUS_IO, "reading %s: it is not a regular file", file);
+    } else {
+        *size = (size_t)info.st_size;
+        return fd;
+    }
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+enum status path_read(const char *file, size_t limit, char **bytes, size_t *size, struct error *err) {
+    size_t expected = 0, done = 0;
+    *bytes = NULL;
+    const int fd = open_regular(file, &expected, err);
+    if (fd < 0) return STATUS_IO;
+    enum status status = OK;
+    if (expected > limit) {
+        status = fail(err, STATUS_INVALID, "reading %s: its %zu bytes are more than the %zu allowed", file,
+                      expected, limit);
+        goto done;
+    }
+    char *buffer = malloc(expected + 1);
+    if (!buffer) {
+        status = fail(err, STATUS_NOMEM, "reading %s: no memory for %zu bytes", file, expected);
+        goto done;
+    }
+    while (done < expected) {
+        const ssize_t n = read(fd, buffer + done, expected - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break; /* it shrank: what is there is what is read */
+        done += (size_t)n;
+    }
+    buffer[done] = 0;
+    *bytes = buffer;
+    *size = done;
+done:
+    close(fd);
+    return status;
+}
+
+static bool write_all(int fd, const char *bytes, size_t size) {
+    while (size) {
+        const ssize_t n = write(fd, bytes, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+enum status path_write(const char *file, const void *bytes, size_t size, struct error *err) {
+    enum status status = path_make_parent(file, err);
+    if (status != OK) return status;
+    char *beside = text_format("%s.%ld.tmp", file, (long)getpid());
+    const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && write_all(fd, bytes, size) && fsync(fd) == 0;
+    if (fd >= 0 && close(fd) != 0) good = false;
+    if (!good || rename(beside, file) != 0) {
+        status = fail(err, STATUS_IO, "writing %s: %s", file, strerror(errno));
+        unlink(beside);
+    }
+    free(beside);
+    return status;
+}
+
+enum status map_open(const char *file, struct map *map, struct error *err) {
+    *map = (struct map){NULL, 0};
+    size_t size = 0;
+    const int fd = open_regular(file, &size, err);
+    if (fd < 0) return STATUS_IO;
+    enum status status = OK;
+    if (size) {
+        void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (bytes == MAP_FAILED) status = fail(err, STATUS_IO, "mapping %s: %s", file, strerror(errno));
+        else *map = (struct map){bytes, size};
+    }
+    close(fd);
+    return status;
+}
+
+void map_close(struct map *map) {
+    if (map->bytes) munmap((void *)(uintptr_t)map->bytes, map->size);
+    *map = (struct map){NULL, 0};
+}

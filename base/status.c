@@ -1,0 +1,51 @@
+/* status.c: see status.h. */
+#include "base/status.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *sentence;
+    int exit_code;
+} table[] = {
+    [OK] = {"OK", "done", 0},
+#define XX(name, exit_code, sentence) [STATUS_##name] = {#name, sentence, exit_code},
+    STATUS_MAP(XX)
+#undef XX
+};
+
+enum status fail(struct error *err, enum status status, const char *format, ...) {
+    if (!err) return status;
+    va_list arguments;
+    va_start(arguments, format);
+    char text[sizeof err->text]; /* the arguments may lie in err */
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    err->status = status;
+    memcpy(err->text, text, sizeof text);
+    return status;
+}
+
+enum status fail_while(struct error *err, const char *format, ...) {
+    if (!err) return STATUS_INVALID;
+    char text[sizeof err->text];
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (n >= 0 && (size_t)n < sizeof text) snprintf(text + n, sizeof text - n, ": %s", err->text);
+    memcpy(err->text, text, sizeof text);
+    return err->status;
+}
+
+const char *status_name(enum status status) {
+    return table[status].name;
+}
+
+const char *status_sentence(enum status status) {
+    return table[status].sentence;
+}
+
+int status_exit_code(enum status status) {
+    return table[status].exit_code;
+}
