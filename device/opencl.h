@@ -1,0 +1,62 @@
+/* opencl.h: what the files of this room share and nobody else may see: the handles of OpenCL behind
+ * device, arena and image, and the one way in which a refusal by OpenCL becomes a sentence. */
+#pragma once
+#include "device/memory.h"
+#include <CL/cl.h>
+
+/* The series between device_time_begin and device_time_end. Only its first and its latest command
+ * keep an event; outside a series commands ask for none, which keeps launches cheap. */
+struct series {
+    bool running;
+    int64_t begin_ns;
+    cl_event first, last; /* NULL: no such command yet */
+};
+
+struct device {
+    struct device_info info;
+    size_t index;             /* in device_list's order */
+    uint64_t features;        /* bit f: FEATURE f is there */
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue;   /* in order, with profiling */
+    struct series series;
+    uint64_t next_serial;     /* names arenas and images; a handle's address may come again, this not */
+    size_t arena_count;       /* open arenas, images and programs: all closed before the device */
+    size_t arena_total_bytes; /* of the open arenas */
+    size_t image_count, program_count;
+};
+
+struct arena {
+    struct device *device;
+    cl_mem buffer;
+    uint64_t serial;
+    size_t bytes, used;
+};
+
+struct image {
+    struct device *device;
+    cl_mem image;
+    uint64_t serial;
+    enum texel texel;
+    size_t width, height; /* texels */
+};
+
+/* One device as it was found: its description and its handle. */
+struct found {
+    struct device_info info;
+    cl_device_id id;
+};
+enum status devices_find(struct found **list, size_t *n, struct error *err);
+void devices_free(struct found *list, size_t n);
+
+/* fail() with ": CL_SYMBOL" behind the sentence. Codes that mean a lost device or exhausted memory
+ * override `status` by DEVICE or NOMEM. */
+enum status opencl_fail(struct error *err, enum status status, cl_int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Where the next command's event goes; NULL when nobody times. */
+cl_event *series_event(struct device *device);
+
+/* Replace what has no place in one line of text: control characters, non-ASCII, '|'; trim, and join
+ * runs of blanks. In place. */
+void text_tame(char *text);
