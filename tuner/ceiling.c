@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WAYS = 10, FIRST_RUNS = 2, FINALISTS = 3, FINAL_RUNS = 7, LEVELS = 32, FLOORS = 64 };
+enum { WAYS = 10, FIRST_RUNS = 2, FINALISTS = 3, FINAL_RUNS = 7, FLOORS = 64 };
 /* Operations of one launch of a compute ceiling, and bytes of a read: about 2 ms each. */
 static const double CPU_LAUNCH_NS = 2e6;
 enum { CPU_READ_BYTES = 64 << 20, GPU_READ_BYTES = 1 << 30 };
@@ -87,12 +87,7 @@ struct ceilings {
     struct kernel *empty;
     struct arena *arena;                   /* what is read; grows */
     struct view data, out;
-    double gflops, giops, launch_ns;       /* NAN: not measured yet */
-    struct level {
-        size_t bytes;
-        double read_gbps;
-    } level[LEVELS];
-    size_t n_levels;
+    struct ceiling_memory memory;
     struct floor {
         size_t groups, local;
         double ns;
@@ -313,14 +308,15 @@ static size_t level_bytes(const struct ceilings *c, size_t bytes) {
     return level + (level / 2 * 3 <= bytes ? level / 2 : 0);
 }
 
-static struct level *find_level(struct ceilings *c, size_t bytes) {
-    for (size_t i = 0; i < c->n_levels; i++)
-        if (c->level[i].bytes == bytes)
-            return &c->level[i];
-    if (c->n_levels == LEVELS)
-        c->n_levels--; /* sizes are few; the last one gives way */
-    struct level *level = &c->level[c->n_levels++];
-    *level = (struct level){bytes, NAN};
+static struct ceiling_level *find_level(struct ceilings *c, size_t bytes) {
+    struct ceiling_memory *memory = &c->memory;
+    for (size_t i = 0; i < memory->n_levels; i++)
+        if (memory->level[i].bytes == bytes)
+            return &memory->level[i];
+    if (memory->n_levels == CEILING_LEVELS)
+        memory->n_levels--; /* sizes are few; the last one gives way */
+    struct ceiling_level *level = &memory->level[memory->n_levels++];
+    *level = (struct ceiling_level){bytes, NAN};
     return level;
 }
 
@@ -329,9 +325,9 @@ static struct level *find_level(struct ceilings *c, size_t bytes) {
 enum status ceilings_open(struct device *device, bool host_clock, struct ceilings **out,
                           struct error *err) {
     struct ceilings *c = memory_new(sizeof *c);
-    *c = (struct ceilings){.device = device, .host_clock = host_clock, .gflops = NAN, .giops = NAN,
-                           .launch_ns = NAN,
-                           .is_cpu = device_describe(device)->type == DEVICE_CPU};
+    *c = (struct ceilings){.device = device, .host_clock = host_clock,
+                           .is_cpu = device_describe(device)->type == DEVICE_CPU,
+                           .memory = {.gflops = NAN, .giops = NAN, .launch_ns = NAN}};
     enum status st = source_text() ? OK
                                    : fail(err, STATUS_UNSUPPORTED,
                                           "this program was built without tuner/ceiling.cl");
@@ -368,22 +364,25 @@ static enum status measure_read(struct ceilings *c, size_t bytes, double *gbps, 
 
 static enum status measure_compute(struct ceilings *c, struct error *err) {
     struct contest fma = {.c = c, .chain = CHAIN_FMA}, dot = {.c = c, .chain = CHAIN_DOT};
-    enum status st = hold_contest(&fma, &c->gflops, err);
-    return st == OK ? hold_contest(&dot, &c->giops, err) : st;
+    enum status st = hold_contest(&fma, &c->memory.gflops, err);
+    return st == OK ? hold_contest(&dot, &c->memory.giops, err) : st;
+}
+
+static struct ceiling ceiling_at(const struct ceilings *c, const struct ceiling_level *level) {
+    return (struct ceiling){level->read_gbps, c->memory.gflops, c->memory.giops, c->memory.launch_ns};
 }
 
 enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                              struct error *err) {
-    struct level *level = find_level(ceilings, level_bytes(ceilings, bytes));
+    struct ceiling_level *level = find_level(ceilings, level_bytes(ceilings, bytes));
     enum status st = OK;
-    if (isnan(ceilings->gflops))
+    if (isnan(ceilings->memory.gflops))
         st = measure_compute(ceilings, err);
-    if (st == OK && isnan(ceilings->launch_ns))
-        st = ceilings_floor(ceilings, 1, 1, &ceilings->launch_ns, err);
+    if (st == OK && isnan(ceilings->memory.launch_ns))
+        st = ceilings_floor(ceilings, 1, 1, &ceilings->memory.launch_ns, err);
     if (st == OK && isnan(level->read_gbps))
         st = measure_read(ceilings, level->bytes, &level->read_gbps, err);
-    *out = (struct ceiling){level->read_gbps, ceilings->gflops, ceilings->giops,
-                            ceilings->launch_ns};
+    *out = ceiling_at(ceilings, level);
     return st;
 }
 
@@ -393,15 +392,14 @@ enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceili
     if (st != OK)
         return st;
     struct ceiling before = *out;
-    struct level *level = find_level(ceilings, level_bytes(ceilings, bytes));
+    struct ceiling_level *level = find_level(ceilings, level_bytes(ceilings, bytes));
     st = measure_read(ceilings, level->bytes, &level->read_gbps, err);
     if (st == OK)
         st = measure_compute(ceilings, err);
     level->read_gbps = fmax(level->read_gbps, before.read_gbps);
-    ceilings->gflops = fmax(ceilings->gflops, before.gflops);
-    ceilings->giops = fmax(ceilings->giops, before.giops);
-    *out = (struct ceiling){level->read_gbps, ceilings->gflops, ceilings->giops,
-                            ceilings->launch_ns};
+    ceilings->memory.gflops = fmax(ceilings->memory.gflops, before.gflops);
+    ceilings->memory.giops = fmax(ceilings->memory.giops, before.giops);
+    *out = ceiling_at(ceilings, level);
     return st;
 }
 
@@ -428,6 +426,14 @@ enum status ceilings_floor(struct ceilings *ceilings, size_t groups, size_t loca
     if (ceilings->n_floors < FLOORS)
         ceilings->floor[ceilings->n_floors++] = (struct floor){groups, local, *floor_ns};
     return OK;
+}
+
+const struct ceiling_memory *ceilings_memory(const struct ceilings *ceilings) {
+    return &ceilings->memory;
+}
+
+void ceilings_remember(struct ceilings *ceilings, const struct ceiling_memory *memory) {
+    ceilings->memory = *memory;
 }
 
 double ceiling_share(const struct ceiling *ceiling, const struct cost *cost, double time_ns) {

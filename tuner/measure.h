@@ -81,6 +81,18 @@ enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct cei
 /* The same measured again, the better of old and new: before a kernel is called implausible. */
 enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                            struct error *err);
+/* What was measured so far; a process that takes over is given it instead of measuring again. */
+enum { CEILING_LEVELS = 32 };
+struct ceiling_memory {
+    double gflops, giops, launch_ns; /* NAN: not measured yet */
+    struct ceiling_level {
+        size_t bytes;
+        double read_gbps;            /* NAN: not measured yet */
+    } level[CEILING_LEVELS];
+    size_t n_levels;
+};
+const struct ceiling_memory *ceilings_memory(const struct ceilings *ceilings);
+void ceilings_remember(struct ceilings *ceilings, const struct ceiling_memory *memory);
 /* Median time of an empty kernel with this many work-groups of this size. */
 enum status ceilings_floor(struct ceilings *ceilings, size_t groups, size_t local, double *floor_ns,
                            struct error *err);

@@ -18,9 +18,10 @@ struct session_options {
     bool more;                        /* go on with a finished session */
     const struct space_limit *limits;
     size_t n_limits;
-    const volatile int *interrupt;    /* set by the signal handler */
+    const volatile int *interrupt;    /* raised by the signal handler; may be NULL */
     const char *lock_text;            /* who we are, for the lock file */
+    const struct deadlines *deadlines; /* NULL: the usual ones */
 };
-/* The JSON document of `hone tune` for this device in *result (also when interrupted: what there is).
- * BUSY names who holds the device's lock. */
+/* The JSON document of `hone tune` for this device in *result (also when interrupted: what there is;
+ * NULL on other failures). BUSY names who holds the device's lock. INTERRUPTED says how to go on. */
 enum status session_run(const struct session_options *options, json_t **result, struct error *err);

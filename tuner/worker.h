@@ -4,28 +4,42 @@
 #include "results/store.h"
 #include "tuner/measure.h"
 
-/* Deadlines, as constants in worker.c: compile 60 s; launch max(2 s, 20 × best × launches), at most 30 s. */
+/* How long each part of an evaluation may take, in ns. The worker tells which part it is in. */
+struct deadlines {
+    int64_t start;        /* open the device, settle */
+    int64_t prepare;      /* fill inputs, put them on the device */
+    int64_t build;        /* compile, and the first launch of a geometry */
+    int64_t launch_least; /* a sample: 20 × best × launches, within these two */
+    int64_t launch_most;
+    int64_t judge;        /* run once and compare with the reference */
+    int64_t ceiling;      /* measure ceilings */
+};
+extern const struct deadlines deadlines_usual;
 
 struct worker;
-enum status worker_open(const char *device_selector, struct worker **out, struct error *err);
-void worker_close(struct worker *worker);
+/* deadlines NULL: the usual ones. The process starts with the first request. */
+enum status worker_open(const char *device_selector, const struct deadlines *deadlines,
+                        struct worker **out, struct error *err);
+void worker_close(struct worker *worker); /* NULL is fine */
+/* Ceilings that workers measured so far. */
+const struct ceiling_memory *worker_ceilings(const struct worker *worker);
 
 struct work {
     struct config config;
     struct problem problem;
     uint64_t seed;
     double incumbent_ns;    /* for racing; INFINITY: none */
-    int64_t budget_ns;      /* for samples */
+    int64_t budget_ns;      /* for samples; 0: no limit */
     bool small_first;       /* found running before: the ragged problem first */
     bool is_final;          /* check whole, measure without racing */
 };
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
  * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure; DEVICE
  * when the device is lost (a known-good kernel fails after three crashes in a row); INTERRUPTED when
- * *interrupt is set before the candidate is finished twice. */
+ * *interrupt (may be NULL) rises twice before the candidate is finished. */
 enum status worker_evaluate(struct worker *worker, const struct work *work, struct evaluation *e,
                             const volatile int *interrupt, struct error *err);
-/* Finalists in one call, interleaved: e[i] for works[i] (same problem). */
+/* Finalists in one call, interleaved: e[i] for works[i] (same family). */
 enum status worker_finals(struct worker *worker, const struct work *works, size_t n,
                           struct evaluation *e, const volatile int *interrupt, struct error *err);
 /* Main of `hone @child worker`. */

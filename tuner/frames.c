@@ -1,0 +1,213 @@
+/* frames.c: see frames.h. Both sides are this program, but the worker's memory may have been written
+ * over by a kernel: replies are checked like any other input. */
+#include "tuner/frames.h"
+#include "base/str.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLES_MOST = 4096 };
+
+const char *const stage_names[STAGE_COUNT] = {
+#define XX(name, deadline, blame) #name,
+    STAGE_MAP(XX)
+#undef XX
+};
+
+int stage_find(const char *name) {
+    for (int i = 0; name && i < STAGE_COUNT; i++)
+        if (strcmp(stage_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+bool stage_blames_candidate(enum stage_id stage) {
+    static const bool blame[STAGE_COUNT] = {
+#define XX(name, deadline, is_blamed) is_blamed,
+        STAGE_MAP(XX)
+#undef XX
+    };
+    return blame[stage];
+}
+
+int64_t stage_deadline(const struct deadlines *deadlines, enum stage_id stage, double hint_ns) {
+    const int64_t deadline[STAGE_COUNT] = {
+#define XX(name, deadline, blame) deadlines->deadline,
+        STAGE_MAP(XX)
+#undef XX
+    };
+    if (stage != STAGE_launch || !(hint_ns < (double)deadlines->launch_most))
+        return deadline[stage];
+    return hint_ns < (double)deadlines->launch_least ? deadlines->launch_least : (int64_t)hint_ns;
+}
+
+json_t *frame_number(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *frame_text(const char *text) {
+    json_t *string = json_string(text);
+    if (string)
+        return string;
+    char *plain = text_copy(text);
+    for (char *c = plain; *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    string = json_string(plain);
+    free(plain);
+    return string;
+}
+
+double frame_read_number(const json_t *object, const char *key, double what) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : what;
+}
+
+/* ---- work ---- */
+
+json_t *frame_work(const struct work *work) {
+    char problem[160], config[400];
+    problem_format(&work->problem, problem);
+    config_format(&work->config, config);
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:I,s:b,s:b}", "family",
+                     work->problem.family->name, "problem", problem, "class",
+                     class_names[work->problem.class], "layout", work->problem.layout->name, "variant",
+                     work->config.variant->name, "config", config, "seed", (json_int_t)work->seed,
+                     "incumbent_ns", frame_number(work->incumbent_ns), "budget_ns",
+                     (json_int_t)work->budget_ns, "small_first", work->small_first, "final",
+                     work->is_final);
+}
+
+enum status frame_read_work(const json_t *frame, struct work *work, struct error *err) {
+    const char *family_name, *problem, *class, *layout, *variant, *config;
+    json_int_t seed, budget_ns;
+    int small_first, is_final;
+    json_error_t why;
+    if (json_unpack_ex((json_t *)frame, &why, 0, "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b}", "family",
+                       &family_name, "problem", &problem, "class", &class, "layout", &layout, "variant",
+                       &variant, "config", &config, "seed", &seed, "budget_ns", &budget_ns,
+                       "small_first", &small_first, "final", &is_final) != 0)
+        return fail(err, STATUS_INVALID, "a request to the worker is not understood: %s", why.text);
+    const struct family *family = family_find(family_name);
+    if (!family || class_find(class) < 0 || !layout_find(layout))
+        return fail(err, STATUS_INVALID, "the worker knows no family %s, class %s or layout %s",
+                    family_name, class, layout);
+    const struct slice slice = {.name = family->name, .family = family->name, .weight = "",
+                                .n_low = 1, .n_high = INT64_MAX, .summary = ""};
+    *work = (struct work){.seed = (uint64_t)seed, .budget_ns = budget_ns, .small_first = small_first,
+                          .is_final = is_final,
+                          .incumbent_ns = frame_read_number(frame, "incumbent_ns", INFINITY)};
+    enum status st = problem_parse(&slice, problem, &work->problem, err);
+    if (st != OK)
+        return st;
+    work->problem.class = (enum class_id)class_find(class);
+    work->problem.layout = layout_find(layout);
+    return config_parse(family, variant, config, &work->config, err);
+}
+
+/* ---- evaluation ---- */
+
+/* The numbers of an evaluation, by name. */
+static const struct number {
+    const char *key;
+    size_t offset;
+    bool is_int;
+} numbers[] = {
+    {"time_ns", offsetof(struct evaluation, time_ns), false},
+    {"low_ns", offsetof(struct evaluation, low_ns), false},
+    {"high_ns", offsetof(struct evaluation, high_ns), false},
+    {"floor_ns", offsetof(struct evaluation, floor_ns), false},
+    {"ceiling_gbps", offsetof(struct evaluation, ceiling_gbps), false},
+    {"ceiling_gflops", offsetof(struct evaluation, ceiling_gflops), false},
+    {"share", offsetof(struct evaluation, share), false},
+    {"nmse", offsetof(struct evaluation, nmse), false},
+    {"build_ns", offsetof(struct evaluation, build_ns), true},
+    {"check_ns", offsetof(struct evaluation, check_ns), true},
+};
+enum { NUMBERS = sizeof numbers / sizeof *numbers };
+
+json_t *frame_evaluation(const struct evaluation *e) {
+    json_t *frame = json_pack("{s:s,s:o,s:o}", "outcome", outcome_names[e->outcome], "message",
+                              frame_text(e->message ? e->message : ""), "conditions",
+                              frame_text(e->conditions ? e->conditions : "{}"));
+    for (int i = 0; i < NUMBERS; i++) {
+        const char *at = (const char *)e + numbers[i].offset;
+        json_object_set_new(frame, numbers[i].key,
+                            numbers[i].is_int ? json_integer(*(const int64_t *)at)
+                                              : frame_number(*(const double *)at));
+    }
+    json_t *samples = json_array();
+    for (size_t i = 0; i < e->n_samples; i++)
+        json_array_append_new(samples, frame_number(e->samples_ns[i]));
+    json_object_set_new(frame, "samples_ns", samples);
+    return frame;
+}
+
+static int outcome_find(const char *name) {
+    for (int i = 0; name && i < OUTCOMES; i++)
+        if (strcmp(outcome_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+/* An ok or abandoned evaluation has a time: nothing else is believed. */
+static bool is_sane(const struct evaluation *e) {
+    bool needs_time = e->outcome == OUTCOME_OK || e->outcome == OUTCOME_ABANDONED ||
+                      e->outcome == OUTCOME_IMPLAUSIBLE;
+    return !needs_time || (e->time_ns > 0 && e->n_samples > 0);
+}
+
+enum status frame_read_evaluation(const json_t *frame, struct evaluation *e, struct error *err) {
+    int outcome = outcome_find(json_string_value(json_object_get(frame, "outcome")));
+    const json_t *samples = json_object_get(frame, "samples_ns");
+    const char *message = json_string_value(json_object_get(frame, "message"));
+    const char *conditions = json_string_value(json_object_get(frame, "conditions"));
+    if (outcome < 0 || !message || !conditions || json_array_size(samples) > SAMPLES_MOST)
+        return fail(err, STATUS_CRASHED, "the worker's reply makes no sense");
+    for (int i = 0; i < NUMBERS; i++) {
+        char *at = (char *)e + numbers[i].offset;
+        double value = frame_read_number(frame, numbers[i].key, NAN);
+        if (numbers[i].is_int)
+            *(int64_t *)at = value > 0 && value < 9e18 ? (int64_t)value : 0;
+        else
+            *(double *)at = value;
+    }
+    e->outcome = (enum outcome)outcome;
+    free(e->message);
+    free(e->conditions);
+    free(e->samples_ns);
+    e->message = *message ? text_copy(message) : NULL;
+    e->conditions = text_copy(conditions);
+    e->n_samples = json_array_size(samples);
+    e->samples_ns = memory_new((e->n_samples + 1) * sizeof *e->samples_ns);
+    for (size_t i = 0; i < e->n_samples; i++)
+        e->samples_ns[i] = json_number_value(json_array_get(samples, i));
+    return is_sane(e) ? OK : fail(err, STATUS_CRASHED, "the worker reports %s without a time",
+                                  outcome_names[outcome]);
+}
+
+/* ---- ceilings ---- */
+
+json_t *frame_ceilings(const struct ceiling_memory *memory) {
+    json_t *levels = json_array();
+    for (size_t i = 0; i < memory->n_levels; i++)
+        json_array_append_new(levels, json_pack("{s:I,s:o}", "bytes",
+                                                (json_int_t)memory->level[i].bytes, "read_gbps",
+                                                frame_number(memory->level[i].read_gbps)));
+    return json_pack("{s:o,s:o,s:o,s:o}", "gflops", frame_number(memory->gflops), "giops",
+                     frame_number(memory->giops), "launch_ns", frame_number(memory->launch_ns),
+                     "levels", levels);
+}
+
+void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory) {
+    *memory = (struct ceiling_memory){.gflops = frame_read_number(frame, "gflops", NAN),
+                                      .giops = frame_read_number(frame, "giops", NAN),
+                                      .launch_ns = frame_read_number(frame, "launch_ns", NAN)};
+    const json_t *levels = json_object_get(frame, "levels");
+    for (size_t i = 0; i < json_array_size(levels) && memory->n_levels < CEILING_LEVELS; i++) {
+        const json_t *level = json_array_get(levels, i);
+        memory->level[memory->n_levels++] = (struct ceiling_level){
+            (size_t)json_integer_value(json_object_get(level, "bytes")),
+            frame_read_number(level, "read_gbps", NAN)};
+    }
+}

@@ -1,0 +1,43 @@
+/* frames.h: what parent and worker say to each other, as JSON. Requests are works, replies are
+ * evaluations; between them the worker names the stage it is in, so that the parent knows the deadline. */
+#pragma once
+#include "tuner/worker.h"
+#include <jansson.h>
+
+/* stage, its deadline, is the candidate to blame when the worker dies in it */
+#define STAGE_MAP(XX)                                                                              \
+    XX(start, start, false)                                                                        \
+    XX(prepare, prepare, false)                                                                    \
+    XX(build, build, true)                                                                         \
+    XX(launch, launch_most, true)                                                                  \
+    XX(judge, judge, true)                                                                         \
+    XX(ceiling, ceiling, false)
+
+enum stage_id {
+#define XX(name, deadline, blame) STAGE_##name,
+    STAGE_MAP(XX)
+#undef XX
+    STAGE_COUNT
+};
+extern const char *const stage_names[STAGE_COUNT];
+int stage_find(const char *name); /* −1: unknown */
+bool stage_blames_candidate(enum stage_id stage);
+/* hint_ns: what the worker asks for a launch; bounded on both sides. */
+int64_t stage_deadline(const struct deadlines *deadlines, enum stage_id stage, double hint_ns);
+
+json_t *frame_work(const struct work *work);
+/* INVALID when the frame names what this program does not have. */
+enum status frame_read_work(const json_t *frame, struct work *work, struct error *err);
+
+/* Only what a worker fills in. */
+json_t *frame_evaluation(const struct evaluation *e);
+enum status frame_read_evaluation(const json_t *frame, struct evaluation *e, struct error *err);
+
+json_t *frame_ceilings(const struct ceiling_memory *memory);
+void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory);
+
+/* A number, or null for NAN and infinities; and back (null: what). */
+json_t *frame_number(double value);
+/* A string of any bytes: what is not UTF-8 (a compiler's log, say) becomes question marks. */
+json_t *frame_text(const char *text);
+double frame_read_number(const json_t *object, const char *key, double what);

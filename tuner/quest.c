@@ -1,0 +1,243 @@
+/* quest.c: see quest.h. */
+#include "tuner/quest.h"
+#include "base/str.h"
+#include "kernels/op.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Finalists lie this close to the best: what noise can turn round. */
+static const double FINALIST_WITHIN = 0.05;
+
+/* ---- open and close ---- */
+
+/* The family's default, in the problem's layout or the first that has one. */
+static int64_t find_default(const struct quest *q) {
+    struct problem problem = q->problem;
+    struct config config;
+    if (q->layout)
+        problem.layout = q->layout;
+    struct error ignored;
+    memset(&config, 0, sizeof config);
+    if (family_default(&problem, &config, &ignored) == OK) {
+        int64_t at = space_find(&q->space, &config, problem.layout);
+        if (at >= 0)
+            return at;
+    }
+    for (size_t l = 0; l < q->space.n_layouts; l++) {
+        problem.layout = q->space.layouts[l];
+        memset(&config, 0, sizeof config);
+        if (family_default(&problem, &config, &ignored) != OK)
+            continue;
+        int64_t at = space_find(&q->space, &config, problem.layout);
+        if (at >= 0)
+            return at;
+    }
+    return -1;
+}
+
+enum status quest_open(struct quest *quest, const struct device *device,
+                       const struct problem *problem, const struct layout *layout,
+                       const struct space_limit *limits, size_t n_limits, struct error *err) {
+    *quest = (struct quest){.problem = *problem, .layout = layout, .default_config = -1,
+                            .retry_config = -1};
+    problem_format(problem, quest->text);
+    enum status st = space_open(device, problem, layout, limits, n_limits, &quest->space, err);
+    quest->is_open = st == OK;
+    if (st == OK)
+        quest->default_config = find_default(quest);
+    return st;
+}
+
+void quest_close(struct quest *quest) {
+    if (quest->strategy)
+        quest->strategy->end(&quest->search);
+    if (quest->is_open)
+        space_close(&quest->space);
+    free(quest->seeds);
+    free(quest->attempts);
+    *quest = (struct quest){0};
+}
+
+enum status quest_begin(struct quest *quest, const struct strategy *strategy, uint64_t seed,
+                        const int64_t *seeds, size_t n_seeds, struct error *err) {
+    if (quest->strategy)
+        quest->strategy->end(&quest->search);
+    free(quest->seeds);
+    quest->seeds = memory_new((n_seeds + 1) * sizeof *quest->seeds);
+    memcpy(quest->seeds, seeds, n_seeds * sizeof *seeds);
+    quest->search = (struct search){.space = &quest->space, .rng = rng_seed(seed),
+                                    .seeds = quest->seeds, .n_seeds = n_seeds};
+    quest->strategy = strategy;
+    return strategy->begin(&quest->search, err);
+}
+
+/* ---- attempts ---- */
+
+void quest_tell(struct quest *quest, const struct evaluation *e, int64_t config) {
+    if (quest->n_attempts == quest->capacity) {
+        quest->capacity = quest->capacity ? quest->capacity * 2 : 64;
+        quest->attempts = memory_grow(quest->attempts, quest->capacity * sizeof *quest->attempts);
+    }
+    quest->attempts[quest->n_attempts++] = (struct attempt){
+        .id = e->id, .config = config, .outcome = e->outcome, .time_ns = e->time_ns,
+        .share = e->share, .is_final = e->is_final};
+    bool is_timed = e->outcome == OUTCOME_OK || e->outcome == OUTCOME_ABANDONED;
+    if (config >= 0)
+        quest->strategy->tell(&quest->search, config, is_timed ? e->time_ns : INFINITY,
+                              e->outcome == OUTCOME_ABANDONED);
+}
+
+void quest_skip(struct quest *quest, int64_t config) {
+    quest->strategy->tell(&quest->search, config, INFINITY, false);
+}
+
+static bool is_candidate(const struct attempt *a) {
+    return a->outcome == OUTCOME_OK && a->config >= 0;
+}
+
+const struct attempt *quest_best(const struct quest *quest) {
+    const struct attempt *best = NULL;
+    for (size_t i = 0; i < quest->n_attempts; i++) {
+        const struct attempt *a = &quest->attempts[i];
+        if (!is_candidate(a))
+            continue;
+        if (!best || a->is_final > best->is_final ||
+            (a->is_final == best->is_final && a->time_ns < best->time_ns))
+            best = a;
+    }
+    return best;
+}
+
+double quest_incumbent(const struct quest *quest) {
+    double best = INFINITY;
+    for (size_t i = 0; i < quest->n_attempts; i++)
+        if (is_candidate(&quest->attempts[i]))
+            best = fmin(best, quest->attempts[i].time_ns);
+    return best;
+}
+
+static int by_time(const void *a, const void *b) {
+    const struct attempt *x = *(struct attempt *const *)a, *y = *(struct attempt *const *)b;
+    return (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
+}
+
+size_t quest_finalists(const struct quest *quest, struct attempt **out, size_t limit) {
+    struct attempt **near = memory_new((quest->n_attempts + 1) * sizeof *near);
+    double most = quest_incumbent(quest) * (1 + FINALIST_WITHIN);
+    size_t n = 0;
+    for (size_t i = 0; i < quest->n_attempts; i++) {
+        struct attempt *a = &quest->attempts[i];
+        if (is_candidate(a) && !a->is_final && a->time_ns <= most)
+            near[n++] = a;
+    }
+    qsort(near, n, sizeof *near, by_time);
+    n = n < limit ? n : limit;
+    memcpy(out, near, n * sizeof *near);
+    free(near);
+    return n;
+}
+
+double quest_default_ns(const struct quest *quest) {
+    for (size_t i = 0; i < quest->n_attempts; i++) {
+        const struct attempt *a = &quest->attempts[i];
+        if (a->config >= 0 && a->config == quest->default_config && a->outcome == OUTCOME_OK)
+            return a->time_ns;
+    }
+    return NAN;
+}
+
+int64_t quest_count(const struct quest *quest, enum outcome outcome) {
+    int64_t n = 0;
+    for (size_t i = 0; i < quest->n_attempts; i++)
+        n += quest->attempts[i].outcome == outcome;
+    return n;
+}
+
+/* ---- texts ---- */
+
+static const char *slice_name(const struct quest *quest) {
+    const struct slice *slice = slice_of(&quest->problem);
+    return slice ? slice->name : quest->problem.family->name;
+}
+
+void quest_name(const struct quest *quest, char text[256]) {
+    snprintf(text, 256, "%s %s %s%s%s", slice_name(quest), quest->text,
+             class_names[quest->problem.class], quest->layout ? " " : "",
+             quest->layout ? quest->layout->name : "");
+}
+
+static json_t *number(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *quest_json(const struct quest *quest) {
+    const struct attempt *best = quest_best(quest);
+    json_t *outcomes = json_object();
+    for (int o = 0; o < OUTCOMES; o++) {
+        int64_t n = quest_count(quest, (enum outcome)o);
+        if (n > 0 || o == OUTCOME_OK)
+            json_object_set_new(outcomes, outcome_names[o], json_integer(n));
+    }
+    json_t *object = json_pack("{s:s,s:s,s:s,s:o,s:I,s:f,s:b}", "family", slice_name(quest), "problem",
+                               quest->text, "class", class_names[quest->problem.class], "outcomes",
+                               outcomes, "space", (json_int_t)quest->space.n, "raw",
+                               quest->space.raw, "finished", quest->is_done);
+    double default_ns = quest_default_ns(quest);
+    json_object_set_new(object, "default", json_pack("{s:o}", "time_ns", number(default_ns)));
+    if (!best) {
+        json_object_set_new(object, "layout", json_null());
+        json_object_set_new(object, "best", json_null());
+        json_object_set_new(object, "speedup", json_null());
+        return object;
+    }
+    char config[400];
+    config_format(&quest->space.configs[best->config], config);
+    struct problem problem = space_problem(&quest->space, best->config);
+    json_object_set_new(object, "layout", json_string(problem.layout->name));
+    json_object_set_new(object, "best",
+                        json_pack("{s:s,s:s,s:o,s:o,s:b}", "variant",
+                                  quest->space.configs[best->config].variant->name, "config", config,
+                                  "time_ns", number(best->time_ns), "share", number(best->share),
+                                  "checked_in_full", best->is_final));
+    json_object_set_new(object, "speedup", number(default_ns / best->time_ns));
+    return object;
+}
+
+/* ---- keys ---- */
+
+enum status quest_key(const struct quest *quest, int64_t config, struct record_key *key,
+                      struct error *err) {
+    const struct config *c = &quest->space.configs[config];
+    struct problem problem = space_problem(&quest->space, config);
+    char *source = NULL, *options = NULL, source_key[17], text[400];
+    enum status st = op_source(c, &problem, &source, &options, err);
+    free(source);
+    if (st != OK)
+        return st;
+    variant_source_key(c->variant, source_key);
+    config_format(c, text);
+    *key = (struct record_key){
+        .source_key = text_copy(source_key), .options = options, .family = quest->problem.family->name,
+        .problem = quest->text, .class_name = class_names[problem.class],
+        .layout = problem.layout->name, .variant = c->variant->name, .config = text_copy(text)};
+    return OK;
+}
+
+void quest_key_free(struct record_key *key) {
+    free((char *)key->source_key);
+    free((char *)key->options);
+    free((char *)key->config);
+    *key = (struct record_key){0};
+}
+
+int64_t quest_find(const struct quest *quest, const struct record_key *key) {
+    struct config config;
+    struct error ignored;
+    const struct layout *layout = layout_find(key->layout);
+    memset(&config, 0, sizeof config);
+    if (!layout || !quest->is_open ||
+        config_parse(quest->problem.family, key->variant, key->config, &config, &ignored) != OK)
+        return -1;
+    return space_find(&quest->space, &config, layout);
+}

@@ -1,0 +1,293 @@
+/* worker.c: the parent's side of a worker: requests, deadlines by stage, deaths as outcomes. */
+#include "tuner/worker.h"
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "tuner/frames.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECONDS(s) ((int64_t)(s) * 1000000000)
+/* Compilers rarely take 10 s and never come back after 60; a launch that takes 30 s is not wanted even
+ * if it ends. The rest is the worker's own business and only must not hang for ever. */
+const struct deadlines deadlines_usual = {
+    .start = SECONDS(120), .prepare = SECONDS(300), .build = SECONDS(60),
+    .launch_least = SECONDS(2), .launch_most = SECONDS(30), .judge = SECONDS(180),
+    .ceiling = SECONDS(120),
+};
+
+enum { CRASHES_UNTIL_DOUBT = 3, ATTEMPTS = 2 };
+
+struct worker {
+    char *selector;
+    struct deadlines deadlines;
+    struct child *child;           /* NULL: none runs */
+    struct ceiling_memory ceilings;
+    int crashes;                   /* in a row */
+    struct work good;              /* the last that went well */
+    bool has_good;
+};
+
+enum status worker_open(const char *device_selector, const struct deadlines *deadlines,
+                        struct worker **out, struct error *err) {
+    (void)err;
+    struct worker *w = memory_new(sizeof *w);
+    *w = (struct worker){.selector = text_copy(device_selector ? device_selector : ""),
+                         .deadlines = deadlines ? *deadlines : deadlines_usual,
+                         .ceilings = {.gflops = NAN, .giops = NAN, .launch_ns = NAN}};
+    *out = w;
+    return OK;
+}
+
+static void stop(struct worker *w) {
+    child_close(w->child);
+    w->child = NULL;
+}
+
+void worker_close(struct worker *worker) {
+    if (!worker)
+        return;
+    stop(worker);
+    free(worker->selector);
+    free(worker);
+}
+
+const struct ceiling_memory *worker_ceilings(const struct worker *worker) {
+    return &worker->ceilings;
+}
+
+/* ---- conversation ---- */
+
+static enum status send_json(struct worker *w, const json_t *frame, struct error *err) {
+    char *text = json_dumps(frame, JSON_COMPACT);
+    enum status st = text ? child_send(w->child, text, strlen(text), err)
+                          : fail(err, STATUS_NOMEM, "no memory for a request to the worker");
+    free(text);
+    return st;
+}
+
+/* One frame. The first interrupt lets the candidate finish, a second one gives up at once. */
+static enum status receive(struct worker *w, int64_t deadline_ns, char **bytes,
+                           const volatile int *interrupt, struct error *err) {
+    const int64_t end = clock_now_ns() + deadline_ns, slice = SECONDS(1) / 4;
+    const int before = interrupt ? *interrupt : 0;
+    size_t size;
+    if (before == 0) {
+        enum status st = child_receive(w->child, deadline_ns, bytes, &size, interrupt, err);
+        if (st != STATUS_INTERRUPTED)
+            return st;
+    }
+    const int first = interrupt ? *interrupt : 0;
+    for (;;) {
+        int64_t left = end - clock_now_ns();
+        if (left <= 0)
+            return fail(err, STATUS_TIMEOUT, "the deadline passed");
+        enum status st = child_receive(w->child, left < slice ? left : slice, bytes, &size, NULL, err);
+        if (st != STATUS_TIMEOUT)
+            return st;
+        if (interrupt && *interrupt > first)
+            return fail(err, STATUS_INTERRUPTED, "interrupted in the middle of a candidate");
+    }
+}
+
+/* The worker's own failure, in its words. */
+static enum status read_error(const json_t *frame, struct error *err) {
+    const char *text = json_string_value(json_object_get(frame, "text"));
+    json_int_t status = json_integer_value(json_object_get(frame, "status"));
+    if (status <= OK || status > STATUS_INTERRUPTED)
+        status = STATUS_CRASHED;
+    return fail(err, (enum status)status, "%s", text ? text : "the worker failed without a word");
+}
+
+/* Frames until the reply (*reply, to be released) or a failure; *stage is where it happened. */
+static enum status converse(struct worker *w, enum stage_id *stage, json_t **reply,
+                            const volatile int *interrupt, struct error *err) {
+    double hint_ns = INFINITY;
+    for (;;) {
+        char *bytes = NULL;
+        int64_t deadline = stage_deadline(&w->deadlines, *stage, hint_ns);
+        enum status st = receive(w, deadline, &bytes, interrupt, err);
+        if (st == STATUS_TIMEOUT)
+            return fail(err, st, "no end of %s after %.1f s", stage_names[*stage],
+                        (double)deadline / 1e9);
+        if (st != OK)
+            return st;
+        json_error_t why;
+        json_t *frame = json_loads(bytes, 0, &why);
+        free(bytes);
+        if (!frame)
+            return fail(err, STATUS_CRASHED, "the worker's frame is not JSON: %s", why.text);
+        int named = stage_find(json_string_value(json_object_get(frame, "stage")));
+        const json_t *error = json_object_get(frame, "error");
+        if (named < 0 && !error) {
+            *reply = frame;
+            return OK;
+        }
+        if (named >= 0) {
+            *stage = (enum stage_id)named;
+            hint_ns = frame_read_number(frame, "hint_ns", INFINITY);
+        } else {
+            st = read_error(error, err);
+        }
+        json_decref(frame);
+        if (error)
+            return st;
+    }
+}
+
+static enum status start(struct worker *w, enum stage_id *stage, const volatile int *interrupt,
+                         struct error *err) {
+    *stage = STAGE_start;
+    if (w->child)
+        return OK;
+    enum status st = child_open("worker", &w->child, err);
+    if (st != OK)
+        return st;
+    json_t *hello = json_pack("{s:s,s:o}", "device", w->selector, "ceilings",
+                              frame_ceilings(&w->ceilings));
+    json_t *reply = NULL;
+    st = send_json(w, hello, err);
+    if (st == OK)
+        st = converse(w, stage, &reply, interrupt, err);
+    json_decref(hello);
+    json_decref(reply);
+    return st;
+}
+
+/* Send the works, wait for their evaluations. Whatever fails ends this worker. */
+static enum status ask(struct worker *w, const struct work *works, size_t n, struct evaluation *e,
+                       enum stage_id *stage, const volatile int *interrupt, struct error *err) {
+    json_t *request = json_pack("{s:[]}", "works"), *reply = NULL;
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(json_object_get(request, "works"), frame_work(&works[i]));
+    enum status st = start(w, stage, interrupt, err);
+    if (st == OK)
+        st = send_json(w, request, err);
+    if (st == OK) {
+        *stage = STAGE_prepare;
+        st = converse(w, stage, &reply, interrupt, err);
+    }
+    const json_t *results = json_object_get(reply, "results");
+    if (st == OK && json_array_size(results) != n)
+        st = fail(err, STATUS_CRASHED, "the worker answers %zu of %zu", json_array_size(results), n);
+    for (size_t i = 0; st == OK && i < n; i++)
+        st = frame_read_evaluation(json_array_get(results, i), &e[i], err);
+    if (st == OK && json_object_get(reply, "ceilings"))
+        frame_read_ceilings(json_object_get(reply, "ceilings"), &w->ceilings);
+    if (st != OK)
+        stop(w);
+    json_decref(request);
+    json_decref(reply);
+    return st;
+}
+
+/* ---- deaths as outcomes ---- */
+
+/* What the death of a worker, or a failure that it reports, makes of a candidate. */
+static const struct death {
+    enum status status;
+    enum outcome outcome;
+} deaths[] = {
+    {STATUS_TIMEOUT, OUTCOME_TIMEOUT},
+    {STATUS_CRASHED, OUTCOME_CRASHED},
+    {STATUS_DEVICE, OUTCOME_CRASHED},
+    {STATUS_NOMEM, OUTCOME_LAUNCH_FAILED},
+};
+
+static const struct death *death_of(enum status status) {
+    for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++)
+        if (deaths[i].status == status)
+            return &deaths[i];
+    return NULL;
+}
+
+static void set_failed(struct evaluation *e, enum outcome outcome, const char *stage,
+                       const char *text) {
+    e->outcome = outcome;
+    free(e->message);
+    e->message = text_format("%s: %s", stage, text);
+    e->time_ns = e->low_ns = e->high_ns = e->floor_ns = e->ceiling_gbps = e->ceiling_gflops =
+        e->share = e->nmse = NAN;
+    if (!e->conditions)
+        e->conditions = text_copy("{}");
+}
+
+/* One request with its second attempt: a worker that dies before it reaches the candidate says nothing
+ * about the candidate. *blamed: the death was the candidate's and stands in every e. */
+static enum status attempt(struct worker *w, const struct work *works, size_t n,
+                           struct evaluation *e, const volatile int *interrupt, bool *blamed,
+                           struct error *err) {
+    enum status st = OK;
+    *blamed = false;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        enum stage_id stage = STAGE_start;
+        st = ask(w, works, n, e, &stage, interrupt, err);
+        const struct death *death = death_of(st);
+        if (!death)
+            return st;
+        if (stage_blames_candidate(stage)) {
+            *blamed = true;
+            for (size_t k = 0; k < n; k++)
+                set_failed(&e[k], death->outcome, stage_names[stage], err->text);
+            return OK;
+        }
+    }
+    err->status = STATUS_DEVICE;
+    return fail_while(err, "the worker fails before it reaches a kernel (see `hone doctor`)");
+}
+
+/* Three crashes in a row: is it them, or the device? A kernel that went well must still do so. */
+static enum status doubt_device(struct worker *w, const struct work *suspect,
+                                const volatile int *interrupt, struct error *err) {
+    struct work good = w->has_good ? w->good : *suspect;
+    if (!w->has_good && family_default(&good.problem, &good.config, err) != OK)
+        return OK;
+    struct evaluation e = {0};
+    bool blamed;
+    good.incumbent_ns = INFINITY;
+    good.is_final = false;
+    enum status st = attempt(w, &good, 1, &e, interrupt, &blamed, err);
+    if (st == OK && blamed && w->has_good)
+        st = fail(err, STATUS_DEVICE, "three kernels crashed in a row, and one that was right before "
+                  "does too (%s): the device is lost; see `hone doctor`", e.message);
+    evaluation_free(&e);
+    w->crashes = 0;
+    return st;
+}
+
+static enum status evaluate(struct worker *w, const struct work *works, size_t n,
+                            struct evaluation *e, const volatile int *interrupt, struct error *err) {
+    struct error local = {0};
+    if (!err)
+        err = &local;
+    int64_t began = clock_now_ns();
+    bool blamed;
+    enum status st = attempt(w, works, n, e, interrupt, &blamed, err);
+    for (size_t i = 0; i < n; i++) {
+        e[i].wall_ns = (clock_now_ns() - began) / (int64_t)n;
+        e[i].unix_s = clock_unix_s();
+    }
+    if (st != OK)
+        return st;
+    w->crashes = blamed ? w->crashes + 1 : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (e[i].outcome == OUTCOME_OK) {
+            w->good = works[i];
+            w->has_good = true;
+        }
+        if (e[i].outcome == OUTCOME_WRONG)
+            stop(w); /* it may have written where it should not */
+    }
+    return w->crashes >= CRASHES_UNTIL_DOUBT ? doubt_device(w, works, interrupt, err) : OK;
+}
+
+enum status worker_evaluate(struct worker *worker, const struct work *work, struct evaluation *e,
+                            const volatile int *interrupt, struct error *err) {
+    return evaluate(worker, work, 1, e, interrupt, err);
+}
+
+enum status worker_finals(struct worker *worker, const struct work *works, size_t n,
+                          struct evaluation *e, const volatile int *interrupt, struct error *err) {
+    return n == 0 ? OK : evaluate(worker, works, n, e, interrupt, err);
+}

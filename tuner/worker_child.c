@@ -1,0 +1,557 @@
+/* worker_child.c: the worker itself: build, check, measure, check again; one request at a time until the
+ * parent is gone. Cases (inputs on the device) and programs are kept between requests: the same
+ * configuration at another n needs no compilation, the same problem no filling.
+ *
+ * An evaluation is: the ragged problem whole, the real one sampled, samples, the outputs of the timed
+ * runs again. Before everything that may hang or die the parent is told the stage. */
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "tuner/frames.h"
+#include <math.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Enough that all finalists of one request fit, each with its ragged relative. */
+enum { FINALISTS_MOST = 8, OPS_KEPT = 24, CASES_KEPT = 2 * FINALISTS_MOST };
+/* Host and device copies of inputs may take this share of the device's memory. */
+static const double CASES_SHARE = 0.4;
+/* A launch may take this many times the best before it counts as hanging. */
+static const double LAUNCH_TIMES_BEST = 20;
+/* How far above the ceiling a share may be before nobody believes it. */
+static const double PLAUSIBLE_SHARE = 1.05;
+
+struct kept_op {
+    struct op *op;
+    struct config config;
+    struct problem problem;
+    uint64_t used;
+};
+struct kept_case {
+    struct check_case *c;
+    uint64_t used;
+    bool is_in_use; /* by the request under way */
+};
+struct desk {
+    struct device *device;
+    bool host_clock;
+    struct canary *canary;
+    double settled_ns;
+    struct ceilings *ceilings;
+    struct kept_op ops[OPS_KEPT];
+    struct kept_case cases[CASES_KEPT];
+    uint64_t tick;
+};
+
+/* ---- frames ---- */
+
+static enum status send_frame(json_t *frame, struct error *err) {
+    char *text = json_dumps(frame, JSON_COMPACT);
+    json_decref(frame);
+    enum status st = text ? child_side_send(text, strlen(text), err)
+                          : fail(err, STATUS_NOMEM, "no memory for a reply");
+    free(text);
+    return st;
+}
+
+static void tell_stage(enum stage_id stage, double hint_ns) {
+    struct error ignored; /* a parent that is gone is noticed at the next request */
+    send_frame(json_pack("{s:s,s:o}", "stage", stage_names[stage], "hint_ns", frame_number(hint_ns)),
+               &ignored);
+}
+
+/* ---- what is kept ---- */
+
+/* Ops are shared by problems that differ in arguments only. */
+static bool shares_op(const struct problem *a, const struct problem *b) {
+    if (a->family != b->family || a->class != b->class || a->layout != b->layout)
+        return false;
+    for (int f = 0; f < a->family->n_fields; f++) {
+        const struct field *field = &a->family->fields[f];
+        bool is_argument = field->kind == FIELD_SIZE && !(field->use & USE_DEFINE);
+        if (!is_argument && a->value[f] != b->value[f])
+            return false;
+    }
+    return true;
+}
+
+static enum status desk_op(struct desk *d, const struct config *config,
+                           const struct problem *problem, struct op **out, struct error *err) {
+    struct kept_op *oldest = &d->ops[0];
+    for (int i = 0; i < OPS_KEPT; i++) {
+        struct kept_op *kept = &d->ops[i];
+        if (kept->op && config_equal(&kept->config, config) && shares_op(&kept->problem, problem)) {
+            kept->used = ++d->tick;
+            *out = kept->op;
+            return OK;
+        }
+        if (kept->used < oldest->used)
+            oldest = kept;
+    }
+    enum status st = op_open(d->device, config, problem, out, err);
+    if (st != OK)
+        return st;
+    op_close(oldest->op);
+    *oldest = (struct kept_op){*out, *config, *problem, ++d->tick};
+    return OK;
+}
+
+static double case_bytes(const struct check_case *c) {
+    double bytes = 0;
+    for (int o = 0; o < c->problem.family->n_operands; o++) {
+        bool is_weights = c->problem.family->operands[o].role == OPERAND_WEIGHTS;
+        bytes += (double)c->bytes[o] * (1 + (is_weights ? c->n_copies : 1));
+    }
+    return bytes;
+}
+
+static void close_case(struct kept_case *kept) {
+    check_close(kept->c);
+    *kept = (struct kept_case){0};
+}
+
+/* Room for one more case: the least recently used go until number and bytes allow it. */
+static struct kept_case *make_room(struct desk *d, const struct problem *problem) {
+    double most = CASES_SHARE * (double)device_describe(d->device)->global_bytes;
+    double coming = 2.0 * (double)measure_working_set(d->device, problem);
+    for (;;) {
+        struct kept_case *oldest = NULL, *empty = NULL;
+        double bytes = coming;
+        for (int i = 0; i < CASES_KEPT; i++) {
+            struct kept_case *kept = &d->cases[i];
+            if (!kept->c) {
+                empty = kept;
+                continue;
+            }
+            bytes += case_bytes(kept->c);
+            if (!kept->is_in_use && (!oldest || kept->used < oldest->used))
+                oldest = kept;
+        }
+        if (empty && (bytes <= most || !oldest))
+            return empty;
+        close_case(oldest);
+    }
+}
+
+static enum status desk_case(struct desk *d, const struct problem *problem, uint64_t seed,
+                             int copies, struct check_case **out, struct error *err) {
+    for (int i = 0; i < CASES_KEPT; i++) {
+        struct kept_case *kept = &d->cases[i];
+        if (kept->c && problem_equal(&kept->c->problem, problem) && kept->c->seed == seed &&
+            kept->c->n_copies == copies) {
+            kept->used = ++d->tick;
+            kept->is_in_use = true;
+            *out = kept->c;
+            return OK;
+        }
+    }
+    struct kept_case *place = make_room(d, problem);
+    enum status st = check_open(d->device, problem, seed, copies, out, err);
+    if (st == OK)
+        *place = (struct kept_case){*out, ++d->tick, true};
+    return st;
+}
+
+/* ---- conditions ---- */
+
+static char *first_line(const char *path) {
+    char line[256] = "";
+    FILE *file = fopen(path, "r");
+    if (file && !fgets(line, sizeof line, file))
+        line[0] = 0;
+    if (file)
+        fclose(file);
+    line[strcspn(line, "\n")] = 0;
+    return text_copy(line);
+}
+
+static void set_line(json_t *object, const char *key, const char *path) {
+    char *line = first_line(path);
+    if (*line)
+        json_object_set_new(object, key, frame_text(line));
+    free(line);
+}
+
+static json_t *environment(void) {
+    static const char *const prefixes[] = {"POCL_", "OMP_", "CUDA_", "OPENBLAS_"};
+    json_t *object = json_object();
+    for (char **e = environ; *e; e++)
+        for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
+            const char *equal = strchr(*e, '=');
+            if (!equal || strncmp(*e, prefixes[p], strlen(prefixes[p])) != 0)
+                continue;
+            char *name = text_format("%.*s", (int)(equal - *e), *e);
+            json_object_set_new(object, name, frame_text(equal + 1));
+            free(name);
+        }
+    return object;
+}
+
+/* Under which conditions a measurement was made: provenance, never a key. */
+static char *conditions_text(const struct desk *d, const struct problem *problem,
+                             const struct sample_set *set, const struct ceiling *ceiling) {
+    size_t bytes = measure_working_set(d->device, problem);
+    json_t *object = json_pack(
+        "{s:b,s:i,s:I,s:b,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->host_clock, "copies",
+        measure_copies(d->device, problem), "working_set", (json_int_t)bytes, "cold",
+        bytes >= measure_cold_bytes(d->device), "canary", frame_number(set->canary), "discarded",
+        set->discarded, "giops", frame_number(ceiling->giops), "gflops",
+        frame_number(ceiling->gflops), "environment", environment());
+    cpu_set_t cpus;
+    if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
+        json_object_set_new(object, "cpus", json_integer(CPU_COUNT(&cpus)));
+    set_line(object, "cpu_max", "/sys/fs/cgroup/cpu.max");
+    set_line(object, "load", "/proc/loadavg");
+    char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(object);
+    return text;
+}
+
+/* ---- one candidate ---- */
+
+/* A timed op that tells the parent before every launch how long it may take. */
+struct watched {
+    struct timed_op timed;
+    double best_ns;
+};
+static enum status watched_run(void *context, int repeats, double *time_ns, struct error *err) {
+    struct watched *w = context;
+    tell_stage(STAGE_launch, LAUNCH_TIMES_BEST * w->best_ns * repeats);
+    return timed_op_subject(&w->timed).run(&w->timed, repeats, time_ns, err);
+}
+
+/* One candidate under way. */
+struct trial {
+    const struct work *work;
+    struct op *op;
+    struct check_case *c;
+    struct watched watched;
+    struct sample_set set;
+    struct verdict verdict;
+    int64_t build_ns, check_ns;
+    enum outcome outcome;
+    char message[2100];
+};
+
+static const struct {
+    enum status status;
+    enum outcome outcome;
+} candidate_failures[] = {
+    {STATUS_BUILD, OUTCOME_COMPILE_FAILED},
+    {STATUS_UNSUPPORTED, OUTCOME_COMPILE_FAILED},
+    {STATUS_LAUNCH, OUTCOME_LAUNCH_FAILED},
+    {STATUS_WRONG, OUTCOME_WRONG},
+};
+
+/* A failure of the candidate becomes its outcome; anything else is the worker's. */
+static enum status settle_failure(struct trial *t, enum status st, const struct error *err) {
+    for (size_t i = 0; i < sizeof candidate_failures / sizeof *candidate_failures; i++)
+        if (candidate_failures[i].status == st) {
+            t->outcome = candidate_failures[i].outcome;
+            snprintf(t->message, sizeof t->message, "%s", err->text);
+            return OK;
+        }
+    return st;
+}
+
+/* Build, with the first launch of this geometry, which may be half of the compilation. */
+static enum status first_launch(struct desk *d, struct trial *t, const struct problem *problem,
+                                struct check_case *c, struct error *err) {
+    int64_t began = clock_now_ns();
+    tell_stage(STAGE_build, NAN);
+    enum status st = desk_op(d, &t->work->config, problem, &t->op, err);
+    if (st == OK)
+        st = check_enqueue(c, t->op, 0, err);
+    if (st == OK)
+        st = device_finish(d->device, err);
+    if (st == OK)
+        op_keep(t->op);
+    t->build_ns += clock_now_ns() - began;
+    return st;
+}
+
+static enum status judge(struct trial *t, struct check_case *c, bool whole, struct error *err) {
+    int64_t began = clock_now_ns();
+    struct verdict verdict = {0};
+    tell_stage(STAGE_judge, NAN);
+    enum status st = check_run(c, t->op, whole, &verdict, err);
+    if (st == OK && *verdict.failed)
+        st = fail(err, STATUS_WRONG, "%s", verdict.failed);
+    t->verdict = verdict;
+    t->check_ns += clock_now_ns() - began;
+    return st;
+}
+
+/* A small ragged relative in full: cheap, and tails are where kernels are wrong. */
+static enum status try_small(struct desk *d, struct trial *t, struct error *err) {
+    struct problem small;
+    struct check_case *c;
+    check_ragged(&t->work->problem, &small);
+    if (!t->work->config.variant->accepts(&small) ||
+        !config_valid(&t->work->config, &small, d->device, NULL))
+        return OK;
+    tell_stage(STAGE_prepare, NAN);
+    enum status st = desk_case(d, &small, t->work->seed, 1, &c, err);
+    if (st == OK)
+        st = first_launch(d, t, &small, c, err);
+    return st == OK ? judge(t, c, true, err) : st;
+}
+
+/* Everything before the samples. */
+static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
+    const struct problem *problem = &t->work->problem;
+    enum status st = try_small(d, t, err);
+    if (st == OK) {
+        tell_stage(STAGE_prepare, NAN);
+        st = desk_case(d, problem, t->work->seed, measure_copies(d->device, problem), &t->c, err);
+    }
+    if (st == OK)
+        st = first_launch(d, t, problem, t->c, err);
+    if (st == OK)
+        st = judge(t, t->c, t->work->is_final, err);
+    t->watched = (struct watched){.timed = {t->c, t->op, 0, d->host_clock},
+                                  .best_ns = t->work->incumbent_ns};
+    return st;
+}
+
+/* The outputs that the timed runs wrote. */
+static enum status check_again(struct trial *t, struct error *err) {
+    int64_t began = clock_now_ns();
+    struct verdict verdict = {0};
+    tell_stage(STAGE_judge, NAN);
+    enum status st = check_after(t->c, t->op, &verdict, err);
+    if (st == OK && *verdict.failed)
+        st = fail(err, STATUS_WRONG, "%s", verdict.failed);
+    if (st == STATUS_WRONG)
+        fail_while(err, "after the timed runs");
+    t->check_ns += clock_now_ns() - began;
+    return st;
+}
+
+/* ---- reports ---- */
+
+static enum status floor_of(struct desk *d, const struct trial *t, double *floor_ns,
+                            struct error *err) {
+    struct geometry geometry;
+    t->work->config.variant->geometry(&t->work->config, &t->work->problem, &geometry);
+    *floor_ns = 0;
+    for (int s = 0; s < geometry.n_stages; s++) {
+        size_t groups = 1, local = 1;
+        for (int i = 0; i < 3; i++) {
+            size_t width = geometry.stage[s].local[i] ? geometry.stage[s].local[i] : 1;
+            local *= width;
+            groups *= geometry.stage[s].global[i] / width ? geometry.stage[s].global[i] / width : 1;
+        }
+        double stage_ns;
+        enum status st = ceilings_floor(d->ceilings, groups, local, &stage_ns, err);
+        if (st != OK)
+            return st;
+        *floor_ns += stage_ns;
+    }
+    return OK;
+}
+
+/* Ceilings, share, floor of a measured trial; beyond the ceiling is implausible unless the ceiling,
+ * measured again, gets there. */
+static enum status relate(struct desk *d, struct trial *t, struct evaluation *e,
+                          struct ceiling *ceiling, struct error *err) {
+    size_t bytes = measure_working_set(d->device, &t->work->problem);
+    struct cost cost;
+    t->work->problem.family->cost(&t->work->problem, &cost);
+    tell_stage(STAGE_ceiling, NAN);
+    enum status st = ceilings_measure(d->ceilings, bytes, ceiling, err);
+    if (st == OK && ceiling_share(ceiling, &cost, t->set.median) > PLAUSIBLE_SHARE)
+        st = ceilings_again(d->ceilings, bytes, ceiling, err);
+    if (st == OK)
+        st = floor_of(d, t, &e->floor_ns, err);
+    if (st != OK)
+        return st;
+    e->share = ceiling_share(ceiling, &cost, t->set.median);
+    e->ceiling_gbps = ceiling->read_gbps;
+    e->ceiling_gflops = cost.integer && ceiling->giops > 0 ? ceiling->giops : ceiling->gflops;
+    if (t->outcome == OUTCOME_OK && e->share > PLAUSIBLE_SHARE) {
+        t->outcome = OUTCOME_IMPLAUSIBLE;
+        snprintf(t->message, sizeof t->message,
+                 "%.0f %% of what the device was seen to do: something is not being done",
+                 100 * e->share);
+    }
+    return OK;
+}
+
+static enum status report(struct desk *d, struct trial *t, json_t *results, struct error *err) {
+    struct evaluation e = {.time_ns = NAN, .low_ns = NAN, .high_ns = NAN, .floor_ns = NAN,
+                           .ceiling_gbps = NAN, .ceiling_gflops = NAN, .share = NAN,
+                           .nmse = t->verdict.judged > 0 ? t->verdict.nmse : NAN};
+    struct ceiling ceiling = {.giops = NAN, .gflops = NAN};
+    if (t->outcome == OUTCOME_OK || t->outcome == OUTCOME_ABANDONED) {
+        enum status st = relate(d, t, &e, &ceiling, err);
+        if (st != OK)
+            return st;
+        e.time_ns = t->set.median;
+        e.low_ns = t->set.low;
+        e.high_ns = t->set.high;
+    }
+    e.outcome = t->outcome;
+    e.message = t->message;
+    e.build_ns = t->build_ns;
+    e.check_ns = t->check_ns;
+    e.samples_ns = t->set.time_ns;
+    e.n_samples = t->set.n;
+    e.conditions = conditions_text(d, &t->work->problem, &t->set, &ceiling);
+    json_array_append_new(results, frame_evaluation(&e));
+    free(e.conditions);
+    return OK;
+}
+
+/* A machine that has changed its pace for good gets a new settled value. */
+static enum status settle_again(struct desk *d, const struct sample_set *set, struct error *err) {
+    if (set->discarded <= (int)set->n / 2)
+        return OK;
+    tell_stage(STAGE_ceiling, NAN);
+    return measure_settle(canary_subject(d->canary), &d->settled_ns, err);
+}
+
+static enum status evaluate(struct desk *d, const struct work *work, json_t *results,
+                            struct error *err) {
+    struct trial t = {.work = work, .outcome = OUTCOME_OK};
+    bool abandoned = false;
+    enum status st = prepare(d, &t, err);
+    if (st == OK) {
+        struct measuring m = {.subject = {watched_run, &t.watched},
+                              .canary = canary_subject(d->canary),
+                              .canary_settled_ns = d->settled_ns,
+                              .incumbent_ns = work->is_final ? INFINITY : work->incumbent_ns,
+                              .budget_ns = work->budget_ns};
+        st = measure_race(&m, &t.set, &abandoned, err);
+    }
+    if (st == OK)
+        st = check_again(&t, err);
+    if (st == OK && abandoned) {
+        t.outcome = OUTCOME_ABANDONED;
+        snprintf(t.message, sizeof t.message, "%.2f times the best after %zu runs",
+                 t.set.median / work->incumbent_ns, t.set.n);
+    }
+    st = settle_failure(&t, st, err);
+    if (st == OK)
+        st = settle_again(d, &t.set, err);
+    if (st == OK)
+        st = report(d, &t, results, err);
+    sample_set_free(&t.set);
+    return st;
+}
+
+/* Those that pass the whole check are measured in turn; the others are reported as what they are. */
+static enum status finals(struct desk *d, const struct work *works, size_t n, json_t *results,
+                          struct error *err) {
+    struct trial trials[FINALISTS_MOST] = {0};
+    struct subject subjects[FINALISTS_MOST];
+    struct sample_set sets[FINALISTS_MOST] = {0};
+    size_t who[FINALISTS_MOST], n_right = 0;
+    enum status st = OK;
+    for (size_t i = 0; st == OK && i < n; i++) {
+        trials[i] = (struct trial){.work = &works[i], .outcome = OUTCOME_OK};
+        st = settle_failure(&trials[i], prepare(d, &trials[i], err), err);
+        if (st == OK && trials[i].outcome == OUTCOME_OK) {
+            who[n_right] = i;
+            subjects[n_right++] = (struct subject){watched_run, &trials[i].watched};
+        }
+    }
+    if (st == OK)
+        st = measure_finals(canary_subject(d->canary), d->settled_ns, subjects, n_right, sets, err);
+    for (size_t i = 0; i < n_right; i++)
+        trials[who[i]].set = sets[i];
+    for (size_t i = 0; st == OK && i < n_right; i++)
+        st = settle_failure(&trials[who[i]], check_again(&trials[who[i]], err), err);
+    for (size_t i = 0; st == OK && i < n; i++)
+        st = report(d, &trials[i], results, err);
+    for (size_t i = 0; i < n; i++)
+        sample_set_free(&trials[i].set);
+    return st;
+}
+
+/* ---- requests ---- */
+
+static enum status desk_open(struct desk *d, const json_t *hello, struct error *err) {
+    const char *selector = json_string_value(json_object_get(hello, "device"));
+    bool agree = false;
+    enum status st = device_open(selector, &d->device, err);
+    if (st == OK)
+        st = measure_clocks_agree(d->device, &agree, err);
+    d->host_clock = !agree;
+    if (st == OK)
+        st = canary_open(d->device, &d->canary, err);
+    if (st == OK)
+        st = measure_settle(canary_subject(d->canary), &d->settled_ns, err);
+    if (st == OK)
+        st = ceilings_open(d->device, d->host_clock, &d->ceilings, err);
+    if (st == OK) {
+        struct ceiling_memory memory;
+        frame_read_ceilings(json_object_get(hello, "ceilings"), &memory);
+        ceilings_remember(d->ceilings, &memory);
+    }
+    return st;
+}
+
+static void desk_close(struct desk *d) {
+    for (int i = 0; i < OPS_KEPT; i++)
+        op_close(d->ops[i].op);
+    for (int i = 0; i < CASES_KEPT; i++)
+        close_case(&d->cases[i]);
+    ceilings_close(d->ceilings);
+    canary_close(d->canary);
+    device_close(d->device);
+}
+
+static enum status serve_works(struct desk *d, const json_t *list, json_t *results,
+                               struct error *err) {
+    size_t n = json_array_size(list);
+    struct work works[FINALISTS_MOST];
+    if (n == 0 || n > FINALISTS_MOST)
+        return fail(err, STATUS_INVALID, "%zu works in one request", n);
+    for (size_t i = 0; i < n; i++) {
+        enum status st = frame_read_work(json_array_get(list, i), &works[i], err);
+        if (st != OK)
+            return st;
+    }
+    for (int i = 0; i < CASES_KEPT; i++)
+        d->cases[i].is_in_use = false;
+    return n == 1 ? evaluate(d, &works[0], results, err) : finals(d, works, n, results, err);
+}
+
+static enum status serve(struct desk *d, const json_t *request, json_t **reply, struct error *err) {
+    json_t *results = json_array();
+    enum status st = d->device ? serve_works(d, json_object_get(request, "works"), results, err)
+                               : desk_open(d, request, err);
+    if (st == OK)
+        *reply = json_pack("{s:o,s:o}", "results", results, "ceilings",
+                           frame_ceilings(ceilings_memory(d->ceilings)));
+    else
+        json_decref(results);
+    return st;
+}
+
+int worker_child(void) {
+    struct desk desk = {0};
+    struct error err = {0};
+    char *bytes;
+    size_t size;
+    signal(SIGINT, SIG_IGN); /* the terminal's interrupt is the parent's affair */
+    while (child_side_receive(&bytes, &size, &err) == OK) {
+        json_error_t why;
+        json_t *request = json_loads(bytes, 0, &why), *reply = NULL;
+        free(bytes);
+        enum status st = request ? serve(&desk, request, &reply, &err)
+                                 : fail(&err, STATUS_INVALID, "a request is not JSON: %s", why.text);
+        if (st != OK)
+            reply = json_pack("{s:{s:i,s:o}}", "error", "status", (int)st, "text",
+                              frame_text(err.text));
+        json_decref(request);
+        if (!reply || send_frame(reply, &err) != OK)
+            break;
+    }
+    desk_close(&desk);
+    return 0;
+}
