@@ -1,6 +1,7 @@
 /* chat.c: hone chat: a conversation. Ctrl-C stops the answer only, Ctrl-D ends. */
 #include "base/log.h"
 #include "base/path.h"
+#include "base/str.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/generate.h"

@@ -1,5 +1,6 @@
 /* run.c: hone run: text from a prompt, raw by default. */
 #include "base/log.h"
+#include "base/str.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/generate.h"

@@ -31,6 +31,16 @@ void engine_model_describe(const struct engine_model *model, struct engine_model
 /* KV bytes for that many positions in that type ("f16" or "f32"). */
 int64_t engine_kv_bytes(const struct engine_model *model, int64_t positions, const char *kv_type);
 
+/* The kernels that running this model takes, as problems to tune: family, problem text, class. */
+struct engine_problem {
+    char family[16], problem[160], class_name[8];
+};
+/* For batches of 1 … max_rows rows in that class ("f32", "i8"; matrices that the class does not apply to
+ * are f32). The caller frees *list. */
+enum status engine_model_problems(const struct engine_model *model, const char *class_name,
+                                  int64_t max_rows, struct engine_problem **list, size_t *n,
+                                  struct error *err);
+
 /* ids: the caller frees. parse_special: markers in the text become special tokens. */
 enum status engine_tokenize(const struct engine_model *model, const char *text, size_t length,
                             bool add_bos, bool parse_special, int32_t **ids, size_t *n,

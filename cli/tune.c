@@ -1,0 +1,204 @@
+/* tune.c: hone tune: find the best configurations, keep them, say what was gained. */
+#include "cli/tune.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "cli/problems.h"
+#include "device/device.h"
+#include "results/store.h"
+#include "tuner/session.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const char examples[] =
+    "  hone tune                                   the reference problems, every device, a minute\n"
+    "  hone tune --family gemv_q4,gemm --problem m=12288,k=4096,n=1..1024*2 --budget 5m\n"
+    "  hone tune --model model.gguf --budget 60s   what this model needs\n"
+    "  hone tune --family gemm --problem m=4096,k=4096,n=64 --param VW=16 --evals 100 --strategy random\n";
+
+struct tune_options {
+    struct common_options common;
+    struct problem_options problems;
+    char *model, *tokenizer, *budget, *strategy, *seed;
+    const char **params;
+    int evaluations, more;
+};
+
+static enum status collect(const struct tune_options *o, struct problem_list *list, struct error *err) {
+    if (!o->model) return problems_collect(&o->problems, list, err);
+    if (o->problems.family || o->problems.problem)
+        return fail(err, STATUS_USAGE, "hone tune: --model brings its own problems; leave --family and --problem out");
+    return problems_of_model(o->model, o->tokenizer, o->problems.class_name, list, err);
+}
+
+static enum status check_strategy(const char *name, struct error *err) {
+    if (!name || strategy_find(name)) return OK;
+    struct str all = {0};
+    for (size_t i = 0; strategies[i]; i++) str_addf(&all, i ? ", %s" : "%s", strategies[i]->name);
+    fail(err, STATUS_USAGE, "there is no strategy '%s': there are %s", name, str_text(&all));
+    str_free(&all);
+    return STATUS_USAGE;
+}
+
+static double number_at(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : 0;
+}
+
+/* One line a problem: share of the ceiling first, then the gain over the default. */
+static enum status print_problem(const json_t *row, struct error *err) {
+    const json_t *best = json_object_get(row, "best");
+    const char *problem = json_string_value(json_object_get(row, "problem"));
+    const char *layout = json_string_value(json_object_get(row, "layout"));
+    if (!json_is_object(best))
+        return out_printf(err, "%-30s no valid configuration was found\n", problem ? problem : "?");
+    char time[UNITS_TEXT];
+    return out_printf(err, "%-8s %-30s %-4s %4.0f %% of the ceiling  ×%.2f over the default  %9s  %s %s %s\n",
+                      json_string_value(json_object_get(row, "family")), problem,
+                      json_string_value(json_object_get(row, "class")), 100 * number_at(best, "share"),
+                      number_at(row, "speedup"), units_time_ns(number_at(best, "time_ns"), time),
+                      layout ? layout : "", json_string_value(json_object_get(best, "variant")),
+                      json_string_value(json_object_get(best, "config")));
+}
+
+static enum status print_run(const json_t *run, struct error *err) {
+    const char *device = json_string_value(json_object_get(run, "device"));
+    const char *database = json_string_value(json_object_get(run, "db"));
+    enum status status = out_printf(err, "%s: %.0f evaluations in %.1f s\n", device ? device : "?",
+                                    number_at(run, "evaluations"), number_at(run, "seconds"));
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(run, "problems"), i, row) if (status == OK) status = print_problem(row, err);
+    if (status == OK && database) status = out_printf(err, "kept in %s\n", database);
+    return status;
+}
+
+static enum status print_runs(json_t *runs, bool as_json, struct error *err) {
+    if (as_json) {
+        json_t *document = json_array_size(runs) == 1 ? json_incref(json_array_get(runs, 0))
+                                                      : json_pack("{s:O}", "runs", runs);
+        return json_print(document, err);
+    }
+    enum status status = OK;
+    size_t i;
+    json_t *run;
+    json_array_foreach(runs, i, run) if (status == OK) status = print_run(run, err);
+    return status;
+}
+
+/* Every device in turn (or the one named), sharing the budget. */
+static enum status tune_devices(const struct tune_options *o, struct session_options *session, json_t *runs,
+                                struct error *err) {
+    struct device_info *list = NULL;
+    size_t n = 0;
+    enum status status = OK;
+    const bool all = !o->common.device || !strcmp(o->common.device, "all");
+    if (all && (status = device_list(&list, &n, err)) != OK) return status;
+    const int64_t budget_ns = session->budget_ns;
+    for (size_t i = 0; status == OK && i < (all ? n : 1); i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", i);
+        session->device = all ? number : o->common.device;
+        session->budget_ns = all ? budget_ns / (int64_t)n : budget_ns;
+        json_t *result = NULL;
+        status = session_run(session, &result, err);
+        if (result) json_array_append_new(runs, result);
+    }
+    device_list_free(list, n);
+    return status;
+}
+
+static enum status tune(const struct tune_options *o, json_t *runs, struct error *err) {
+    struct problem_list list = {0};
+    struct space_limit *limits = NULL;
+    const char **layout_names = NULL;
+    char *database = store_default_path(o->common.database);
+    size_t n_limits = 0, n_params = 0;
+    int64_t budget_ns = 0, seed = 1;
+    enum status status = check_strategy(o->strategy, err);
+    if (status == OK && o->budget) status = units_parse_duration(o->budget, &budget_ns, err);
+    if (status == OK && o->seed) status = units_parse_int(o->seed, 0, INT64_MAX, &seed, err);
+    if (status == OK) status = collect(o, &list, err);
+    if (status != OK) goto done;
+    if (!o->budget && o->evaluations <= 0) budget_ns = 60 * (int64_t)1000000000;
+    while (o->params && o->params[n_params]) n_params++;
+    if (n_params && (status = space_parse_limits(o->params, n_params, &limits, &n_limits, err)) != OK) goto done;
+    layout_names = memory_new(list.n * sizeof *layout_names);
+    for (size_t i = 0; i < list.n; i++) layout_names[i] = o->problems.layout;
+    struct session_options session = {
+        .database = database,
+        .problems = list.items,
+        .n_problems = list.n,
+        .layout = layout_names,
+        .strategy = o->strategy,
+        .seed = (uint64_t)seed,
+        .budget_ns = budget_ns,
+        .evaluations = o->evaluations,
+        .more = o->more,
+        .limits = limits,
+        .n_limits = n_limits,
+        .interrupt = &interrupted,
+        .lock_text = "hone tune",
+    };
+    status = tune_devices(o, &session, runs, err);
+done:
+    free(layout_names);
+    free(limits);
+    problem_list_free(&list);
+    free(database);
+    return status;
+}
+
+enum status tune_model_first(const struct common_options *common, const struct engine_choice *choice,
+                             const char *budget, struct error *err) {
+    struct tune_options o = {.common = *common, .model = choice->model, .tokenizer = choice->tokenizer};
+    o.common.device = common->device ? common->device : "0";
+    o.budget = (char *)(uintptr_t)budget;
+    if (choice->class_name && strcmp(choice->class_name, "auto") != 0) o.problems.class_name = choice->class_name;
+    if (!o.model) return fail(err, STATUS_USAGE, "name a model with -m FILE");
+    json_t *runs = json_array();
+    const enum status status = tune(&o, runs, err);
+    json_decref(runs);
+    return status;
+}
+
+enum status command_tune(int argc, const char **argv, struct error *err) {
+    struct tune_options o = {0};
+    struct poptOption table[] = {
+        PROBLEM_OPTIONS(o.problems),
+        {"model", 'm', POPT_ARG_STRING, &o.model, 0, "tune what this model needs", "FILE"},
+        {"tokenizer", 0, POPT_ARG_STRING, &o.tokenizer, 0, "tokenizer of a llama2.c model", "FILE"},
+        {"budget", 0, POPT_ARG_STRING, &o.budget, 0, "wall time of the command (60s)", "TIME"},
+        {"evals", 0, POPT_ARG_INT, &o.evaluations, 0, "evaluations a problem at most", "N"},
+        {"more", 0, POPT_ARG_NONE, &o.more, 0, "go on with a finished session", NULL},
+        {"strategy", 0, POPT_ARG_STRING, &o.strategy, 0, "local (default), random or exhaustive", "NAME"},
+        {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the strategy (1)", "S"},
+        {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)", "P=…"},
+        COMMON_OPTIONS(o.common),
+        END_OPTIONS,
+    };
+    poptContext context = NULL;
+    const char **plain;
+    bool helped;
+    enum status status =
+        options_parse("tune", "[options]", examples, table, argc, argv, &context, &plain, &helped, err);
+    if (status == OK && !helped) {
+        log_quiet = o.common.quiet;
+        if (*plain) {
+            status = fail(err, STATUS_USAGE, "hone tune: '%s' is no option; see hone tune --help", *plain);
+        } else {
+            json_t *runs = json_array();
+            struct error print_error = {OK, ""};
+            status = tune(&o, runs, err);
+            log_progress_done();
+            /* What was found is printed even when the session was interrupted. */
+            if (json_array_size(runs) && print_runs(runs, o.common.json, &print_error) != OK && status == OK) {
+                *err = print_error;
+                status = print_error.status;
+            }
+            json_decref(runs);
+        }
+    }
+    poptFreeContext(context);
+    return status;
+}
