@@ -189,8 +189,8 @@ static bool is_decided(struct sample_set *sets, size_t n) {
 }
 
 enum status measure_finals(struct subject canary, double canary_settled_ns,
-                           const struct subject *subjects, size_t n, struct sample_set *sets,
-                           struct error *err) {
+                           const struct subject *subjects, size_t n, int64_t budget_ns,
+                           struct sample_set *sets, struct error *err) {
     struct beside beside = {.canary = canary, .settled_ns = canary_settled_ns};
     int *repeats = memory_new((n ? n : 1) * sizeof *repeats);
     enum status st = OK;
@@ -200,6 +200,8 @@ enum status measure_finals(struct subject canary, double canary_settled_ns,
         st = run_canary(&beside, err);
     bool decided = n == 0;
     for (int round = 0; st == OK && round < FINAL_ROUNDS && !decided; round++) {
+        if (budget_ns > 0 && round >= SAMPLES_LEAST && beside.spent_ns > (double)budget_ns)
+            break;
         for (size_t turn = 0; st == OK && turn < n; turn++) {
             size_t i = (turn + (size_t)round) % n; /* nobody is always first */
             double time_ns;

@@ -39,10 +39,10 @@ enum status measure_settle(struct subject canary, double *settled_ns, struct err
 enum status measure_race(const struct measuring *m, struct sample_set *out, bool *abandoned,
                          struct error *err);
 /* Finalists, interleaved round by round until their intervals part or they agree within 1 %, at most
- * 20 rounds. subjects[i] adds to sets[i]. */
+ * 20 rounds or, after three, the budget's end (0: none). subjects[i] adds to sets[i]. */
 enum status measure_finals(struct subject canary, double canary_settled_ns,
-                           const struct subject *subjects, size_t n, struct sample_set *sets,
-                           struct error *err);
+                           const struct subject *subjects, size_t n, int64_t budget_ns,
+                           struct sample_set *sets, struct error *err);
 
 /* A case and an op as a subject: cold (copies rotate) when the case has copies. */
 struct timed_op {

@@ -460,7 +460,8 @@ static enum status finals(struct desk *d, const struct work *works, size_t n, js
         }
     }
     if (st == OK)
-        st = measure_finals(canary_subject(d->canary), d->settled_ns, subjects, n_right, sets, err);
+        st = measure_finals(canary_subject(d->canary), d->settled_ns, subjects, n_right,
+                            works[0].budget_ns, sets, err);
     for (size_t i = 0; i < n_right; i++)
         trials[who[i]].set = sets[i];
     for (size_t i = 0; st == OK && i < n_right; i++)

@@ -180,7 +180,7 @@ static int finals(struct script *a, struct script *b, struct sample_set sets[2])
     struct subject subjects[2] = {scripted(a), scripted(b)};
     sets[0] = sets[1] = (struct sample_set){0};
     struct error err = {0};
-    cr_assert_eq(measure_finals((struct subject){0}, 0, subjects, 2, sets, &err), OK);
+    cr_assert_eq(measure_finals((struct subject){0}, 0, subjects, 2, 0, sets, &err), OK);
     return (int)sets[0].n;
 }
 
@@ -213,9 +213,19 @@ Test(measure, finals_end_after_twenty_rounds) {
     int a[2] = {0, 0}, b[2] = {0, 1};
     struct subject subjects[2] = {{noisy_run, a}, {noisy_run, b}};
     struct sample_set sets[2] = {0};
-    cr_assert_eq(measure_finals((struct subject){0}, 0, subjects, 2, sets, NULL), OK);
+    cr_assert_eq(measure_finals((struct subject){0}, 0, subjects, 2, 0, sets, NULL), OK);
     cr_assert_eq(sets[0].n, 20);
     cr_assert_eq(sets[1].n, 20);
+    sample_set_free(&sets[0]);
+    sample_set_free(&sets[1]);
+}
+
+Test(measure, finals_end_when_the_budget_is_spent) {
+    int a[2] = {0, 0}, b[2] = {0, 1};
+    struct subject subjects[2] = {{noisy_run, a}, {noisy_run, b}};
+    struct sample_set sets[2] = {0};
+    cr_assert_eq(measure_finals((struct subject){0}, 0, subjects, 2, 1, sets, NULL), OK);
+    cr_assert_eq(sets[0].n, 3);
     sample_set_free(&sets[0]);
     sample_set_free(&sets[1]);
 }

@@ -1,0 +1,149 @@
+/* seeds.c: see seeds.h. Distance between problems is Σ |ln(a/b)| over their sizes; relatives agree in
+ * everything that is no size. */
+#include "tuner/seeds.h"
+#include "results/lookup.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEAREST = 3, RECORDS_EACH = 3, SEEDS_FEW = 3 };
+
+struct relative {
+    const struct quest *quest;
+    double distance;
+};
+
+/* −1: not related. */
+static double distance(const struct problem *a, const struct problem *b) {
+    if (a->family != b->family || a->class != b->class)
+        return -1;
+    double sum = 0;
+    for (int f = 0; f < a->family->n_fields; f++) {
+        if (a->family->fields[f].kind == FIELD_SIZE && a->value[f] > 0 && b->value[f] > 0)
+            sum += fabs(log((double)a->value[f] / (double)b->value[f]));
+        else if (a->value[f] != b->value[f])
+            return -1;
+    }
+    return sum;
+}
+
+static void add_seed(int64_t seeds[SEEDS_MOST], size_t *n, int64_t seed) {
+    for (size_t i = 0; i < *n; i++)
+        if (seeds[i] == seed)
+            return;
+    if (seed >= 0 && *n < SEEDS_MOST)
+        seeds[(*n)++] = seed;
+}
+
+static int by_distance(const void *a, const void *b) {
+    const struct relative *x = a, *y = b;
+    return (x->distance > y->distance) - (x->distance < y->distance);
+}
+
+/* The nearest problems that have records, each with its best: best[place][rank], −1 where there are none. */
+static size_t nearest_records(struct store *store, const struct device_info *info,
+                              const struct quest *quest, struct relative *relatives, size_t n,
+                              int64_t best[NEAREST + 1][RECORDS_EACH]) {
+    size_t places = 0;
+    qsort(relatives, n, sizeof *relatives, by_distance);
+    for (size_t i = 0; i < n && places <= NEAREST; i++) {
+        const struct quest *r = relatives[i].quest;
+        const struct record_key key = {.family = r->problem.family->name, .problem = r->text,
+                                       .class_name = class_names[r->problem.class]};
+        struct evaluation *list = NULL;
+        size_t n_list = 0;
+        struct error ignored;
+        if (store_best(store, info->model_key, &key, RECORDS_EACH, &list, &n_list, &ignored) != OK)
+            n_list = 0;
+        for (size_t rank = 0; rank < RECORDS_EACH; rank++)
+            best[places][rank] = rank < n_list ? quest_find(quest, &list[rank].key) : -1;
+        places += n_list > 0;
+        for (size_t rank = 0; rank < n_list; rank++)
+            evaluation_free(&list[rank]);
+        free(list);
+    }
+    return places;
+}
+
+/* ---- what the look-up knows beyond the session's problems ---- */
+
+struct asker {
+    const struct quest *quest;
+    char source_key[17];
+};
+static const char *asker_source_key(void *context, const char *variant) {
+    struct asker *a = context;
+    const struct variant *v = variant_find(a->quest->problem.family, variant);
+    a->source_key[0] = 0;
+    if (v)
+        variant_source_key(v, a->source_key);
+    return a->source_key;
+}
+/* Whether it is in the space of some layout. */
+static bool asker_usable(void *context, const char *variant, const char *config) {
+    struct asker *a = context;
+    for (size_t l = 0; l < a->quest->space.n_layouts; l++) {
+        const struct record_key key = {.layout = a->quest->space.layouts[l]->name,
+                                       .variant = variant, .config = config};
+        if (quest_find(a->quest, &key) >= 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_looked_up(struct store *store, const struct device_info *info,
+                          const struct quest *quest, int64_t seeds[SEEDS_MOST], size_t *n) {
+    struct asker asker = {.quest = quest};
+    const struct lookup_query query = {
+        .model = info->model_key, .version = info->version_key,
+        .family = quest->problem.family->name, .problem = quest->text,
+        .class_name = class_names[quest->problem.class],
+        .layout = quest->layout ? quest->layout->name : NULL,
+        .source_key = asker_source_key, .usable = asker_usable, .context = &asker};
+    struct lookup_answer answer = {0};
+    struct error ignored;
+    if (lookup(store, &query, &answer, &ignored) != OK)
+        return;
+    add_seed(seeds, n, quest_find(quest, &answer.record.key));
+    if (answer.runner_up.id)
+        add_seed(seeds, n, quest_find(quest, &answer.runner_up.key));
+    evaluation_free(&answer.record);
+    if (answer.runner_up.id)
+        evaluation_free(&answer.runner_up);
+}
+
+/* Where hardly anything is known, the default in every other layout. */
+static void add_defaults(const struct quest *quest, int64_t seeds[SEEDS_MOST], size_t *n) {
+    for (size_t l = 0; l < quest->space.n_layouts; l++) {
+        struct problem problem = quest->problem;
+        problem.layout = quest->space.layouts[l];
+        struct config config;
+        struct error ignored;
+        memset(&config, 0, sizeof config);
+        if (family_default(&problem, &config, &ignored) == OK)
+            add_seed(seeds, n, space_find(&quest->space, &config, problem.layout));
+    }
+}
+
+size_t seeds_gather(struct store *store, const struct device_info *info, const struct quest *quest,
+                    const struct quest *relatives, size_t n_relatives, int64_t seeds[SEEDS_MOST]) {
+    struct relative *list = calloc(n_relatives + 1, sizeof *list);
+    int64_t best[NEAREST + 1][RECORDS_EACH];
+    size_t n = 0, n_list = 0, places = 0;
+    add_seed(seeds, &n, quest->default_config);
+    for (size_t i = 0; list && i < n_relatives; i++) {
+        double d = distance(&quest->problem, &relatives[i].problem);
+        if (d >= 0)
+            list[n_list++] = (struct relative){&relatives[i], d};
+    }
+    if (list)
+        places = nearest_records(store, info, quest, list, n_list, best);
+    for (size_t rank = 0; rank < RECORDS_EACH; rank++)
+        for (size_t place = 0; place < places; place++)
+            add_seed(seeds, &n, best[place][rank]);
+    free(list);
+    add_looked_up(store, info, quest, seeds, &n);
+    if (n < SEEDS_FEW)
+        add_defaults(quest, seeds, &n);
+    return n;
+}

@@ -1,0 +1,780 @@
+/* session.c: the story of a tuning session.
+ *
+ *     lock the device, open the database, find the session or begin it
+ *     for each problem:  seeds · replay what was measured · ask, commit, measure, tell · finals
+ *     a finished session: measure its winners once more
+ *
+ * The parent owns the database and runs no kernel: those run in a worker that may die. The outcome of
+ * one candidate and the `running` row of the next are one transaction. */
+#include "tuner/session.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "tuner/frames.h"
+#include "tuner/lock.h"
+#include "tuner/quest.h"
+#include "tuner/seeds.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Finals take their part of a problem's time; the search stops before. */
+static const double SEARCH_SHARE = 0.8;
+/* Half of the budget is shared evenly, half by what the problems cost. */
+static const double EVEN_SHARE = 0.5;
+/* Whatever the budget, a problem gets its default and its best seed measured. */
+enum { EVALUATIONS_LEAST = 2, FINALISTS = 4, FINAL_ATTEMPTS = 3 };
+/* Samples of one candidate: a tenth of the problem's time, at least and at most this. */
+static const double SAMPLES_SHARE = 0.1;
+static const int64_t SAMPLES_LEAST_NS = 50000000, SAMPLES_MOST_NS = 2000000000;
+/* Samples of all finalists together. */
+static const int64_t FINALS_MOST_NS = 8000000000;
+
+struct session {
+    const struct session_options *options;
+    const struct strategy *strategy;
+    struct device *device;
+    const struct device_info *info;
+    struct lock *lock;
+    struct store *store;
+    int64_t device_id;
+    struct session_row row;
+    bool was_found, was_finished;
+    int64_t grants;             /* how many times the budget was given: 1, and 1 for each --more */
+    struct worker *worker;
+    struct quest *quests;
+    size_t n_quests;
+    int64_t began_ns, spent_before_ns;
+};
+
+static bool is_interrupted(const struct session *s) {
+    return s->options->interrupt && *s->options->interrupt;
+}
+
+static int64_t spent_ns(const struct session *s) {
+    return s->spent_before_ns + clock_now_ns() - s->began_ns;
+}
+
+/* What is left of the budget; INT64_MAX without one. */
+static int64_t left_ns(const struct session *s) {
+    if (s->options->budget_ns <= 0)
+        return INT64_MAX;
+    int64_t left = s->options->budget_ns * s->grants - spent_ns(s);
+    return left > 0 ? left : 0;
+}
+
+/* ---- facts of a session ---- */
+
+static char *fact_key(const struct session *s, const struct quest *q) {
+    char name[256];
+    quest_name(q, name);
+    return text_format("%lld %s", (long long)s->row.id, name);
+}
+
+static enum status set_fact(struct session *s, const char *kind, const char *key, json_t *value,
+                            struct error *err) {
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+    json_decref(value);
+    enum status st = text ? store_fact_set(s->store, kind, s->info->model_key, s->info->version_key,
+                                           key, text, err)
+                          : fail(err, STATUS_NOMEM, "no memory for a fact of the session");
+    free(text);
+    return st;
+}
+
+/* NULL when there is none. */
+static json_t *get_fact(struct session *s, const char *kind, const char *key) {
+    char *text = NULL;
+    struct error ignored;
+    json_error_t why;
+    if (store_fact_get(s->store, kind, s->info->model_key, s->info->version_key, key, &text,
+                       &ignored) != OK)
+        return NULL;
+    json_t *value = json_loads(text, JSON_DECODE_ANY, &why);
+    free(text);
+    return value;
+}
+
+static enum status save_grants(struct session *s, struct error *err) {
+    char key[32];
+    snprintf(key, sizeof key, "%lld", (long long)s->row.id);
+    return set_fact(s, "grants", key, json_integer(s->grants), err);
+}
+
+static void load_grants(struct session *s) {
+    char key[32];
+    snprintf(key, sizeof key, "%lld", (long long)s->row.id);
+    json_t *value = get_fact(s, "grants", key);
+    s->grants = json_is_integer(value) ? json_integer_value(value) : 1;
+    json_decref(value);
+}
+
+static enum status save_ceilings(struct session *s, struct error *err) {
+    const struct ceiling_memory *memory = worker_ceilings(s->worker);
+    if (isnan(memory->gflops))
+        return OK;
+    return set_fact(s, "ceiling", "measured", frame_ceilings(memory), err);
+}
+
+/* ---- seeds and state of a quest: fixed when it begins ---- */
+
+static json_t *seed_json(const struct quest *q, int64_t seed) {
+    char config[400];
+    config_format(&q->space.configs[seed], config);
+    return json_pack("{s:s,s:s,s:s}", "layout", space_problem(&q->space, seed).layout->name,
+                     "variant", q->space.configs[seed].variant->name, "config", config);
+}
+
+static enum status save_quest(struct session *s, const struct quest *q, struct error *err) {
+    json_t *seeds = json_array();
+    for (size_t i = 0; i < q->search.n_seeds; i++)
+        json_array_append_new(seeds, seed_json(q, q->seeds[i]));
+    char *key = fact_key(s, q);
+    enum status st = set_fact(s, "seeds", key,
+                              json_pack("{s:o,s:b}", "seeds", seeds, "done", q->is_done), err);
+    free(key);
+    return st;
+}
+
+/* Seeds as they were fixed; −1 (in *n) when this quest was never begun. */
+static bool load_seeds(struct session *s, struct quest *q, int64_t seeds[SEEDS_MOST], size_t *n) {
+    char *key = fact_key(s, q);
+    json_t *fact = get_fact(s, "seeds", key);
+    const json_t *list = json_object_get(fact, "seeds");
+    free(key);
+    *n = 0;
+    q->is_done = json_is_true(json_object_get(fact, "done"));
+    for (size_t i = 0; i < json_array_size(list) && *n < SEEDS_MOST; i++) {
+        const json_t *seed = json_array_get(list, i);
+        const struct record_key record = {
+            .layout = json_string_value(json_object_get(seed, "layout")),
+            .variant = json_string_value(json_object_get(seed, "variant")),
+            .config = json_string_value(json_object_get(seed, "config"))};
+        int64_t at = record.layout && record.variant && record.config ? quest_find(q, &record) : -1;
+        if (at >= 0)
+            seeds[(*n)++] = at;
+    }
+    json_decref(fact);
+    return list != NULL;
+}
+
+/* ---- quarantine ---- */
+
+/* May this configuration run here? If not, the strategy is told so. */
+static enum status consult(struct session *s, struct quest *q, const struct record_key *key,
+                           int64_t config, bool *may_run, struct error *err) {
+    enum outcome outcome = OUTCOME_OK;
+    char *message = NULL;
+    enum status st = store_verdict(s->store, s->device_id, key, &outcome, &message, err);
+    free(message);
+    *may_run = st == OK && outcome == OUTCOME_OK;
+    if (st == OK && !*may_run)
+        quest_skip(q, config);
+    return st;
+}
+
+/* The strategy's next configuration that may run, with its key; −1 in *config: nothing left. */
+static enum status next_config(struct session *s, struct quest *q, int64_t *config,
+                               struct record_key *key, struct error *err) {
+    for (;;) {
+        *config = q->strategy->next(&q->search);
+        if (*config < 0)
+            return OK;
+        bool may_run;
+        enum status st = quest_key(q, *config, key, err);
+        if (st == OK)
+            st = consult(s, q, key, *config, &may_run, err);
+        if (st != OK || may_run)
+            return st;
+        quest_key_free(key);
+    }
+}
+
+/* ---- replay ---- */
+
+static int by_sequence(const void *a, const void *b) {
+    const struct evaluation *x = a, *y = b;
+    return (x->sequence > y->sequence) - (x->sequence < y->sequence);
+}
+
+/* All evaluations of a quest, over its layouts, in the order asked. */
+static enum status load_history(struct session *s, const struct quest *q, struct evaluation **all,
+                                size_t *n, struct error *err) {
+    *all = NULL;
+    *n = 0;
+    for (size_t l = 0; l < q->space.n_layouts; l++) {
+        const struct record_key key = {.family = q->problem.family->name, .problem = q->text,
+                                       .class_name = class_names[q->problem.class],
+                                       .layout = q->space.layouts[l]->name};
+        struct evaluation *list = NULL;
+        size_t n_list = 0;
+        enum status st = store_history(s->store, s->row.id, &key, &list, &n_list, err);
+        if (st != OK && st != STATUS_NOTHING)
+            return st;
+        *all = memory_grow(*all, (*n + n_list + 1) * sizeof **all);
+        if (n_list)
+            memcpy(*all + *n, list, n_list * sizeof **all);
+        *n += n_list;
+        free(list);
+    }
+    qsort(*all, *n, sizeof **all, by_sequence);
+    return OK;
+}
+
+/* Tell the strategy what was measured, in order. Between two evaluations it may have been told of
+ * configurations in quarantine, which left no row: it is asked until it names the one that came. */
+static enum status replay(struct session *s, struct quest *q, struct error *err) {
+    struct evaluation *history = NULL;
+    size_t n = 0;
+    enum status st = load_history(s, q, &history, &n, err);
+    for (size_t i = 0; st == OK && i < n; i++) {
+        int64_t config = quest_find(q, &history[i].key);
+        for (int64_t next; st == OK && (next = q->strategy->next(&q->search)) >= 0 && next != config;) {
+            struct record_key key;
+            bool may_run = true;
+            st = quest_key(q, next, &key, err);
+            if (st == OK)
+                st = consult(s, q, &key, next, &may_run, err);
+            quest_key_free(&key);
+            if (may_run)
+                break; /* another program's order: told all the same */
+        }
+        if (st == OK && history[i].outcome == OUTCOME_RUNNING) {
+            q->retry_id = history[i].id;
+            q->retry_config = config;
+        } else if (st == OK) {
+            quest_tell(q, &history[i], config);
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        evaluation_free(&history[i]);
+    free(history);
+    return st;
+}
+
+/* Fix or load the seeds, begin the search, replay. */
+static enum status begin_quest(struct session *s, struct quest *q, struct error *err) {
+    int64_t seeds[SEEDS_MOST];
+    size_t n;
+    bool is_known = load_seeds(s, q, seeds, &n);
+    if (!is_known)
+        n = seeds_gather(s->store, s->info, q, s->quests, s->n_quests, seeds);
+    enum status st = quest_begin(q, s->strategy, s->options->seed, seeds, n, err);
+    if (st == OK && !is_known)
+        st = save_quest(s, q, err);
+    return st == OK ? replay(s, q, err) : st;
+}
+
+/* ---- progress ---- */
+
+static void format_left(double ns, char text[32]) {
+    double seconds = ns / 1e9;
+    if (seconds >= 60)
+        snprintf(text, 32, "%dm%02ds", (int)(seconds / 60), (int)fmod(seconds, 60));
+    else
+        snprintf(text, 32, "%.0fs", seconds);
+}
+
+static void show_progress(const struct session *s, const struct quest *q, double eta_ns) {
+    char name[256], best_text[96] = "none yet", eta[48] = "", time[UNITS_TEXT];
+    const struct attempt *best = quest_best(q);
+    double base = quest_default_ns(q);
+    quest_name(q, name);
+    if (best) {
+        int at = snprintf(best_text, sizeof best_text, "best %s %.0f %% of ceiling",
+                          units_time_ns(best->time_ns, time), 100 * best->share);
+        if (base > 0 && at > 0 && (size_t)at < sizeof best_text)
+            snprintf(best_text + at, sizeof best_text - (size_t)at, " (×%.1f)", base / best->time_ns);
+    }
+    if (isfinite(eta_ns)) {
+        char left[32];
+        format_left(eta_ns, left);
+        snprintf(eta, sizeof eta, "  ETA %s", left);
+    }
+    int64_t failed = (int64_t)q->n_attempts - quest_count(q, OUTCOME_OK) -
+                     quest_count(q, OUTCOME_ABANDONED);
+    int64_t total = (int64_t)q->space.n, limit = s->options->evaluations * s->grants;
+    log_progress("%s  %zu/%lld  %s  %lld failed%s", name, q->n_attempts,
+                 (long long)(limit > 0 && limit < total ? limit : total), best_text,
+                 (long long)failed, eta);
+}
+
+/* ---- the search of one problem ---- */
+
+/* When a problem's search ends: by time, by number, by interrupt. */
+struct span {
+    int64_t search_end_ns, end_ns; /* on the monotonic clock; INT64_MAX: no end */
+};
+
+static struct span span_of(const struct session *s, const struct quest *q) {
+    int64_t left = left_ns(s), now = clock_now_ns();
+    if (left == INT64_MAX)
+        return (struct span){INT64_MAX, INT64_MAX};
+    double all = 0;
+    for (size_t i = 0; i < s->n_quests; i++)
+        all += s->quests[i].is_open && !s->quests[i].is_done ? s->quests[i].weight : 0;
+    double mine = (double)left * (all > 0 ? q->weight / all : 1);
+    return (struct span){now + (int64_t)(mine * SEARCH_SHARE), now + (int64_t)mine};
+}
+
+/* Would another candidate, taking as long as they did on average, still fit? */
+static bool goes_on(const struct session *s, const struct quest *q, const struct span *span,
+                    int64_t search_began_ns) {
+    int64_t limit = s->options->evaluations * s->grants;
+    if (is_interrupted(s) || (limit > 0 && (int64_t)q->n_attempts >= limit))
+        return false;
+    if (q->n_attempts < EVALUATIONS_LEAST || span->search_end_ns == INT64_MAX)
+        return true;
+    int64_t now = clock_now_ns();
+    int64_t usual = q->n_here ? (now - search_began_ns) / q->n_here : 0;
+    return now + usual / 2 < span->search_end_ns;
+}
+
+static int64_t samples_budget(const struct session *s, const struct span *span) {
+    if (span->end_ns == INT64_MAX)
+        return SAMPLES_MOST_NS;
+    double share = SAMPLES_SHARE * (double)(span->end_ns - clock_now_ns());
+    (void)s;
+    return share < (double)SAMPLES_LEAST_NS  ? SAMPLES_LEAST_NS
+           : share > (double)SAMPLES_MOST_NS ? SAMPLES_MOST_NS
+                                             : (int64_t)share;
+}
+
+/* The evaluation under way and the one before, which waits to be committed with it. */
+struct pair {
+    struct evaluation now;
+    struct record_key key;
+    bool has_done;
+    struct evaluation done;
+    struct record_key done_key;
+};
+
+static void drop(struct evaluation *e, struct record_key *key) {
+    e->key = (struct record_key){0}; /* the strings are the key's */
+    evaluation_free(e);
+    *e = (struct evaluation){0};
+    quest_key_free(key);
+}
+
+static struct evaluation new_evaluation(const struct session *s, const struct quest *q,
+                                        const struct record_key *key) {
+    return (struct evaluation){
+        .session_id = s->row.id, .device_id = s->device_id, .sequence = (int64_t)q->n_attempts,
+        .key = *key, .outcome = OUTCOME_RUNNING, .time_ns = NAN, .low_ns = NAN, .high_ns = NAN,
+        .floor_ns = NAN, .ceiling_gbps = NAN, .ceiling_gflops = NAN, .share = NAN, .nmse = NAN,
+        .unix_s = clock_unix_s()};
+}
+
+static enum status spend(struct session *s, const char *state, struct error *err) {
+    return store_session_spend(s->store, s->row.id, spent_ns(s), state, err);
+}
+
+/* Commit `done` with the next running row, let the worker evaluate it, tell the strategy. */
+static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
+                                bool is_retry, const struct span *span, struct error *err) {
+    p->now = new_evaluation(s, q, &p->key);
+    enum status st;
+    if (is_retry) {
+        p->now.id = q->retry_id;
+        p->now.is_resumed = true;
+        st = store_step(s->store, &p->now, NULL, err); /* still running, for the second time */
+    } else {
+        st = store_step(s->store, p->has_done ? &p->done : NULL, &p->now, err);
+        if (st == OK && p->has_done)
+            drop(&p->done, &p->done_key);
+        p->has_done = st == OK ? false : p->has_done;
+    }
+    if (st == OK)
+        st = spend(s, "running", err);
+    const struct work work = {
+        .config = q->space.configs[config], .problem = space_problem(&q->space, config), .seed = 1,
+        .incumbent_ns = quest_incumbent(q), .budget_ns = samples_budget(s, span),
+        .small_first = is_retry};
+    if (st == OK)
+        st = worker_evaluate(s->worker, &work, &p->now, s->options->interrupt, err);
+    if (st != OK)
+        return st;
+    quest_tell(q, &p->now, config);
+    q->n_here++;
+    p->done = p->now;
+    p->done_key = p->key;
+    p->has_done = true;
+    p->now = (struct evaluation){0};
+    p->key = (struct record_key){0};
+    return OK;
+}
+
+static enum status search_quest(struct session *s, struct quest *q, const struct span *span,
+                                struct error *err) {
+    struct pair p = {0};
+    int64_t began = clock_now_ns();
+    enum status st = OK;
+    if (q->retry_id && q->retry_config >= 0) {
+        st = quest_key(q, q->retry_config, &p.key, err);
+        if (st == OK)
+            st = evaluate_one(s, q, &p, q->retry_config, true, span, err);
+        q->retry_id = st == OK ? 0 : q->retry_id;
+    }
+    while (st == OK && goes_on(s, q, span, began)) {
+        int64_t config = -1;
+        st = next_config(s, q, &config, &p.key, err);
+        if (st != OK || config < 0)
+            break;
+        st = evaluate_one(s, q, &p, config, false, span, err);
+        double eta = left_ns(s) == INT64_MAX ? NAN : (double)left_ns(s);
+        show_progress(s, q, eta);
+    }
+    struct error second;
+    if (p.has_done) {
+        enum status last = store_step(s->store, &p.done, NULL, st == OK ? err : &second);
+        st = st == OK ? last : st;
+        drop(&p.done, &p.done_key);
+    }
+    drop(&p.now, &p.key);
+    return st;
+}
+
+/* ---- finals ---- */
+
+static void update_attempt(struct attempt *a, const struct evaluation *e) {
+    a->outcome = e->outcome;
+    if (e->outcome == OUTCOME_OK) {
+        a->time_ns = e->time_ns;
+        a->share = e->share;
+        a->is_final = true;
+    }
+}
+
+/* A finalist that is right gets its new samples; one that is not gets its outcome. */
+static enum status commit_final(struct session *s, struct attempt *a, struct evaluation *e,
+                                struct error *err) {
+    e->is_final = e->outcome == OUTCOME_OK;
+    enum status st = e->is_final ? store_refine(s->store, e, err) : store_step(s->store, e, NULL, err);
+    if (st == OK)
+        update_attempt(a, e);
+    return st;
+}
+
+/* Measure these attempts side by side, checked in full. */
+static enum status measure_again(struct session *s, struct quest *q, struct attempt **who, size_t n,
+                                 struct error *err) {
+    struct work works[FINALISTS];
+    struct evaluation e[FINALISTS];
+    struct record_key keys[FINALISTS] = {0};
+    enum status st = OK;
+    for (size_t i = 0; i < n; i++) {
+        works[i] = (struct work){.config = q->space.configs[who[i]->config],
+                                 .problem = space_problem(&q->space, who[i]->config), .seed = 1,
+                                 .incumbent_ns = quest_incumbent(q),
+                                 .budget_ns = FINALS_MOST_NS, .is_final = true};
+        if (st == OK)
+            st = quest_key(q, who[i]->config, &keys[i], err);
+        e[i] = new_evaluation(s, q, &keys[i]);
+        e[i].id = who[i]->id;
+        e[i].sequence = who[i] - q->attempts;
+    }
+    if (st == OK)
+        st = worker_finals(s->worker, works, n, e, s->options->interrupt, err);
+    bool died = n > 1 && (e[0].outcome == OUTCOME_CRASHED || e[0].outcome == OUTCOME_TIMEOUT);
+    for (size_t i = 0; st == OK && !died && i < n; i++)
+        st = commit_final(s, who[i], &e[i], err);
+    for (size_t i = 0; i < n; i++)
+        drop(&e[i], &keys[i]);
+    /* A worker that died, died of one of them: each alone, then. */
+    for (size_t i = 0; st == OK && died && i < n; i++)
+        st = measure_again(s, q, &who[i], 1, err);
+    return st;
+}
+
+static enum status hold_finals(struct session *s, struct quest *q, struct error *err) {
+    for (int round = 0; round < FINAL_ATTEMPTS; round++) {
+        struct attempt *who[FINALISTS];
+        size_t n = quest_finalists(q, who, FINALISTS);
+        const struct attempt *best = quest_best(q);
+        if (n == 0 || (best && best->is_final))
+            return OK;
+        enum status st = measure_again(s, q, who, n, err);
+        if (st != OK)
+            return st;
+    }
+    return OK;
+}
+
+/* ---- one problem ---- */
+
+static enum status run_quest(struct session *s, struct quest *q, struct error *err) {
+    if (q->is_done)
+        return OK;
+    struct span span = span_of(s, q);
+    enum status st = search_quest(s, q, &span, err);
+    if (st == OK && !is_interrupted(s))
+        st = hold_finals(s, q, err);
+    if (st == OK && !is_interrupted(s)) {
+        q->is_done = true;
+        st = save_quest(s, q, err);
+    }
+    if (st == OK)
+        st = save_ceilings(s, err);
+    if (st == OK)
+        st = spend(s, "running", err);
+    log_progress_done();
+    const struct attempt *best = quest_best(q);
+    if (st == OK && best) {
+        char name[256], time[UNITS_TEXT];
+        quest_name(q, name);
+        log_say("%s: %s, %.0f %% of the ceiling, ×%.2f", name, units_time_ns(best->time_ns, time),
+                100 * best->share, quest_default_ns(q) / best->time_ns);
+    }
+    return st;
+}
+
+/* A finished session measures its winners once more. One that is not right any more gives way to the
+ * next best. */
+static enum status recheck(struct session *s, struct quest *q, struct error *err) {
+    const struct attempt *best = quest_best(q);
+    if (!best || is_interrupted(s))
+        return OK;
+    struct attempt *who[1] = {&q->attempts[best - q->attempts]};
+    enum status st = measure_again(s, q, who, 1, err);
+    if (st != OK || who[0]->outcome == OUTCOME_OK)
+        return st;
+    char name[256];
+    quest_name(q, name);
+    log_warn("%s: the winner does not pass its check any more (%s)", name,
+             outcome_names[who[0]->outcome]);
+    return hold_finals(s, q, err);
+}
+
+/* ---- rows that a dead session left running ---- */
+
+/* Seen running twice, or before a reboot: it is to blame. The others are tried once more by the
+ * session that they belong to. */
+static enum status settle_running(struct session *s, struct error *err) {
+    struct evaluation *list = NULL;
+    bool *same_boot = NULL;
+    size_t n = 0;
+    enum status st = store_running(s->store, s->device_id, clock_boot_id(), &list, &n, &same_boot, err);
+    if (st == STATUS_NOTHING)
+        st = OK;
+    for (size_t i = 0; i < n; i++) {
+        if (st == OK && (!same_boot[i] || list[i].is_resumed)) {
+            free(list[i].message);
+            list[i].message = text_copy(list[i].is_resumed
+                                            ? "was running when the program died, twice"
+                                            : "was running when the machine went down");
+            list[i].outcome = OUTCOME_CRASHED;
+            st = store_step(s->store, &list[i], NULL, err);
+        }
+        evaluation_free(&list[i]);
+    }
+    free(list);
+    free(same_boot);
+    return st;
+}
+
+/* ---- begin and end ---- */
+
+static const struct layout *fixed_layout(const struct session_options *o, size_t i) {
+    return o->layout && o->layout[i] ? layout_find(o->layout[i]) : NULL;
+}
+
+/* Time that a problem needs at least, roughly, for sharing the budget. */
+static double rough_ns(const struct problem *problem) {
+    struct cost cost;
+    problem->family->cost(problem, &cost);
+    return fmax(cost.bytes / 20, cost.operations / 100);
+}
+
+/* Problems that nothing can do here are said and left out; all of them: UNSUPPORTED. */
+static enum status open_quests(struct session *s, struct error *err) {
+    const struct session_options *o = s->options;
+    s->quests = memory_new((o->n_problems + 1) * sizeof *s->quests);
+    double all = 0;
+    for (size_t i = 0; i < o->n_problems; i++) {
+        if (o->layout && o->layout[i] && !fixed_layout(o, i))
+            return fail(err, STATUS_INVALID, "there is no layout %s", o->layout[i]);
+        struct quest *q = &s->quests[s->n_quests];
+        enum status st = quest_open(q, s->device, &o->problems[i], fixed_layout(o, i), o->limits,
+                                    o->n_limits, err);
+        if (st == STATUS_UNSUPPORTED && o->n_problems > 1) {
+            log_warn("%s", err->text);
+            continue;
+        }
+        if (st != OK)
+            return st;
+        q->weight = rough_ns(&q->problem);
+        all += q->weight;
+        s->n_quests++;
+    }
+    if (s->n_quests == 0)
+        return STATUS_UNSUPPORTED;
+    for (size_t i = 0; i < s->n_quests; i++)
+        s->quests[i].weight = EVEN_SHARE / (double)s->n_quests +
+                              (1 - EVEN_SHARE) * (all > 0 ? s->quests[i].weight / all : 0);
+    return OK;
+}
+
+/* What was asked, canonical: problems with class and layout, one a line, and limits. */
+static char *asked_text(const struct session *s) {
+    struct str text = {0};
+    for (size_t i = 0; i < s->n_quests; i++) {
+        const struct quest *q = &s->quests[i];
+        str_addf(&text, "%s %s %s %s\n", q->problem.family->name, q->text,
+                 class_names[q->problem.class], q->layout ? q->layout->name : "*");
+    }
+    for (size_t l = 0; l < s->options->n_limits; l++) {
+        const struct space_limit *limit = &s->options->limits[l];
+        str_addf(&text, "param %s", limit->param);
+        for (int v = 0; v < limit->n_values; v++)
+            str_addf(&text, "%s%s", v ? "," : "=", limit->values[v]);
+        str_add(&text, "\n");
+    }
+    return text.text;
+}
+
+static enum status find_or_begin(struct session *s, struct error *err) {
+    struct session_row asked = {
+        .device_id = s->device_id, .problems = asked_text(s), .strategy = (char *)s->strategy->name,
+        .seed = s->options->seed, .budget_ns = s->options->budget_ns,
+        .evaluations = s->options->evaluations, .state = "running"};
+    enum status st = store_session_find(s->store, &asked, &s->row, err);
+    s->was_found = st == OK;
+    s->grants = 1;
+    if (st == OK) {
+        s->spent_before_ns = s->row.spent_ns;
+        s->was_finished = s->row.state && strcmp(s->row.state, "finished") == 0;
+        load_grants(s);
+    } else if (st == STATUS_NOTHING) {
+        st = store_session_begin(s->store, &asked, err);
+        s->row = asked;
+        s->row.problems = text_copy(asked.problems);
+        s->row.strategy = text_copy(asked.strategy);
+        s->row.state = text_copy("running");
+    }
+    free(asked.problems);
+    return st;
+}
+
+/* --more: the budget once again, and the searches are open again. */
+static enum status grant_more(struct session *s, struct error *err) {
+    if (!s->was_finished || !s->options->more)
+        return OK;
+    s->grants++;
+    s->was_finished = false;
+    /* What earlier grants left over is gone: this one is whole. */
+    if (s->options->budget_ns > 0 && s->spent_before_ns < s->options->budget_ns * (s->grants - 1))
+        s->spent_before_ns = s->options->budget_ns * (s->grants - 1);
+    for (size_t i = 0; i < s->n_quests; i++)
+        s->quests[i].is_done = false;
+    return save_grants(s, err);
+}
+
+static enum status open_session(struct session *s, struct error *err) {
+    const struct session_options *o = s->options;
+    enum status st = device_open(o->device, &s->device, err);
+    if (st != OK)
+        return st;
+    s->info = device_describe(s->device);
+    if ((st = lock_take(s->info, o->lock_text, &s->lock, err)) != OK ||
+        (st = open_quests(s, err)) != OK ||
+        (st = store_open(o->database, STORE_WRITE, &s->store, err)) != OK ||
+        (st = store_device(s->store, s->info->model_key, s->info->version_key, s->info->name,
+                           s->info->uuid, &s->device_id, err)) != OK ||
+        (st = settle_running(s, err)) != OK || (st = find_or_begin(s, err)) != OK)
+        return st;
+    char index[24];
+    snprintf(index, sizeof index, "%zu", device_index(s->device));
+    st = worker_open(index, o->deadlines, &s->worker, err);
+    for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++) {
+        int64_t seeds[SEEDS_MOST];
+        size_t n;
+        load_seeds(s, &s->quests[i], seeds, &n);
+    }
+    return st == OK ? grant_more(s, err) : st;
+}
+
+static void close_session(struct session *s) {
+    worker_close(s->worker);
+    session_row_free(&s->row);
+    store_close(s->store);
+    for (size_t i = 0; i < s->n_quests; i++)
+        quest_close(&s->quests[i]);
+    free(s->quests);
+    lock_release(s->lock);
+    device_close(s->device);
+}
+
+static json_t *session_json(const struct session *s, const char *state) {
+    json_t *problems = json_array();
+    int64_t here = 0, all = 0;
+    for (size_t i = 0; i < s->n_quests; i++) {
+        json_array_append_new(problems, quest_json(&s->quests[i]));
+        here += s->quests[i].n_here;
+        all += (int64_t)s->quests[i].n_attempts;
+    }
+    return json_pack("{s:s,s:s,s:s,s:I,s:f,s:{s:I,s:s,s:I,s:f,s:b},s:o}", "device", s->info->name,
+                     "db", store_path(s->store), "strategy", s->strategy->name, "evaluations",
+                     (json_int_t)here, "seconds", (double)(clock_now_ns() - s->began_ns) / 1e9,
+                     "session", "id", (json_int_t)s->row.id, "state", state, "evaluations",
+                     (json_int_t)all, "seconds", (double)spent_ns(s) / 1e9, "resumed", s->was_found,
+                     "problems", problems);
+}
+
+/* What this run did not reach is reported with what is known of it. */
+static void recall(struct session *s, struct quest *q) {
+    int64_t seeds[SEEDS_MOST];
+    size_t n;
+    struct error ignored;
+    if (!q->strategy && load_seeds(s, q, seeds, &n))
+        begin_quest(s, q, &ignored);
+}
+
+/* ---- the story ---- */
+
+static enum status tell_story(struct session *s, struct error *err) {
+    enum status st = OK;
+    if (s->was_finished)
+        log_say("session %lld is finished: its winners are measured once more (--more goes on)",
+                (long long)s->row.id);
+    else if (s->was_found)
+        log_say("going on with session %lld", (long long)s->row.id);
+    for (size_t i = 0; st == OK && i < s->n_quests && !is_interrupted(s); i++) {
+        st = begin_quest(s, &s->quests[i], err);
+        if (st == OK)
+            st = s->was_finished ? recheck(s, &s->quests[i], err) : run_quest(s, &s->quests[i], err);
+    }
+    for (size_t i = 0; s->was_found && i < s->n_quests; i++)
+        recall(s, &s->quests[i]);
+    return st;
+}
+
+enum status session_run(const struct session_options *options, json_t **result, struct error *err) {
+    struct session s = {.options = options, .began_ns = clock_now_ns(),
+                        .strategy = strategy_find(options->strategy)};
+    struct error local = {0};
+    err = err ? err : &local;
+    *result = NULL;
+    if (!s.strategy)
+        return fail(err, STATUS_INVALID, "there is no strategy %s; see `hone tune --help`",
+                    options->strategy);
+    enum status st = open_session(&s, err);
+    if (st == OK) {
+        st = tell_story(&s, err);
+        bool stopped = st == STATUS_INTERRUPTED || (st == OK && is_interrupted(&s));
+        const char *state = st == OK && !stopped ? "finished" : "interrupted";
+        struct error second;
+        enum status last = spend(&s, state, st == OK ? err : &second);
+        log_progress_done();
+        if (st == OK)
+            st = last;
+        if (stopped && (st == OK || st == STATUS_INTERRUPTED))
+            st = fail(err, STATUS_INTERRUPTED, "interrupted; what was measured is kept, and the same "
+                      "command goes on");
+        if (st == OK || st == STATUS_INTERRUPTED)
+            *result = session_json(&s, state);
+    }
+    close_session(&s);
+    return st;
+}
