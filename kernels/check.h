@@ -25,12 +25,14 @@ struct check_case {
     struct device *device;
     struct problem problem;
     uint64_t seed;
-    unsigned char *host[OPERANDS];  /* inputs as filled; outputs as read back after check_run */
-    size_t bytes[OPERANDS];
+    unsigned char *host[OPERANDS];  /* inputs as filled; OUT and INOUT as read back after check_run */
+    unsigned char *before[OPERANDS]; /* INOUT only: as filled, what every check_run starts from */
+    size_t bytes[OPERANDS];         /* 0: absent, host is NULL */
     int n_copies;                   /* copies of the weights operand on the device, for cold timing */
-    struct arena *arena;
+    struct arena **arenas;          /* all that the operands lie in */
+    size_t n_arenas;
     struct view *view;              /* [copy][operand]: only weights differ between copies */
-    struct image *image[OPERANDS];  /* where a configuration asks for one; made on demand */
+    struct image **image;           /* [copy][operand]; where a configuration asks; made on demand */
     struct view scratch;
     struct arena *scratch_arena;
     void *reference;                /* the family's own cache, freed by free() … */
@@ -49,7 +51,9 @@ enum status check_run(struct check_case *c, struct op *op, bool whole, struct ve
                       struct error *err);
 /* Enqueue one run on copy i mod n_copies, for timing. */
 enum status check_enqueue(struct check_case *c, struct op *op, int i, struct error *err);
-/* Judge the outputs that the last (timed) runs wrote, without running again. */
+/* Judge the outputs that the last (timed) runs wrote, without running again: check_run leaves the
+ * outputs poisoned, so they must have written everything. A family with INOUT operands is restored and
+ * run once more, because every run changed its inputs. */
 enum status check_after(struct check_case *c, struct op *op, struct verdict *verdict, struct error *err);
 
 /* A small ragged relative of the problem: same weights, class, layout, choices; sizes cut down and not
@@ -62,6 +66,7 @@ void verdict_element(struct verdict *v, enum class_id class, int64_t terms, doub
 /* After the last element: computes nmse and applies its gate. */
 void verdict_finish(struct verdict *v, enum class_id class);
 
-/* The class's own error against f32 on this problem (NMSE of the two references). */
+/* The class's own error against f32 on this problem (NMSE of the two references): 0 for f32, else what
+ * the family's class_error says; UNSUPPORTED when it has none. */
 enum status check_class_error(const struct problem *problem, uint64_t seed, double *nmse,
                               struct error *err);

@@ -174,7 +174,10 @@ struct family {
     enum status (*judge)(const struct problem *problem, struct check_case *c, bool whole,
                          struct verdict *verdict, struct error *err);
     const char *const *examples;   /* problems that tests run: text forms with class and layout, e.g.
-                                      "m=172,k=64,n=3,w=f32 f32 panel16"; ended by NULL */
+                                      "m=172,k=64,n=3,w=f32 f32 panel16"; without them all that
+                                      some variant accepts; ended by NULL */
+    /* NMSE of the class's own reference against the f32 one; NAN without memory; NULL: no other class. */
+    double (*class_error)(const struct problem *problem, uint64_t seed);
 };
 
 extern const struct family *const families[]; /* ended by NULL */

@@ -5,8 +5,8 @@
 
 struct op;
 
-/* Build the program for this configuration and problem. BUILD, LAUNCH. `prefix` renames all symbols
- * ("" normally). The op holds its program; the caller closes it. */
+/* Build the program for this configuration and problem. BUILD, LAUNCH. The op holds its program; the
+ * caller closes it. */
 enum status op_open(struct device *device, const struct config *config, const struct problem *problem,
                     struct op **out, struct error *err);
 void op_close(struct op *op); /* NULL is fine */
@@ -17,9 +17,19 @@ void op_keep(struct op *op); /* program_keep of its program: call after the firs
 /* Scratch that a run of this problem needs. */
 size_t op_scratch_bytes(const struct op *op, const struct problem *problem);
 
-/* Enqueue all stages. operands: one view per operand of the family, in order (arena NULL = absent);
- * images (only where the configuration asks; else NULL) replace the view of the same index;
- * scratch at least op_scratch_bytes. The problem must share the compile-time part with the op's. */
+/* Which operands this configuration reads as images: bit o for operand o. */
+uint32_t op_images(const struct op *op, const struct problem *problem);
+/* Bytes that an image of an operand of `bytes` covers: its texels, rows of IMAGE_WIDTH. The memory that
+ * it is loaded from must reach so far (what lies there is never used). */
+size_t op_image_bytes(size_t bytes);
+/* The image for an operand of `bytes`, not loaded yet. */
+enum status op_image_open(struct device *device, size_t bytes, struct image **out, struct error *err);
+
+/* Enqueue all stages. operands: one view per operand of the family, in order (arena NULL = absent).
+ * images (NULL when op_images is 0): an image per operand where the configuration asks for one.
+ * Weights must have been loaded into theirs; other operands are loaded here, from a view of at least
+ * op_image_bytes. scratch: at least op_scratch_bytes. The problem must share the compile-time part
+ * with the op's. */
 enum status op_run(struct op *op, const struct problem *problem, const struct view *operands,
                    struct image *const *images, struct view scratch, struct error *err);
 
