@@ -149,7 +149,7 @@ static void describe_architecture(cl_device_id id, struct device_info *info) {
     }
 }
 
-/* Size of one cache of a processor, if it holds data and this processor is the first that shares it. */
+/* Size of one cache of a processor, if it holds data and no earlier processor shares it. */
 static size_t cache_read(int cpu, int index, int *level) {
     static const char *const names[] = {"level", "type", "size", "shared_cpu_list"};
     char values[4][64];
@@ -269,7 +269,8 @@ static enum status fail_none(struct error *err, const char *what) {
 static void platform_find(cl_platform_id platform, bool cpus, struct found *list, size_t *n) {
     cl_device_id ids[MAX_DEVICES];
     cl_uint count = 0;
-    if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, ids, &count) != CL_SUCCESS) return;
+    cl_int code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, ids, &count);
+    if (code != CL_SUCCESS) return;
     if (count > MAX_DEVICES) count = MAX_DEVICES;
     for (cl_uint i = 0; i < count && *n < MAX_DEVICES; i++) {
         bool is_cpu = device_number(ids[i], CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;

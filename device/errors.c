@@ -31,7 +31,8 @@ const char *device_error_symbol(int code) {
     return "an OpenCL error without a name";
 }
 
-enum status opencl_fail(struct error *err, enum status status, cl_int code, const char *format, ...) {
+enum status opencl_fail(struct error *err, enum status status, cl_int code, const char *format,
+                        ...) {
     for (size_t i = 0; i < sizeof overrides / sizeof *overrides; i++)
         if (overrides[i].code == code) status = overrides[i].status;
     char sentence[1200];

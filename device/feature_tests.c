@@ -1,5 +1,6 @@
-/* feature_tests.c: the table of feature tests. Most are a kernel from input words to output words and
- * a function that checks the numbers; images and the grid barrier run in ways of their own. */
+/* feature_tests.c: the table of feature tests. Most are a kernel from input words to output words
+ * and a function that checks the numbers (compilers have been seen that drop foreign assembly and
+ * go on); images and the grid barrier run in ways of their own. */
 #include "device/feature_tests.h"
 #include "base/hash.h"
 #include "base/rng.h"
@@ -34,7 +35,7 @@ struct test {
 #define ONE_ITEM "TEST(__attribute__((reqd_work_group_size(1, 1, 1))))"
 #define ONE_WARP "TEST(__attribute__((reqd_work_group_size(32, 1, 1))))"
 
-/* ---- half precision: small whole numbers, exact in half; 1·2048 + 1 rounds to 2048 in half only */
+/* ---- half precision: small whole numbers, exact in half; 1·2048 + 1 is 2048 in half only */
 
 static const char fp16_source[] = HEAD
     "#ifdef WITH_PRAGMA\n"
@@ -85,6 +86,9 @@ static bool fp16_right(const uint32_t *in, const uint32_t *out) {
 /* ---- double precision, bit for bit */
 
 static const char fp64_source[] = HEAD
+    "#ifdef cl_khr_fp64\n"
+    "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
+    "#endif\n"
     "TEST() { OPERANDS\n"
     "    double x = 1.0 + in[i] * 0x1p-40;\n"
     "    ulong y = as_ulong(x * x / 3.0);\n"
@@ -151,7 +155,8 @@ static const char int_dot_source[] = HEAD
 static const char ptx_dp4a_source[] = HEAD
     "TEST() { OPERANDS\n"
     "    int sum = 5;\n"
-    "    __asm__(\"dp4a.s32.s32 %0, %1, %2, %0;\" : \"+r\"(sum) : \"r\"(in[i]), \"r\"(in[32 + i]));\n"
+    "    __asm__(\"dp4a.s32.s32 %0, %1, %2, %0;\"\n"
+    "        : \"+r\"(sum) : \"r\"(in[i]), \"r\"(in[32 + i]));\n"
     "    out[i] = (uint)sum;\n"
     "}\n";
 
@@ -171,7 +176,8 @@ static bool x86_vnni_right(const uint32_t *in, const uint32_t *out) {
     return true;
 }
 
-/* In: 16 words a table, 16 indices, 16 halfs in 8 words. Out: the table's words, the halfs as float. */
+/* In: 16 words of a table, 16 indices, 16 halfs in 8 words. Out: the words picked, the halfs as
+ * float. */
 static const char x86_avx512_source[] = HEAD
     ONE_ITEM " { OPERANDS\n"
     "    float16 table = as_float16(vload16(0, in)), picked, wide;\n"
@@ -246,7 +252,8 @@ static const char ptx_cp_async_source[] = HEAD
     ONE_WARP " { OPERANDS\n"
     "    __local uint4 *shared = (__local uint4 *)scratch;\n"
     "    uint to = (uint)(size_t)(shared + i);\n"
-    "    __asm__ volatile(\"cp.async.cg.shared.global [%0], [%1], 16;\" :: \"r\"(to), \"l\"(in + 4 * i));\n"
+    "    __asm__ volatile(\"cp.async.cg.shared.global [%0], [%1], 16;\"\n"
+    "        :: \"r\"(to), \"l\"(in + 4 * i));\n"
     "    __asm__ volatile(\"cp.async.commit_group;\");\n"
     "    __asm__ volatile(\"cp.async.wait_group 0;\");\n"
     "    barrier(CLK_LOCAL_MEM_FENCE);\n"
@@ -262,7 +269,8 @@ static bool ptx_cp_async_right(const uint32_t *in, const uint32_t *out) {
 static const char ptx_shfl_source[] = HEAD
     ONE_WARP " { OPERANDS\n"
     "    uint x = in[i], y;\n"
-    "    __asm__ volatile(\"shfl.sync.bfly.b32 %0, %1, 16, 31, 0xffffffff;\" : \"=r\"(y) : \"r\"(x));\n"
+    "    __asm__ volatile(\"shfl.sync.bfly.b32 %0, %1, 16, 31, 0xffffffff;\"\n"
+    "        : \"=r\"(y) : \"r\"(x));\n"
     "    out[i] = 3 * x + y;\n"
     "}\n";
 
@@ -275,9 +283,9 @@ static bool ptx_shfl_right(const uint32_t *in, const uint32_t *out) {
 /* ---- running: words to words */
 
 /* An arena with two views of so many words each, filled from `in` and with `poison`. */
-static enum status operands_open(struct device *device, const uint32_t *in, size_t n_in, size_t n_out,
-                                 uint32_t poison, struct arena **arena, struct view views[2],
-                                 struct error *err) {
+static enum status operands_open(struct device *device, const uint32_t *in, size_t n_in,
+                                 size_t n_out, uint32_t poison, struct arena **arena,
+                                 struct view views[2], struct error *err) {
     enum status st = arena_open(device, (n_in + n_out) * 4 + 4 * VIEW_ALIGN, arena, err);
     if (st == OK) st = arena_take(*arena, n_in * 4, &views[0], err);
     if (st == OK) st = arena_take(*arena, n_out * 4, &views[1], err);
@@ -296,15 +304,16 @@ static enum status kernel_run(struct device *device, struct program *program,
     return st;
 }
 
-static enum status words_run(const struct test *test, struct device *device, struct program *program,
-                             struct error *err) {
+static enum status words_run(const struct test *test, struct device *device,
+                             struct program *program, struct error *err) {
     struct arena *arena = NULL;
     struct view views[2];
     uint32_t *in = memory_new(test->n_in * 4), *out = memory_new(test->n_out * 4);
     struct rng rng = rng_seed(1);
     for (size_t i = 0; i < test->n_in; i++) in[i] = (uint32_t)(rng_next(&rng) >> 32);
     if (test->make) test->make(in);
-    enum status st = operands_open(device, in, test->n_in, test->n_out, 0xdeadbeef, &arena, views, err);
+    enum status st = operands_open(device, in, test->n_in, test->n_out, 0xdeadbeef, &arena, views,
+                                   err);
     if (st != OK) goto done;
     struct argument arguments[] = {
         {.kind = ARGUMENT_VIEW, .view = views[0]},
@@ -329,7 +338,8 @@ enum { IMAGE_W = 16, IMAGE_H = 8, IMAGE_WORDS = IMAGE_W * IMAGE_H * 4 };
 static const char images_source[] =
     "__kernel void feature_test(__read_only image2d_t floats, __read_only image2d_t uints,\n"
     "                           __global uint *out_all, ulong out_at) {\n"
-    "    const sampler_t texels = CLK_NORMALIZED_COORDS_FALSE | CLK_ADDRESS_NONE | CLK_FILTER_NEAREST;\n"
+    "    const sampler_t texels = CLK_NORMALIZED_COORDS_FALSE | CLK_ADDRESS_NONE |\n"
+    "                             CLK_FILTER_NEAREST;\n"
     "    __global uint *out = out_all + out_at / 4;\n"
     "    int2 at = (int2)(get_global_id(0), get_global_id(1));\n"
     "    int i = at.y * 16 + at.x;\n"
@@ -337,8 +347,8 @@ static const char images_source[] =
     "    vstore4(read_imageui(uints, texels, at), 128 + i, out);\n"
     "}\n";
 
-static enum status images_run(const struct test *test, struct device *device, struct program *program,
-                              struct error *err) {
+static enum status images_run(const struct test *test, struct device *device,
+                              struct program *program, struct error *err) {
     (void)test;
     struct arena *arena = NULL;
     struct image *floats = NULL, *uints = NULL;
@@ -350,7 +360,8 @@ static enum status images_run(const struct test *test, struct device *device, st
         memcpy(&in[i], &x, sizeof x);
         in[IMAGE_WORDS + i] = (uint32_t)(rng_next(&rng) >> 32);
     }
-    enum status st = operands_open(device, in, 2 * IMAGE_WORDS, 2 * IMAGE_WORDS, 0, &arena, views, err);
+    enum status st = operands_open(device, in, 2 * IMAGE_WORDS, 2 * IMAGE_WORDS, 0, &arena, views,
+                                   err);
     if (st == OK) st = image_open(device, TEXEL_FLOAT4, IMAGE_W, IMAGE_H, &floats, err);
     if (st == OK) st = image_open(device, TEXEL_UINT4, IMAGE_W, IMAGE_H, &uints, err);
     if (st == OK) st = image_load(floats, view_part(views[0], 0, sizeof in / 2), err);
@@ -375,24 +386,25 @@ done:
 
 /* ---- running: the grid barrier
  *
- * As many work-groups as compute units. In every round each work-item writes a word, all meet at the
- * barrier, and each reads the word of its neighbour group by an ordinary load; two buffers in turn, so
- * that one barrier a round is enough. A spin that takes too long sets the abort word, and from
- * then on nobody waits. On a CPU the same again beside a thread that keeps a core busy, because a
- * barrier that works only while nobody disturbs is none. */
+ * As many work-groups as compute units. In every round each work-item writes a word, all meet at
+ * the barrier, and each reads the word of its neighbour group by an ordinary load; two buffers in
+ * turn, so that one barrier a round is enough. A spin that takes too long sets the abort word, and
+ * from then on nobody waits. On a CPU the same again beside a thread that keeps a core busy, because
+ * a barrier that works only while nobody disturbs is none. */
 
 enum { BARRIER_LOCAL = 64, BARRIER_ROUNDS = 2000, BARRIER_WORDS = 64 };
 
 static const char grid_barrier_source[] =
-    "#ifdef __NV_CL_C_VERSION\n"
+    "#if defined __NV_CL_C_VERSION && !defined PLAIN_FENCE\n"
     "#define FENCE __asm__ volatile(\"fence.acq_rel.gpu;\" ::: \"memory\")\n"
     "#else\n"
     "#define FENCE mem_fence(CLK_GLOBAL_MEM_FENCE)\n"
     "#endif\n"
     "#define WORD(round, i) (((round) * 2654435761u) ^ ((i) * 40503u))\n"
-    "__kernel void feature_test(__global uint *state_all, ulong state_at, __global uint *data_all,\n"
-    "                           ulong data_at, int rounds, int spins) {\n"
-    "    volatile __global uint *state = state_all + state_at / 4; /* arrivals, abort, wrong words */\n"
+    "__kernel void feature_test(__global uint *state_all, ulong state_at,\n"
+    "                           __global uint *data_all, ulong data_at, int rounds, int spins) {\n"
+    "    /* arrivals, abort, wrong words */\n"
+    "    volatile __global uint *state = state_all + state_at / 4;\n"
     "    __global uint *data = data_all + data_at / 4;\n"
     "    uint total = (uint)get_global_size(0), groups = (uint)get_num_groups(0);\n"
     "    uint i = (uint)get_global_id(0), neighbour = (i + (uint)get_local_size(0)) % total;\n"
@@ -427,7 +439,8 @@ static enum status barrier_round_trip(struct device *device, struct program *pro
         {.kind = ARGUMENT_INT, .i = BARRIER_ROUNDS},
         {.kind = ARGUMENT_INT, .i = spins},
     };
-    struct launch launch = {.global = {groups * BARRIER_LOCAL, 1, 1}, .local = {BARRIER_LOCAL, 1, 1}};
+    size_t most = device->info.max_work_group, local = most < BARRIER_LOCAL ? most : BARRIER_LOCAL;
+    struct launch launch = {.global = {groups * local, 1, 1}, .local = {local, 1, 1}};
     enum status st = view_fill(views[0], 0, 0, BARRIER_WORDS * 4, err);
     if (st == OK) st = kernel_run(device, program, arguments, 4, launch, err);
     if (st == OK) st = view_read(views[0], 0, state, sizeof state, err);
@@ -474,25 +487,29 @@ static const struct test tests[FEATURES] = {
     [FEATURE_sub_groups] = {sub_groups_source,
                             {"-cl-std=CL3.0", "-cl-std=CL2.0 -DWITH_PRAGMA", "-DWITH_PRAGMA"},
                             128, 384, 128, 64, NULL, sub_groups_right, NULL},
-    [FEATURE_int_dot] = {int_dot_source, {"-cl-std=CL3.0", ""}, 2 * LANES, LANES, LANES, LANES, NULL,
-                         dot_right, NULL},
+    [FEATURE_int_dot] = {int_dot_source, {"-cl-std=CL3.0", ""}, 2 * LANES, LANES, LANES, LANES,
+                         NULL, dot_right, NULL},
     [FEATURE_x86_vnni] = {x86_vnni_source, {""}, 48, 16, 1, 1, NULL, x86_vnni_right, NULL},
-    [FEATURE_x86_avx512] = {x86_avx512_source, {""}, 40, 32, 1, 1, x86_avx512_make, x86_avx512_right,
-                            NULL},
-    [FEATURE_ptx_dp4a] = {ptx_dp4a_source, {""}, 2 * LANES, LANES, LANES, LANES, NULL, dot_right, NULL},
+    [FEATURE_x86_avx512] = {x86_avx512_source, {""}, 40, 32, 1, 1, x86_avx512_make,
+                            x86_avx512_right, NULL},
+    [FEATURE_ptx_dp4a] = {ptx_dp4a_source, {""}, 2 * LANES, LANES, LANES, LANES, NULL, dot_right,
+                          NULL},
     [FEATURE_ptx_mma] = {ptx_mma_source, {""}, 192, 128, LANES, LANES, ptx_mma_make, ptx_mma_right,
                          NULL},
     [FEATURE_ptx_cp_async] = {ptx_cp_async_source, {""}, 4 * LANES, 4 * LANES, LANES, LANES, NULL,
                               ptx_cp_async_right, NULL},
     [FEATURE_ptx_shfl] = {ptx_shfl_source, {""}, LANES, LANES, LANES, LANES, NULL, ptx_shfl_right,
                           NULL},
-    [FEATURE_grid_barrier] = {.source = grid_barrier_source, .options = {""}, .run = grid_barrier_run},
+    [FEATURE_grid_barrier] = {.source = grid_barrier_source,
+                              .options = {"", "-DPLAIN_FENCE"},
+                              .run = grid_barrier_run},
 };
 
 static enum status test_try(const struct test *test, struct device *device, enum feature feature,
                             const char *options, struct error *err) {
     struct program *program = NULL;
-    enum status st = program_build(device, feature_name(feature), test->source, options, &program, err);
+    enum status st = program_build(device, feature_name(feature), test->source, options, &program,
+                                   err);
     if (st == OK) st = (test->run ? test->run : words_run)(test, device, program, err);
     program_close(program);
     return st;

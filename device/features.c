@@ -1,6 +1,6 @@
-/* features.c: what a device can do beyond OpenCL 1.2: found in a child that may hang or die, kept in
- * the cache folder as text, one line a feature, below the keys that it belongs to. Remove the file to
- * have them found again. */
+/* features.c: what a device can do beyond OpenCL 1.2: found in a child that may hang or die, kept
+ * in the cache folder as text, one line a feature, below the keys that it belongs to. Remove the
+ * file to have them found again. */
 #include "base/child.h"
 #include "base/hash.h"
 #include "base/path.h"
@@ -35,7 +35,7 @@ const char *feature_meaning(enum feature f) {
     return names[f].meaning;
 }
 
-/* What was found: for each feature "" when it is there, else why not. */
+/* What was found: whether each feature is there, and why not. */
 struct finding {
     bool has[FEATURES];
     char why[FEATURES][MAX_WHY];
@@ -102,8 +102,8 @@ static void cache_store(const char *file, const char *head, const struct finding
 
 /* ---- the parent's side */
 
-/* Only hone (or what $HONE_PROGRAM names) answers as a child. Any other program that links this, such
- * as a test, would run its own main there, and start children of its own. */
+/* Only hone (or what $HONE_PROGRAM names) answers as a child. Any other program that links this,
+ * such as a test, would run its own main there, and start children of its own. */
 static bool can_have_child(void) {
     char path[4096];
     const char *program = getenv("HONE_PROGRAM");

@@ -132,8 +132,8 @@ enum status view_fill(struct view view, size_t offset, uint32_t pattern, size_t 
     return transfer_result(device, code, "filling", n, err);
 }
 
-enum status view_copy(struct view from, size_t from_offset, struct view to, size_t to_offset, size_t n,
-                      struct error *err) {
+enum status view_copy(struct view from, size_t from_offset, struct view to, size_t to_offset,
+                      size_t n, struct error *err) {
     assert(view_holds(from, from_offset, n) && view_holds(to, to_offset, n));
     assert(from.arena->device == to.arena->device);
     if (n == 0) return OK;
@@ -148,7 +148,8 @@ enum status image_open(struct device *device, enum texel texel, size_t width, si
                        struct image **out, struct error *err) {
     const struct device_info *info = &device->info;
     *out = NULL;
-    if (info->image_width == 0) return fail(err, STATUS_UNSUPPORTED, "%s has no images", info->name);
+    if (info->image_width == 0)
+        return fail(err, STATUS_UNSUPPORTED, "%s has no images", info->name);
     if (width < 1 || height < 1 || width > info->image_width || height > info->image_height)
         return fail(err, STATUS_NOMEM, "%s has images of at most %zu × %zu texels, not %zu × %zu",
                     info->name, info->image_width, info->image_height, width, height);

@@ -20,7 +20,7 @@ struct device {
     cl_context context;
     cl_command_queue queue;   /* in order, with profiling */
     struct series series;
-    uint64_t next_serial;     /* names arenas and images; a handle's address may come again, this not */
+    uint64_t next_serial;     /* names arenas and images; an address may come again, this not */
     size_t arena_count;       /* open arenas, images and programs: all closed before the device */
     size_t arena_total_bytes; /* of the open arenas */
     size_t image_count, program_count;

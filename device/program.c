@@ -1,7 +1,7 @@
 /* program.c: programs from source or from the cache folder, kernels and their arguments, launches.
  *
- * The cache keeps what clGetProgramInfo calls the binary after the first launch. The file opens with
- * the whole key in text and a checksum: a file that belongs to something else or is damaged is
+ * The cache keeps what clGetProgramInfo calls the binary after the first launch. The file opens
+ * with the whole key in text and a checksum: a file that belongs to something else or is damaged is
  * ignored, and one that the driver refuses falls back to the source.
  *
  * Worth it also where the driver has a cache of its own: with PoCL 3.1 on two Xeon cores a small
@@ -89,7 +89,7 @@ static char *seal_text(const void *binary, size_t size) {
     return text_format("binary %s %zu\n", sum, size);
 }
 
-/* The binary within a cache file's bytes; NULL when the file is not this program's or is damaged. */
+/* The binary within a cache file; NULL when the file is not this program's or is damaged. */
 static const unsigned char *unseal(const char *bytes, size_t size, const char *key,
                                    size_t *binary_size) {
     size_t key_size = strlen(key);
@@ -178,8 +178,8 @@ static void add_source_line(struct str *s, const char *source, int number) {
     str_addf(s, "\nsource line %d: %.*s", number, (int)(length < 200 ? length : 200), source);
 }
 
-static enum status fail_build(const struct program *program, const char *source, const char *options,
-                              cl_int code, struct error *err) {
+static enum status fail_build(const struct program *program, const char *source,
+                              const char *options, cl_int code, struct error *err) {
     char *log = build_log(program);
     struct str s = {0};
     size_t end = 0;
@@ -259,7 +259,8 @@ enum status program_kernel(struct program *program, const char *entry, struct ke
     strcpy(kernel->name, entry);
     kernel->program = program;
     kernel->handle = handle;
-    clGetKernelInfo(handle, CL_KERNEL_NUM_ARGS, sizeof kernel->slot_count, &kernel->slot_count, NULL);
+    clGetKernelInfo(handle, CL_KERNEL_NUM_ARGS, sizeof kernel->slot_count, &kernel->slot_count,
+                    NULL);
     kernel->slots = memory_new((kernel->slot_count + 1) * sizeof *kernel->slots);
     for (cl_uint i = 0; i < kernel->slot_count; i++) kernel->slots[i].kind = -1;
     kernel->next = program->kernels;
@@ -333,6 +334,7 @@ static cl_int view_set(struct kernel *kernel, cl_uint at, struct view view) {
 }
 
 static cl_int argument_set(struct kernel *kernel, cl_uint at, const struct argument *a) {
+    assert(a->kind != ARGUMENT_IMAGE || a->image);
     uint32_t bits = 0;
     size_t local_bytes = a->local_bytes ? a->local_bytes : 16;
     switch (a->kind) {

@@ -1,4 +1,4 @@
-/* test_device.c: devices, memory, programs, launches and their time, on the first device that is here. */
+/* test_device.c: devices, memory, programs, launches and their time, on the first device here. */
 #include "device/device.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -14,7 +14,8 @@
 
 /* y[i] = 2·x[i] + n + N */
 static const char twice[] =
-    "__kernel void twice(__global const float *x, ulong x_at, __global float *y, ulong y_at, int n) {\n"
+    "__kernel void twice(__global const float *x, ulong x_at,\n"
+    "                    __global float *y, ulong y_at, int n) {\n"
     "    size_t i = get_global_id(0);\n"
     "    y[y_at / 4 + i] = 2 * x[x_at / 4 + i] + n + N;\n"
     "}\n";
@@ -84,7 +85,8 @@ static enum status bench_launch(struct bench *b, size_t local) {
 static void bench_expect(struct bench *b, float slope, float start) {
     float y[COUNT];
     must(view_read(b->y, 0, y, BYTES, &err));
-    for (int i = 0; i < COUNT; i++) cr_assert_eq(y[i], slope * (float)i + start, "y[%d] = %g", i, y[i]);
+    for (int i = 0; i < COUNT; i++)
+        cr_assert_eq(y[i], slope * (float)i + start, "y[%d] = %g", i, y[i]);
 }
 
 Test(device, list_describes_and_keys) {
@@ -101,11 +103,11 @@ Test(device, list_describes_and_keys) {
         cr_assert_eq(bars, 5, "%s", info->model_key);
         cr_assert(strstr(info->model_key, info->name));
         cr_assert(strstr(info->version_key, info->driver));
-        cr_assert_null(strstr(info->model_key, "LLVM 1"), "a version belongs in the version key only");
+        cr_assert_null(strstr(info->model_key, "LLVM 1"), "a version in the model key");
         cr_assert(info->name[0] && info->compute_units > 0 && info->max_work_group > 0);
         cr_assert(info->global_bytes >= info->max_alloc_bytes && info->max_alloc_bytes > 0);
         cr_assert(info->cache_bytes > 0 && info->local_bytes > 0);
-        cr_assert(i == 0 || list[i - 1].type != DEVICE_CPU || info->type == DEVICE_CPU, "CPUs last");
+        cr_assert(i == 0 || list[i - 1].type != DEVICE_CPU || info->type == DEVICE_CPU);
         if (info->type == DEVICE_CPU) cr_assert(info->architecture[0]);
     }
     device_list_free(list, n);
@@ -135,7 +137,8 @@ Test(device, no_driver_is_a_sentence_with_a_package) {
     struct device *device;
     setenv("OCL_ICD_VENDORS", test_folder(), 1);
     cr_assert_eq(device_open(NULL, &device, &err), STATUS_DEVICE);
-    cr_assert(strstr(err.text, "pocl-opencl-icd") && strstr(err.text, "OCL_ICD_VENDORS"), "%s", err.text);
+    cr_assert(strstr(err.text, "pocl-opencl-icd"), "%s", err.text);
+    cr_assert(strstr(err.text, "OCL_ICD_VENDORS"), "%s", err.text);
 }
 
 Test(device, driver_text_is_tamed) {
@@ -249,7 +252,33 @@ Test(device, launches_compute) {
     must(program_kernel(b.program, "twice", &same, &err));
     cr_assert_eq(same, b.kernel);
     cr_assert_neq(program_kernel(b.program, "thrice", &same, &err), OK);
-    cr_assert(strstr(err.text, "thrice") && strstr(err.text, "CL_INVALID_KERNEL_NAME"), "%s", err.text);
+    cr_assert(strstr(err.text, "thrice"), "%s", err.text);
+    cr_assert(strstr(err.text, "CL_INVALID_KERNEL_NAME"), "%s", err.text);
+    bench_close(&b);
+}
+
+/* No operand is a NULL pointer in the kernel. */
+Test(device, a_view_of_nothing_is_null) {
+    struct bench b = bench_open();
+    struct program *program;
+    struct launch launch = {.global = {1, 1, 1}, .local = {1, 1, 1}};
+    int32_t got;
+    static const char source[] =
+        "__kernel void told(__global const float *x, ulong x_at, __global int *y, ulong y_at) {\n"
+        "    y[y_at / 4] = x ? 1 : 2;\n"
+        "}\n";
+    must(program_build(b.device, "told.cl", source, NULL, &program, &err));
+    must(program_kernel(program, "told", &launch.kernel, &err));
+    for (int i = 0; i < 4; i++) {
+        struct view x = i % 2 ? b.x : (struct view){0};
+        struct argument arguments[] = {{.kind = ARGUMENT_VIEW, .view = x},
+                                       {.kind = ARGUMENT_VIEW, .view = b.y}};
+        must(kernel_set(launch.kernel, arguments, 2, &err));
+        must(launch_enqueue(b.device, &launch, &err));
+        must(view_read(b.y, 0, &got, sizeof got, &err));
+        cr_assert_eq(got, i % 2 ? 1 : 2);
+    }
+    program_close(program);
     bench_close(&b);
 }
 
@@ -274,7 +303,8 @@ Test(device, launch_refusals_have_symbols) {
     struct bench b = bench_open();
     must(bench_set(&b, b.x, 0));
     cr_assert_eq(bench_launch(&b, 3), STATUS_LAUNCH);
-    cr_assert(strstr(err.text, "twice") && strstr(err.text, "CL_INVALID_WORK_GROUP_SIZE"), "%s", err.text);
+    cr_assert(strstr(err.text, "twice"), "%s", err.text);
+    cr_assert(strstr(err.text, "CL_INVALID_WORK_GROUP_SIZE"), "%s", err.text);
     cr_assert_eq(bench_launch(&b, 0), STATUS_LAUNCH);
     struct launch huge = {b.kernel, {1 << 20, 1, 1}, {1 << 20, 1, 1}};
     cr_assert_eq(launch_enqueue(b.device, &huge, &err), STATUS_LAUNCH);
@@ -299,7 +329,8 @@ Test(device, time_is_positive_and_both_clocks_agree) {
     cr_assert(timing.host_ns > 0);
     if (!isnan(timing.event_ns)) {
         cr_assert(timing.event_ns > 0 && timing.event_ns < 1.05 * timing.host_ns);
-        cr_assert_gt(timing.event_ns, timing.host_ns / 10, "%g of %g ns", timing.event_ns, timing.host_ns);
+        cr_assert_gt(timing.event_ns, timing.host_ns / 10, "%g of %g ns", timing.event_ns,
+                     timing.host_ns);
     }
     bench_close(&b);
 }

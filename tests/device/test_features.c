@@ -1,5 +1,5 @@
-/* test_features.c: features are found in a child, survive its death, and are kept. With no HONE_PROGRAM
- * in the environment nobody can be the child. */
+/* test_features.c: features are found in a child, survive its death, and are kept. With no
+ * HONE_PROGRAM in the environment nobody can be the child. */
 #include "base/clock.h"
 #include "base/path.h"
 #include "device/device.h"
@@ -61,7 +61,7 @@ Test(features, without_a_child_there_are_none) {
     cr_assert_eq(device_find_features(999, &bits, &err), STATUS_INVALID);
 }
 
-/* A test that passes on a device that is neither here would be a test that passes always. */
+/* What is not there has a reason, in one line. */
 Test(features, tests_say_why_not) {
     struct device *device = need_bare_device();
     char why[400] = "";
@@ -81,14 +81,14 @@ Test(features, are_found_in_a_child_and_kept) {
     need_program();
     struct device *device = need_bare_device();
     enum device_type type = device_describe(device)->type;
-    bool is_pocl_on_x86 = type == DEVICE_CPU && strstr(device_describe(device)->platform, "Portable") &&
-                          strncmp(device_describe(device)->architecture, "x86_64", 6) == 0;
+    bool is_pocl = strstr(device_describe(device)->platform, "Portable Computing");
+    bool is_x86 = strncmp(device_describe(device)->architecture, "x86_64", 6) == 0;
     device_close(device);
     uint64_t bits, again;
     cr_assert_eq(device_find_features(0, &bits, &err), OK, "%s", err.text);
     if (type == DEVICE_CPU)
         cr_assert_not(bits >> FEATURE_ptx_mma & 1, "a CPU has no tensor cores");
-    if (is_pocl_on_x86) {
+    if (is_pocl && is_x86 && type == DEVICE_CPU) {
         cr_assert_eq(bits >> FEATURE_x86_vnni & 1, host_has("avx512_vnni"));
         cr_assert_eq(bits >> FEATURE_x86_avx512 & 1, host_has("avx512f"));
         cr_assert(bits >> FEATURE_fp64 & 1);
