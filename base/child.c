@@ -43,16 +43,25 @@ static void keep_errors(struct child *child) {
     }
 }
 
-static bool reap(struct child *child, bool block) {
+/* Has it ended? Not reaped, so that its process group keeps its number. */
+static bool has_ended(const struct child *child) {
     if (child->is_gone) return true;
-    pid_t got;
-    do got = waitpid(child->pid, &child->wait_status, block ? 0 : WNOHANG);
-    while (got < 0 && errno == EINTR);
-    if (got != 0) child->is_gone = true;
-    return child->is_gone;
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid;
 }
 
-/* "killed by signal 11 (Segmentation fault)"; the end of its stderr follows. */
+/* Take the ending of the child; with `force` it is ended first. The compilers and linkers that it
+ * started are of its process group and go with it. */
+static bool reap(struct child *child, bool force) {
+    if (child->is_gone) return true;
+    if (!force && !has_ended(child)) return false;
+    kill(-child->pid, SIGKILL);
+    while (waitpid(child->pid, &child->wait_status, 0) < 0 && errno == EINTR) continue;
+    child->is_gone = true;
+    return true;
+}
+
+/* "was killed by signal 11 (Segmentation fault)"; the end of its stderr follows. */
 static enum status gone(struct child *child, struct error *err) {
     for (int i = 0; i < 100 && !reap(child, false); i++) clock_sleep_ns(2000000);
     keep_errors(child);
@@ -108,6 +117,7 @@ enum status child_open(const char *name, struct child **out, struct error *err) 
         close(errors[0]);
         return fail(err, STATUS_IO, "starting the %s process: %s", name, strerror(errno));
     }
+    setpgid(pid, pid); /* on both sides: whoever comes first */
     struct child *child = memory_new(sizeof *child);
     child->pid = pid;
     child->socket = sockets[0];
@@ -121,13 +131,10 @@ enum status child_open(const char *name, struct child **out, struct error *err) 
 void child_close(struct child *child) {
     if (!child) return;
     close(child->socket);
-    if (!reap(child, false)) {
-        kill(child->pid, SIGTERM);
-        for (int ms = 0; ms < TERM_GRACE_MS && !reap(child, false); ms += 2) clock_sleep_ns(2000000);
-        if (!child->is_gone) {
-            kill(child->pid, SIGKILL);
-            reap(child, true);
-        }
+    if (!child->is_gone) {
+        kill(-child->pid, SIGTERM);
+        for (int ms = 0; ms < TERM_GRACE_MS && !has_ended(child); ms += 2) clock_sleep_ns(2000000);
+        reap(child, true);
     }
     close(child->errors);
     free(child);
@@ -151,6 +158,9 @@ static bool send_frame(int fd, const void *bytes, size_t size) {
 }
 
 enum status child_send(struct child *child, const void *bytes, size_t size, struct error *err) {
+    if (size > FRAME_LIMIT)
+        return fail(err, STATUS_INVALID, "a frame of %zu bytes is too large for the %s process", size,
+                    child->name);
     return send_frame(child->socket, bytes, size) ? OK : gone(child, err);
 }
 
@@ -162,18 +172,26 @@ static size_t frame_size(const unsigned char head[4]) {
 static enum status receive_bytes(struct child *child, void *bytes, size_t n, int64_t until_ns,
                                  const volatile int *interrupt, struct error *err) {
     char *p = bytes;
+    int watched = child->errors;
     while (n) {
         if (interrupt && *interrupt)
             return fail(err, STATUS_INTERRUPTED, "waiting for the %s process: interrupted", child->name);
-        const int64_t left_ms = until_ns ? (until_ns - clock_now_ns()) / 1000000 : 100;
+        const bool ended = has_ended(child); /* asked first: what it sent before is seen by poll */
+        const int64_t left_ms = until_ns ? (until_ns - clock_now_ns() + 999999) / 1000000 : 100;
         if (until_ns && left_ms <= 0)
             return fail(err, STATUS_TIMEOUT, "the %s process gave no answer before its deadline",
                         child->name);
-        struct pollfd wait[2] = {{child->socket, POLLIN, 0}, {child->errors, POLLIN, 0}};
-        if (poll(wait, 2, left_ms < 100 ? (int)left_ms : 100) < 0 && errno != EINTR)
+        struct pollfd wait[2] = {{child->socket, POLLIN, 0}, {watched, POLLIN, 0}};
+        if (poll(wait, 2, left_ms < 100 ? (int)left_ms : 100) < 0) {
+            if (errno == EINTR) continue;
             return fail(err, STATUS_IO, "waiting for the %s process: %s", child->name, strerror(errno));
+        }
         if (wait[1].revents & POLLIN) keep_errors(child);
-        if (!(wait[0].revents & (POLLIN | POLLHUP | POLLERR))) continue;
+        else if (wait[1].revents) watched = -1; /* it closed its stderr: nothing more to look after */
+        if (!(wait[0].revents & (POLLIN | POLLHUP | POLLERR))) {
+            if (ended) return gone(child, err); /* a process that it started holds the socket */
+            continue;
+        }
         const ssize_t got = recv(child->socket, p, n, MSG_DONTWAIT);
         if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (got <= 0) return gone(child, err);

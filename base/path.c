@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,12 +13,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* $variable/hone/name, or $HOME/fallback/hone/name; relative values are ignored, as the XDG rules say. */
+/* $HOME, else what the user database says. */
+static const char *home_folder(void) {
+    const char *home = getenv("HOME");
+    if (home && home[0] == '/') return home;
+    const struct passwd *user = getpwuid(getuid());
+    return user && user->pw_dir && user->pw_dir[0] == '/' ? user->pw_dir : "/";
+}
+
+/* $variable/hone/name, or ~/fallback/hone/name; relative values are ignored, as the XDG rules say. */
 static char *xdg(const char *variable, const char *fallback, const char *name) {
-    const char *base = getenv(variable), *home = getenv("HOME");
+    const char *base = getenv(variable);
     if (base && base[0] == '/') return text_format("%s/hone/%s", base, name);
-    if (!home || home[0] != '/') home = "/tmp";
-    return text_format("%s/%s/hone/%s", home, fallback, name);
+    return text_format("%s/%s/hone/%s", home_folder(), fallback, name);
 }
 
 char *path_cache(const char *name) {
@@ -28,15 +36,23 @@ char *path_data(const char *name) {
     return xdg("XDG_DATA_HOME", ".local/share", name);
 }
 
+static enum status make_one(const char *path, struct error *err) {
+    if (mkdir(path, 0700) == 0) return OK;
+    const int reason = errno; /* a folder that is there already may also answer EROFS or EACCES */
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return OK;
+    return fail(err, STATUS_IO, "making the folder %s: %s", path, strerror(reason));
+}
+
 enum status path_make_folder(const char *folder, struct error *err) {
+    if (!folder[0]) return fail(err, STATUS_INVALID, "making a folder: its name is empty");
     char *path = text_copy(folder);
     enum status status = OK;
     for (char *p = path + 1; status == OK; p++) {
         if (*p && *p != '/') continue;
         const char end = *p;
         *p = 0;
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            status = fail(err, STATUS_IO, "making the folder %s: %s", path, strerror(errno));
+        status = make_one(path, err);
         if (!end) break;
         *p = end;
     }
@@ -89,7 +105,12 @@ enum status path_read(const char *file, size_t limit, char **bytes, size_t *size
     while (done < expected) {
         const ssize_t n = read(fd, buffer + done, expected - done);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break; /* it shrank: what is there is what is read */
+        if (n < 0) {
+            status = fail(err, STATUS_IO, "reading %s: %s", file, strerror(errno));
+            free(buffer);
+            goto done;
+        }
+        if (n == 0) break; /* it shrank: what is there is what is read */
         done += (size_t)n;
     }
     buffer[done] = 0;

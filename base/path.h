@@ -13,8 +13,8 @@ enum status path_read(const char *file, size_t limit, char **bytes, size_t *size
 /* Write beside and rename, so that a reader sees the old file or the new one; fsynced. */
 enum status path_write(const char *file, const void *bytes, size_t size, struct error *err);
 
-/* A read-only mapping of a regular file. Folders, pipes and devices are refused. The size is taken once;
- * a file that shrinks later would fault: see map_guard. */
+/* A read-only mapping of a regular file. Folders, pipes and devices are refused. The size is taken
+ * once: a file that shrinks while it is mapped faults. An empty file maps to NULL and size 0. */
 struct map {
     const unsigned char *bytes;
     size_t size;

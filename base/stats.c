@@ -51,12 +51,12 @@ double stats_mean(const double *x, size_t n) {
 /* The largest k (from 1) with P(fewer than k of n below the median) ≤ (1 − level) / 2: the interval is
  * [x(k), x(n + 1 − k)]. 0: n is too small for the level. */
 static size_t interval_rank(size_t n, double level) {
-    double term = pow(0.5, (double)n), below = 0;
+    double log_term = (double)n * log(0.5), below = 0; /* in logarithms: 0.5 ^ n would underflow */
     size_t k = 0;
-    while (k < n / 2 && below + term <= (1 - level) / 2) {
-        below += term;
+    while (k < n / 2 && below + exp(log_term) <= (1 - level) / 2) {
+        below += exp(log_term);
         k++;
-        term *= (double)(n - k + 1) / (double)k;
+        log_term += log((double)(n - k + 1) / (double)k);
     }
     return k;
 }
@@ -67,14 +67,9 @@ void stats_median_interval(const double *x, size_t n, double level, double *low,
         return;
     }
     double *s = sorted(x, n);
-    const size_t k = n < 6 || n > 1000 ? 0 : interval_rank(n, level);
-    if (n > 1000) { /* the normal approximation of the rank: 0.5 ^ n would be 0 */
-        const double half = 0.98 * sqrt((double)n);
-        const size_t i = (size_t)fmax(0, (double)n / 2 - half);
-        *low = s[i], *high = s[n - 1 - i];
-    } else {
-        *low = s[k ? k - 1 : 0], *high = s[k ? n - k : n - 1];
-    }
+    const size_t k = n < 6 ? 0 : interval_rank(n, level);
+    *low = s[k ? k - 1 : 0];
+    *high = s[k ? n - k : n - 1];
     free(s);
 }
 

@@ -28,13 +28,14 @@ enum status fail(struct error *err, enum status status, const char *format, ...)
 
 enum status fail_while(struct error *err, const char *format, ...) {
     if (!err) return STATUS_INVALID;
-    char text[sizeof err->text];
+    char what[sizeof err->text], text[2 * sizeof err->text + 2];
     va_list arguments;
     va_start(arguments, format);
-    int n = vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    if (n >= 0 && (size_t)n < sizeof text) snprintf(text + n, sizeof text - n, ": %s", err->text);
-    memcpy(err->text, text, sizeof text);
+    snprintf(text, sizeof text, "%s: %s", what, err->text);
+    memcpy(err->text, text, sizeof err->text);
+    err->text[sizeof err->text - 1] = 0;
     return err->status;
 }
 

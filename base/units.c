@@ -6,16 +6,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A scale: the value is divided by base while it is at least base and units are left. */
+/* A scale: the value is divided by base while it would be printed as base and units are left. */
 struct scale {
     double base;
+    int digits; /* significant ones */
     const char *units[6];
 };
-static const struct scale times = {1000, {"ns", "µs", "ms", "s"}};
-static const struct scale decimal = {1000, {"B", "kB", "MB", "GB", "TB"}};
-static const struct scale binary = {1024, {"B", "KiB", "MiB", "GiB", "TiB"}};
-static const struct scale rates = {1000, {"GB/s", "TB/s"}};
-static const struct scale flops = {1000, {"GFLOP/s", "TFLOP/s"}};
+static const struct scale times = {1000, 4, {"ns", "µs", "ms", "s"}};
+static const struct scale decimal = {1000, 3, {"B", "kB", "MB", "GB", "TB"}};
+static const struct scale binary = {1024, 3, {"B", "KiB", "MiB", "GiB", "TiB"}};
+static const struct scale rates = {1000, 3, {"GB/s", "TB/s"}};
+static const struct scale flops = {1000, 3, {"GFLOP/s", "TFLOP/s"}};
+
+/* Digits after the point that leave `digits` significant ones once the value is rounded. */
+static int decimals(double value, int digits) {
+    int after = digits - 1;
+    for (double limit = 10; after > 0 && fabs(value) >= limit - 0.5 * pow(10, -(after - 1)); limit *= 10)
+        after--;
+    return after;
+}
 
 static char *format(const struct scale *scale, double value, char *text) {
     if (!isfinite(value)) {
@@ -23,9 +32,9 @@ static char *format(const struct scale *scale, double value, char *text) {
         return text;
     }
     size_t unit = 0;
-    while (fabs(value) >= scale->base && scale->units[unit + 1]) value /= scale->base, unit++;
-    const int digits = fabs(value) >= 100 ? 0 : fabs(value) >= 10 ? 1 : 2;
-    snprintf(text, UNITS_TEXT, "%.*f %s", digits, value, scale->units[unit]);
+    const double half = 0.5 * pow(10, 3 - scale->digits);
+    while (fabs(value) >= scale->base - half && scale->units[unit + 1]) value /= scale->base, unit++;
+    snprintf(text, UNITS_TEXT, "%.*f %s", decimals(value, scale->digits), value, scale->units[unit]);
     return text;
 }
 
