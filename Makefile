@@ -16,11 +16,39 @@ SOURCES = $(foreach r,$(ROOMS),$(wildcard $(r)/*.c $(r)/*/*.c))
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(B)/embedded.o
 CLI     = $(patsubst %.c,$(B)/%.o,$(wildcard cli/*.c))
 TESTS   = $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c tests/test_*.c))
-EMBED   = $(wildcard tuner/*.cl kernels/*.cl kernels/*.clh kernels/*/*.cl kernels/*/*.clh results/schema.sql results/profiles/*.profile plots/*.gp plots/*.html)
+HELPERS = $(patsubst %.c,$(B)/%,$(filter-out tests/support.c,$(filter-out $(wildcard tests/*/test_*.c),$(wildcard tests/*/*.c))))
+EMBED   = $(wildcard tuner/*.cl kernels/*.cl kernels/*.clh kernels/*/*.cl kernels/*/*.clh results/schema.sql results/profiles/*.profile plots/*.gp plots/*.sql plots/*.html)
 EMBED_H = $(wildcard kernels/*.c kernels/*/*.c kernels/*.def)
 
 # The program.
 all: $(B)/hone
+
+# From a fresh machine to a chat on tuned kernels: set-up, build, model, a minute of tuning, both speeds.
+demo: setup
+	$(MAKE) all
+	sh setup/demo.sh $(B)/hone
+
+# The same set-up, then every test.
+test: setup
+	$(MAKE) all $(B)/tests/all
+	sh tests/run.sh $(B)
+
+# Format, room rules, clang-tidy, cppcheck.
+check: setup
+	sh setup/check.sh
+
+# Debian packages that are missing (packages.debian); does nothing when all are there.
+setup:
+	sh setup/install.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/hone
+	install -m 755 $(B)/hone $(DESTDIR)$(PREFIX)/bin/hone
+	install -m 644 README.md LICENSE docs/design.md $(DESTDIR)$(PREFIX)/share/doc/hone
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/hone
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/hone
 
 $(B)/hone: $(CLI) $(B)/libhone.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
@@ -45,6 +73,10 @@ $(B)/tests/%: tests/%.c $(B)/libhone.a $(B)/tests/support.o
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 $(CFLAGS) $(WARN) $(CPPFLAGS) $(PKG_CFLAGS) -MMD -MP -o $@ $< $(B)/tests/support.o $(B)/libhone.a $(LIBS) -lcriterion $(LDFLAGS)
 
+# Programs that tests start: workers that fail on purpose.
+$(B)/tests/all: $(TESTS) $(HELPERS)
+	@touch $@
+
 # What was resolved.
 show:
 	@echo "CC       $(CC)"; echo "VERSION  $(VERSION)"; echo "PREFIX   $(PREFIX)"
@@ -54,6 +86,6 @@ show:
 clean:
 	rm -rf $(B)
 
-.PHONY: all show clean
+.PHONY: all demo test check setup install uninstall show clean
 .DELETE_ON_ERROR:
 -include $(OBJECTS:.o=.d) $(CLI:.o=.d) $(TESTS:=.d)
