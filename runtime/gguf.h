@@ -28,6 +28,9 @@ struct gguf_tensor_type {
     void (*decode)(const unsigned char *bytes, int64_t blocks, struct weight_row *row);
 };
 
+/* The row of that number in a file, NULL: it cannot be read. */
+const struct gguf_tensor_type *gguf_tensor_type_find(int number);
+
 struct gguf_text {
     const char *bytes; /* in the mapped file; not NUL-terminated */
     size_t length;

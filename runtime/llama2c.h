@@ -22,7 +22,7 @@ struct llama2c {
     const unsigned char *output;                 /* (vocabulary, width); == embedding when tied */
 };
 
-/* Whether these bytes could be one: positive numbers that explain the size of the file exactly. */
+/* Whether the first bytes could be one's header: seven numbers within reason. */
 bool llama2c_recognise(const unsigned char *bytes, size_t size);
 /* INVALID names the field, or both sizes. path: for messages. */
 enum status llama2c_parse(const char *path, const unsigned char *bytes, size_t size,
