@@ -161,7 +161,7 @@ enum status child_send(struct child *child, const void *bytes, size_t size, stru
     if (size > FRAME_LIMIT)
         return fail(err, STATUS_INVALID, "a frame of %zu bytes is too large for the %s process", size,
                     child->name);
-    return send_frame(child->socket, bytes, size) ? OK : gone(child, err);
+    return !child->is_gone && send_frame(child->socket, bytes, size) ? OK : gone(child, err);
 }
 
 static size_t frame_size(const unsigned char head[4]) {
