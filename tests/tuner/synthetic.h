@@ -90,6 +90,8 @@ static const struct field synthetic_fields[] = {
      .high = 1 << 20, .fallback = -1},
     {.name = "n", .meaning = "columns", .kind = FIELD_SIZE, .use = USE_ARGUMENT, .low = 1,
      .high = 1 << 20, .fallback = -1},
+    {.name = "w", .meaning = "weight type", .kind = FIELD_WEIGHT, .use = USE_DEFINE,
+     .fallback = WEIGHT_f32 << 16},
 };
 /* One operand of weights, so that layouts matter. */
 static size_t synthetic_bytes(const struct problem *problem) {
@@ -99,11 +101,11 @@ static const struct operand synthetic_operands[] = {
     {"W", "[m][k]", OPERAND_WEIGHTS, synthetic_bytes},
 };
 static const struct family synthetic_family = {
-    .name = "synthetic", .summary = "for tests", .fields = synthetic_fields, .n_fields = 3,
+    .name = "synthetic", .summary = "for tests", .fields = synthetic_fields, .n_fields = 4,
     .operands = synthetic_operands, .n_operands = 1, .variants = synthetic_variants,
 };
 static struct problem synthetic_problem(int64_t n) {
-    return (struct problem){.family = &synthetic_family, .value = {1024, 1024, n},
+    return (struct problem){.family = &synthetic_family, .value = {1024, 1024, n, WEIGHT_f32 << 16},
                             .layout = &layouts[LAYOUT_rows]};
 }
 

@@ -1,0 +1,259 @@
+/* test_session.c: whole sessions over kernels that are right, slow, wrong, hang, crash or do not compile: every
+ * outcome is caught and kept, nothing is run twice, kill -9 loses at most one evaluation. */
+#define FAULTY_CHILD session_child
+#include "tests/tuner/faulty.h"
+#include "base/clock.h"
+#include "tests/support.h"
+#include "tuner/lock.h"
+#include "tuner/session.h"
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+enum { SPACE = KINDS * 4 };
+
+static struct space_limit harmless = {
+    .param = "KIND", .values = {"right", "slow", "wrong"}, .n_values = 3};
+
+static struct session_options options_for(const char *database, const struct problem *problems,
+                                          size_t n) {
+    return (struct session_options){.database = database, .problems = problems, .n_problems = n,
+                                    .strategy = "exhaustive", .seed = 1, .lock_text = "test_session",
+                                    .deadlines = &faulty_deadlines};
+}
+
+static json_t *run(const struct session_options *options) {
+    struct error err = {0};
+    json_t *result = NULL;
+    enum status st = session_run(options, &result, &err);
+    cr_assert_eq(st, OK, "%s: %s", status_name(st), err.text);
+    cr_assert_not_null(result);
+    return result;
+}
+
+static json_t *problem_of(json_t *result, size_t i) {
+    return json_array_get(json_object_get(result, "problems"), i);
+}
+static int outcome_of(json_t *result, size_t i, const char *name) {
+    return (int)json_integer_value(
+        json_object_get(json_object_get(problem_of(result, i), "outcomes"), name));
+}
+static int evaluations_of(json_t *result) {
+    return (int)json_integer_value(json_object_get(result, "evaluations"));
+}
+static const char *database(void) {
+    static char path[1024];
+    snprintf(path, sizeof path, "%s/hone.db", test_folder());
+    return path;
+}
+
+/* ---- every outcome ---- */
+
+Test(session, catches_every_outcome_and_repeats_nothing) {
+    const char *path = database();
+    struct problem problem = faulty_problem(100000, 3);
+    struct session_options options = options_for(path, &problem, 1);
+    json_t *first = run(&options);
+    cr_assert_eq(evaluations_of(first), SPACE, "%d", evaluations_of(first));
+    cr_assert_eq(outcome_of(first, 0, "wrong"), 4);
+    cr_assert_eq(outcome_of(first, 0, "compile_failed"), 4);
+    cr_assert_eq(outcome_of(first, 0, "crashed"), 4);
+    cr_assert_eq(outcome_of(first, 0, "timeout"), 4);
+    cr_assert_eq(outcome_of(first, 0, "ok") + outcome_of(first, 0, "abandoned"), 8);
+    json_t *best = json_object_get(problem_of(first, 0), "best");
+    cr_assert(json_is_true(json_object_get(best, "checked_in_full")));
+    cr_assert(strstr(json_string_value(json_object_get(best, "config")), "right"));
+    cr_assert_gt(json_number_value(json_object_get(best, "share")), 0);
+    json_decref(first);
+
+    /* The same command again: nothing is evaluated, the winner is measured once more. */
+    json_t *second = run(&options);
+    cr_assert_eq(evaluations_of(second), 0);
+    cr_assert_eq(outcome_of(second, 0, "crashed"), 4);
+    cr_assert(json_is_object(json_object_get(problem_of(second, 0), "best")));
+    json_decref(second);
+
+    /* Another session: what was wrong or crashed is never run again here; a timeout may once. */
+    options.seed = 2;
+    json_t *third = run(&options);
+    cr_assert_eq(outcome_of(third, 0, "wrong"), 0);
+    cr_assert_eq(outcome_of(third, 0, "crashed"), 0);
+    cr_assert_eq(outcome_of(third, 0, "compile_failed"), 0);
+    json_decref(third);
+}
+
+/* ---- kill -9 ---- */
+
+static const struct problem *two_problems(void) {
+    static struct problem list[2];
+    list[0] = faulty_problem(200000, 4);
+    list[1] = faulty_problem(200000, 2);
+    return list;
+}
+
+static struct session_options harmless_session(const char *path) {
+    struct session_options options = options_for(path, two_problems(), 2);
+    options.limits = &harmless;
+    options.n_limits = 1;
+    options.strategy = "random";
+    return options;
+}
+
+/* The session as a program of its own, to be killed. */
+static int session_child(int argc, char **argv) {
+    if (argc < 4)
+        return 2;
+    setenv("HONE_PROGRAM", "/proc/self/exe", 1);
+    struct session_options options = harmless_session(argv[3]);
+    json_t *result = NULL;
+    struct error err = {0};
+    enum status st = session_run(&options, &result, &err);
+    json_decref(result);
+    return status_exit_code(st);
+}
+
+static pid_t start_session(const char *path) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/proc/self/exe", "test", "@child", "session", path, (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* Rows of the first session, in all or by outcome; −1 when the database is not there yet. */
+static int count_rows(const char *path, const char *outcome) {
+    struct store *store;
+    struct error err = {0};
+    if (store_open(path, STORE_READ, &store, &err) != OK)
+        return -1;
+    int n = 0;
+    for (int i = 0; i < 2; i++) {
+        char text[160];
+        problem_format(&two_problems()[i], text);
+        const struct record_key key = {.family = faulty_family.name, .problem = text,
+                                       .class_name = "f32", .layout = "rows"};
+        struct evaluation *list = NULL;
+        size_t n_list = 0;
+        if (store_history(store, 1, &key, &list, &n_list, &err) != OK)
+            n_list = 0;
+        for (size_t k = 0; k < n_list; k++) {
+            n += !outcome || strcmp(outcome_names[list[k].outcome], outcome) == 0;
+            evaluation_free(&list[k]);
+        }
+        free(list);
+    }
+    store_close(store);
+    return n;
+}
+
+Test(session, kill_9_loses_one_evaluation_at_most) {
+    const char *path = database();
+    pid_t pid = start_session(path);
+    for (int i = 0; i < 1200 && count_rows(path, "ok") < 2; i++)
+        clock_sleep_ns(50000000);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    int before = count_rows(path, NULL), running = count_rows(path, "running");
+    cr_assert_geq(before, 2);
+    cr_assert_leq(running, 1);
+
+    struct session_options options = harmless_session(path);
+    json_t *result = run(&options);
+    cr_assert(json_is_true(json_object_get(json_object_get(result, "session"), "resumed")));
+    int after = count_rows(path, NULL);
+    cr_assert_eq(after, 2 * 12, "%d rows for %d configurations", after, 2 * 12);
+    cr_assert_eq(evaluations_of(result), after - before + running);
+    cr_assert_eq(count_rows(path, "running"), 0);
+    cr_assert_eq(outcome_of(result, 0, "wrong"), 4);
+    json_decref(result);
+
+    json_t *third = run(&options);
+    cr_assert_eq(evaluations_of(third), 0);
+    cr_assert_eq(count_rows(path, NULL), after);
+    json_decref(third);
+}
+
+/* ---- limits, interrupts, locks ---- */
+
+Test(session, evaluations_limit_then_more) {
+    const char *path = database();
+    struct problem problem = faulty_problem(100000, 3);
+    struct session_options options = options_for(path, &problem, 1);
+    options.limits = &harmless;
+    options.n_limits = 1;
+    options.evaluations = 3;
+    json_t *first = run(&options);
+    cr_assert_eq(evaluations_of(first), 3);
+    json_decref(first);
+    options.more = true;
+    json_t *second = run(&options);
+    cr_assert_eq(evaluations_of(second), 3);
+    json_decref(second);
+}
+
+Test(session, a_budget_ends_it) {
+    struct session_options options = harmless_session(database());
+    options.budget_ns = 6000000000;
+    json_t *result = run(&options);
+    for (size_t i = 0; i < 2; i++)
+        cr_assert(json_is_object(json_object_get(problem_of(result, i), "best")),
+                  "problem %zu has no winner", i);
+    json_decref(result);
+}
+
+static volatile int interrupt;
+static void raise_interrupt(int signal) {
+    (void)signal;
+    interrupt++;
+}
+Test(session, an_interrupt_keeps_what_there_is) {
+    const char *path = database();
+    struct session_options options = harmless_session(path);
+    options.interrupt = &interrupt;
+    signal(SIGALRM, raise_interrupt);
+    alarm(4);
+    json_t *result = NULL;
+    struct error err = {0};
+    enum status st = session_run(&options, &result, &err);
+    if (st == OK)
+        cr_skip_test("the session ended before it was interrupted");
+    cr_assert_eq(st, STATUS_INTERRUPTED, "%s: %s", status_name(st), err.text);
+    cr_assert(strstr(err.text, "same command"), "%s", err.text);
+    cr_assert_not_null(result);
+    json_decref(result);
+    cr_assert_eq(count_rows(path, "running"), 0, "the candidate was finished");
+    interrupt = 0;
+    result = run(&options);
+    cr_assert_eq(count_rows(path, NULL), 2 * 12);
+    json_decref(result);
+}
+
+Test(session, two_at_once_are_told_who_is_there) {
+    struct device *device;
+    struct lock *lock;
+    struct error err = {0};
+    cr_assert_eq(device_open(NULL, &device, &err), OK, "%s", err.text);
+    cr_assert_eq(lock_take(device_describe(device), "the other one", &lock, &err), OK, "%s", err.text);
+    struct session_options options = harmless_session(database());
+    json_t *result = NULL;
+    cr_assert_eq(session_run(&options, &result, &err), STATUS_BUSY);
+    cr_assert(strstr(err.text, "the other one"), "%s", err.text);
+    cr_assert_null(result);
+    lock_release(lock);
+    device_close(device);
+}
+
+Test(session, what_makes_no_sense_is_refused) {
+    struct session_options options = harmless_session(database());
+    json_t *result = NULL;
+    struct error err = {0};
+    options.strategy = "clairvoyant";
+    cr_assert_eq(session_run(&options, &result, &err), STATUS_INVALID);
+    cr_assert(strstr(err.text, "clairvoyant"));
+    struct space_limit none = {.param = "NOSUCH", .values = {"1"}, .n_values = 1};
+    options.strategy = NULL;
+    options.limits = &none;
+    cr_assert_eq(session_run(&options, &result, &err), STATUS_INVALID);
+    cr_assert(strstr(err.text, "NOSUCH"), "%s", err.text);
+}

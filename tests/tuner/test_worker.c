@@ -1,0 +1,112 @@
+/* test_worker.c: kernels that really are wrong, slow, hang, crash or do not compile, and the worker that
+ * survives them all. */
+#include "tests/tuner/faulty.h"
+#include <math.h>
+
+static struct worker *worker;
+
+static void open_worker(void) {
+    struct error err = {0};
+    cr_assert_eq(worker_open(NULL, &faulty_deadlines, &worker, &err), OK, "%s", err.text);
+}
+static void close_worker(void) {
+    worker_close(worker);
+}
+TestSuite(worker, .init = open_worker, .fini = close_worker);
+
+static struct work work_of(int kind, int wg, double incumbent_ns) {
+    return (struct work){.config = {.variant = &faulty_variant, .value = {kind, wg}},
+                         .problem = faulty_problem(100000, 3), .seed = 1,
+                         .incumbent_ns = incumbent_ns};
+}
+
+static struct evaluation evaluated(int kind, int wg, double incumbent_ns) {
+    struct work work = work_of(kind, wg, incumbent_ns);
+    struct evaluation e = {0};
+    struct error err = {0};
+    cr_assert_eq(worker_evaluate(worker, &work, &e, NULL, &err), OK, "%s", err.text);
+    return e;
+}
+
+static void expect(int kind, enum outcome outcome, const char *words) {
+    struct evaluation e = evaluated(kind, 2, INFINITY);
+    cr_assert_eq(e.outcome, outcome, "kind %d is %s, not %s: %s", kind, outcome_names[e.outcome],
+                 outcome_names[outcome], e.message ? e.message : "");
+    if (words)
+        cr_assert(e.message && strstr(e.message, words), "\"%s\" says nothing of %s",
+                  e.message ? e.message : "", words);
+    if (outcome == OUTCOME_OK) {
+        cr_assert(e.time_ns > 0 && e.low_ns <= e.time_ns && e.time_ns <= e.high_ns);
+        cr_assert_geq(e.n_samples, 3);
+        cr_assert(e.share > 0 && e.ceiling_gbps > 0 && e.ceiling_gflops > 0 && e.floor_ns > 0);
+        cr_assert(e.build_ns > 0 && e.check_ns > 0 && e.wall_ns > 0);
+        cr_assert(strstr(e.conditions, "working_set"), "%s", e.conditions);
+    }
+    evaluation_free(&e);
+}
+
+Test(worker, catches_each_kind_and_goes_on) {
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+    expect(KIND_WRONG, OUTCOME_WRONG, NULL);
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+    expect(KIND_NO_COMPILE, OUTCOME_COMPILE_FAILED, "this one does not compile");
+    expect(KIND_CRASH, OUTCOME_CRASHED, "signal");
+    expect(KIND_HANG, OUTCOME_TIMEOUT, "no end of");
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+}
+
+Test(worker, slow_kernels_are_abandoned) {
+    struct evaluation right = evaluated(KIND_RIGHT, 8, INFINITY);
+    cr_assert_eq(right.outcome, OUTCOME_OK, "%s", right.message);
+    struct evaluation slow = evaluated(KIND_SLOW, 8, right.time_ns);
+    cr_assert_eq(slow.outcome, OUTCOME_ABANDONED, "%s: %s", outcome_names[slow.outcome],
+                 slow.message ? slow.message : "");
+    cr_assert(slow.n_samples >= 1 && slow.n_samples <= 2);
+    cr_assert_gt(slow.time_ns, 1.25 * right.time_ns);
+    evaluation_free(&right);
+    evaluation_free(&slow);
+}
+
+Test(worker, three_crashes_are_not_a_lost_device) {
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+    for (int i = 0; i < 4; i++)
+        expect(KIND_CRASH, OUTCOME_CRASHED, "signal");
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+}
+
+Test(worker, finals_are_interleaved_and_checked) {
+    struct work works[3] = {work_of(KIND_RIGHT, 4, INFINITY), work_of(KIND_WRONG, 4, INFINITY),
+                            work_of(KIND_SLOW, 4, INFINITY)};
+    for (int i = 0; i < 3; i++)
+        works[i].is_final = true;
+    struct evaluation e[3] = {0};
+    struct error err = {0};
+    cr_assert_eq(worker_finals(worker, works, 3, e, NULL, &err), OK, "%s", err.text);
+    cr_assert_eq(e[0].outcome, OUTCOME_OK, "%s", e[0].message);
+    cr_assert_eq(e[1].outcome, OUTCOME_WRONG);
+    cr_assert_eq(e[2].outcome, OUTCOME_OK, "%s", e[2].message);
+    cr_assert_lt(e[0].time_ns, e[2].time_ns);
+    cr_assert_geq(e[0].n_samples, 3);
+    for (int i = 0; i < 3; i++)
+        evaluation_free(&e[i]);
+}
+
+Test(worker, ceilings_are_remembered_across_deaths) {
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+    struct ceiling_memory before = *worker_ceilings(worker);
+    cr_assert(before.gflops > 0 && before.n_levels > 0);
+    expect(KIND_CRASH, OUTCOME_CRASHED, NULL);
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+    cr_assert_eq(worker_ceilings(worker)->gflops, before.gflops, "measured once");
+}
+
+Test(worker, a_device_that_is_not_there) {
+    struct worker *lost;
+    struct work work = work_of(KIND_RIGHT, 1, INFINITY);
+    struct evaluation e = {0};
+    struct error err = {0};
+    cr_assert_eq(worker_open("no such device", &faulty_deadlines, &lost, &err), OK);
+    enum status st = worker_evaluate(lost, &work, &e, NULL, &err);
+    cr_assert(st != OK && strstr(err.text, "no such device"), "%s: %s", status_name(st), err.text);
+    worker_close(lost);
+}
