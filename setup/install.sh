@@ -14,7 +14,7 @@ fi
 
 missing_packages() {
     for package in $wanted; do
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' ||
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' ok installed$' ||
             printf ' %s' "$package"
     done
 }

