@@ -1,0 +1,8 @@
+/* rmsnorm.h: fields and variants of the family. */
+#pragma once
+#include "kernels/quant_act/rows.h"
+
+enum { F_K, F_N, F_R, F_O, F_G, F_EPS };
+
+struct rows rmsnorm_rows(const struct problem *problem);
+extern const struct variant rmsnorm_row;

@@ -1,0 +1,106 @@
+/* row: RMS norm, WG lanes a row. The row is read twice: for the squares, where the residual is added
+ * and kept, and for the output. Work: tile = row. */
+#ifndef WG
+#define WG 1 // lanes of a row
+#endif
+#ifndef VW
+#define VW 4 // values in a vector
+#endif
+#ifndef R
+#define R 0 // 1: X += residual
+#endif
+#ifndef O
+#define O 0 // output: 0 f32, 1 class-i8 blocks
+#endif
+#ifndef G
+#define G 32 // values that share a scale
+#endif
+#include "kernels/common.clh"
+#include "kernels/quant_act/reduce.clh"
+#if O == 1
+#include "kernels/quant_act/block.clh"
+#endif
+
+/* Σ x² over the row; the residual is added on the way. */
+static inline float SYM(squares)(__global float *x, __global const float *residual, int K, int lane) {
+    VEC(float) sum = (VEC(float))(0);
+    const int whole = K - K % VW;
+    for (int i = lane * VW; i < whole; i += WG * VW) {
+        VEC(float) v = VLOAD(x + i);
+#if R
+        v += VLOAD(residual + i);
+        VSTORE(v, x + i);
+#endif
+        sum = fma(v, v, sum);
+    }
+    float rest = 0;
+    for (int i = whole + lane; i < K; i += WG) {
+        float v = x[i];
+#if R
+        v += residual[i];
+        x[i] = v;
+#endif
+        rest = fma(v, v, rest);
+    }
+    return SYM(vector_sum)(sum) + rest;
+}
+
+/* The sum over the lanes, for every lane. */
+static inline float SYM(lanes_sum)(float v, __local float *meeting, int lane) {
+#if WG > 1
+    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
+    meeting[lane] = v;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int stride = WG / 2; stride > 0; stride /= 2) {
+        if (lane < stride) meeting[lane] += meeting[lane + stride];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    return meeting[0];
+#else
+    return v;
+#endif
+}
+
+static inline void SYM(rmsnorm_tile)(__global float *X, __global const float *residual,
+                                     __global const float *gamma, __global char *Y,
+                                     __local float *meeting, int K, float eps, int row, int lane) {
+    __global float *x = X + (ulong)row * K;
+    const float sum = SYM(squares)(x, residual + (ulong)row * K, K, lane);
+    const float factor = 1.0f / sqrt(SYM(lanes_sum)(sum, meeting, lane) / K + eps);
+#if O == 1
+    for (int group = lane; group < K / G; group += WG) {
+        VEC(float) v[G / VW];
+        _Pragma("unroll") for (int i = 0; i < G / VW; i++) {
+            const int at = group * G + i * VW;
+            v[i] = VLOAD(x + at) * factor * VLOAD(gamma + at);
+        }
+        SYM(block_write)(Y + row * BLOCK_ROW_BYTES(K), K, group, v);
+    }
+#else
+    __global float *y = (__global float *)Y + (ulong)row * K;
+    const int whole = K - K % VW;
+    for (int i = lane * VW; i < whole; i += WG * VW)
+        VSTORE(VLOAD(x + i) * factor * VLOAD(gamma + i), y + i);
+    for (int i = whole + lane; i < K; i += WG) y[i] = x[i] * factor * gamma[i];
+#endif
+}
+
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
+void SYM(rmsnorm_row)(OPERAND(float, X), OPERAND(const float, residual), OPERAND(const float, gamma),
+                      OPERAND(char, Y), OPERAND(float, scratch), int K, int N, int eps) {
+    VIEW(float, X);
+    VIEW(const float, residual);
+    VIEW(const float, gamma);
+    VIEW(char, Y);
+#if WG > 1
+    __local float meeting[WG];
+#else
+    __local float *meeting = 0;
+#endif
+    SYM(rmsnorm_tile)(X, residual, gamma, Y, meeting, K, as_float(eps), get_group_id(0),
+                      get_local_id(0));
+}
+
+#undef BLOCK_ROW_BYTES
+#undef WG
+#undef VW

@@ -1,0 +1,8 @@
+/* swiglu.h: fields and variants of the family. */
+#pragma once
+#include "kernels/quant_act/rows.h"
+
+enum { F_K, F_N, F_O, F_G };
+
+struct rows swiglu_rows(const struct problem *problem);
+extern const struct variant swiglu_part;
