@@ -21,8 +21,7 @@ void id_list_free(struct id_list *list);
 /* ---- open ---- */
 
 /* From the keys tokenizer.ggml.*. force_pretokenizer: NULL, or a name of pretokenizers.def to use
- * where the file's is unknown. UNSUPPORTED lists the known ones. The strings stay in the GGUF, which
- * must outlive the tokenizer. */
+ * where the file's is unknown. UNSUPPORTED lists the known ones. Nothing is kept of the GGUF. */
 enum status tokenizer_from_gguf(const struct gguf *gguf, const char *force_pretokenizer,
                                 struct tokenizer **out, struct error *err);
 /* A llama2.c tokenizer.bin or a SentencePiece .model, told apart by content; it must have exactly
@@ -40,6 +39,16 @@ enum tokenizer_flags {
 /* Append the ids of the text. NOMEM; INVALID: text too long (2^31 bytes) or beyond a match limit. */
 enum status tokenizer_encode(const struct tokenizer *tokenizer, const void *text, size_t length,
                              unsigned flags, struct id_list *ids, struct error *err);
+
+/* A text in parts, of which only some may hold special tokens; plain neighbours are read as one text. */
+struct tokenizer_part {
+    const char *text;
+    size_t length;
+    bool parse_special;
+};
+enum status tokenizer_encode_parts(const struct tokenizer *tokenizer,
+                                   const struct tokenizer_part *parts, size_t n_parts, bool add_bos,
+                                   struct id_list *ids, struct error *err);
 
 /* ---- ids to text ---- */
 
@@ -61,7 +70,8 @@ bool tokenizer_adds_bos(const struct tokenizer *tokenizer); /* what the file say
 bool tokenizer_has_leading_space(const struct tokenizer *tokenizer);
 /* Generation ends with this id: eos, eot, and the usual end markers that the vocabulary has. */
 bool tokenizer_is_end(const struct tokenizer *tokenizer, int32_t id);
-bool tokenizer_is_special(const struct tokenizer *tokenizer, int32_t id); /* control or user-defined */
+bool tokenizer_is_special(const struct tokenizer *tokenizer,
+                          int32_t id); /* control or user-defined */
 /* The special token with exactly this text ("<|im_start|>"), −1: there is none. */
 int32_t tokenizer_special(const struct tokenizer *tokenizer, const char *text);
 const char *tokenizer_kind(const struct tokenizer *tokenizer); /* "bpe smollm", "spm", "llama2.c" */
