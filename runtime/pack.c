@@ -1,0 +1,192 @@
+/* pack.c: packing, and the cache of packed matrices.
+ *
+ *     cache file:  header (256 bytes: magic, sizes, checksum, key) | packed matrix
+ *
+ * The key holds model, matrix, layout, its version, weight type and sizes, and a digest of some of the
+ * matrix's rows, so that two files that differ in their weights alone never share a cache file. */
+#include "runtime/pack.h"
+#include "base/hash.h"
+#include "base/path.h"
+#include "base/str.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEADER_BYTES = 256, DIGEST_ROWS = 8 };
+static const size_t KEEP_BYTES = 1 << 20; /* smaller matrices are not kept */
+static const size_t ARENA_BYTES = 1ull
+                                  << 30; /* of a shared arena; a larger matrix has one of its own */
+static const char MAGIC[8] = "honepk1";
+
+struct header {
+    char magic[8];
+    uint64_t bytes, checksum;
+    char key[HEADER_BYTES - 24];
+};
+_Static_assert(sizeof(struct header) == HEADER_BYTES, "the matrix starts at a multiple of 256");
+
+/* Four independent sums over 64-bit words: as fast as memory, and order counts. */
+static uint64_t checksum(const void *bytes, size_t n) {
+    uint64_t sum[4] = {1, 2, 3, 4}, word[4];
+    const unsigned char *p = bytes;
+    size_t i = 0;
+    for (; i + sizeof word <= n; i += sizeof word) {
+        memcpy(word, p + i, sizeof word);
+        for (int lane = 0; lane < 4; lane++)
+            sum[lane] = (sum[lane] ^ word[lane]) * 0x9e3779b97f4a7c15ull + (sum[lane] >> 29);
+    }
+    return hash_bytes(hash_bytes(hash_start(), sum, sizeof sum), p + i, n - i);
+}
+
+/* ---- the key of a matrix ---- */
+
+static uint64_t row_digest(uint64_t hash, const struct matrix *matrix,
+                           const struct weight_row *row) {
+    const int64_t k = matrix->k, groups = matrix->weight.group ? k / matrix->weight.group : 0;
+    if (row->value) hash = hash_bytes(hash, row->value, (size_t)k * sizeof *row->value);
+    if (row->code) hash = hash_bytes(hash, row->code, (size_t)k);
+    if (row->scale) hash = hash_bytes(hash, row->scale, (size_t)groups * sizeof *row->scale);
+    return hash;
+}
+
+/* Of the first, the last and some rows between. */
+static enum status matrix_digest(const struct matrix *matrix, char text[17], struct error *err) {
+    struct weight_row row;
+    const enum status st = weight_row_open(matrix->weight, matrix->k, &row, err);
+    if (st != OK) return st;
+    uint64_t hash = hash_start();
+    for (int64_t i = 0; i < DIGEST_ROWS; i++) {
+        matrix->read(matrix, i * (matrix->m - 1) / (DIGEST_ROWS - 1), &row);
+        hash = row_digest(hash, matrix, &row);
+    }
+    weight_row_close(&row);
+    hash_hex(hash, text);
+    return OK;
+}
+
+static enum status item_key(const char *model_key, const struct pack_item *item, char key[],
+                            size_t key_bytes, struct error *err) {
+    char digest[17], weight[16];
+    const enum status st = matrix_digest(item->matrix, digest, err);
+    if (st != OK) return st;
+    memset(key, 0, key_bytes);
+    snprintf(key, key_bytes, "%.64s %s %s %d %s %lldx%lld %s", model_key, item->name,
+             item->layout->name, item->layout->version, weight_format(item->matrix->weight, weight),
+             (long long)item->matrix->m, (long long)item->matrix->k, digest);
+    return OK;
+}
+
+static char *cache_path(const char *key) {
+    char hash[17];
+    hash_hex(hash_text(hash_start(), key), hash);
+    char *name = text_format("packed/%s.bin", hash), *path = path_cache(name);
+    free(name);
+    return path;
+}
+
+/* ---- one matrix ---- */
+
+/* true when the file is there, whole, and about this key; then it has been written to the view. */
+static bool load_cached(const char *path, const char *key, size_t bytes, struct view view,
+                        enum status *st, struct error *err) {
+    struct map map;
+    struct header header;
+    if (map_open(path, &map, NULL) != OK) return false;
+    bool good = map.size == HEADER_BYTES + bytes;
+    if (good) {
+        memcpy(&header, map.bytes, sizeof header);
+        good = !memcmp(header.magic, MAGIC, sizeof MAGIC) && header.bytes == bytes &&
+               !strncmp(header.key, key, sizeof header.key) &&
+               header.checksum == checksum(map.bytes + HEADER_BYTES, bytes);
+    }
+    if (good) *st = view_write(view, 0, map.bytes + HEADER_BYTES, bytes, err);
+    map_close(&map);
+    return good;
+}
+
+/* A full disk or a read-only home is no reason to stop. */
+static void keep(const char *path, unsigned char *file, const char *key, size_t bytes) {
+    struct header *header = (struct header *)file;
+    *header = (struct header){.bytes = bytes, .checksum = checksum(file + HEADER_BYTES, bytes)};
+    memcpy(header->magic, MAGIC, sizeof MAGIC);
+    memcpy(header->key, key, strnlen(key, sizeof header->key - 1));
+    if (path_make_parent(path, NULL) == OK) path_write(path, file, HEADER_BYTES + bytes, NULL);
+}
+
+static enum status pack_one(const char *model_key, struct pack_item *item, struct packed *packed,
+                            struct error *err) {
+    const size_t bytes = item->view.bytes;
+    const bool kept = model_key && bytes >= KEEP_BYTES;
+    struct header header;
+    char *path = NULL;
+    unsigned char *file = NULL;
+    enum status st = OK;
+    if (kept) {
+        if ((st = item_key(model_key, item, header.key, sizeof header.key, err)) != OK) goto done;
+        path = cache_path(header.key);
+        if (load_cached(path, header.key, bytes, item->view, &st, err)) {
+            packed->n_from_cache++;
+            goto done;
+        }
+    }
+    file = malloc(HEADER_BYTES + bytes);
+    if (!file) {
+        st = fail(err, STATUS_NOMEM, "packing %s: no memory for %zu bytes", item->name, bytes);
+        goto done;
+    }
+    if ((st = layout_pack(item->layout, item->matrix, file + HEADER_BYTES, err)) != OK) goto done;
+    st = view_write(item->view, 0, file + HEADER_BYTES, bytes, err);
+    if (st == OK && kept) keep(path, file, header.key, bytes);
+done:
+    free(file);
+    free(path);
+    return st == OK ? OK : fail_while(err, "weights %s", item->name);
+}
+
+/* ---- all of them ---- */
+
+static size_t room_for(size_t bytes) {
+    return (bytes + VIEW_ALIGN - 1) / VIEW_ALIGN * VIEW_ALIGN;
+}
+
+/* The next arena: as many items from `first` on as fit; *n is their number. */
+static enum status next_arena(struct device *device, struct pack_item *items, size_t first,
+                              size_t last, struct packed *packed, size_t *n, struct error *err) {
+    const size_t device_limit = device_describe(device)->max_alloc_bytes;
+    const size_t limit = device_limit && device_limit < ARENA_BYTES ? device_limit : ARENA_BYTES;
+    size_t total = 0, i = first;
+    for (; i < last && (i == first || total + room_for(items[i].view.bytes) <= limit); i++)
+        total += room_for(items[i].view.bytes);
+    packed->arena = memory_grow(packed->arena, (packed->n_arenas + 1) * sizeof *packed->arena);
+    struct arena **arena = &packed->arena[packed->n_arenas];
+    enum status st = arena_open(device, total, arena, err);
+    if (st != OK) return st;
+    packed->n_arenas++;
+    *n = i - first;
+    for (i = first; st == OK && i < first + *n; i++)
+        st = arena_take(*arena, items[i].view.bytes, &items[i].view, err);
+    return st;
+}
+
+enum status pack_open(struct device *device, const char *model_key, struct pack_item *items,
+                      size_t n, struct packed *out, struct error *err) {
+    *out = (struct packed){0};
+    enum status st = OK;
+    for (size_t i = 0; i < n; i++) {
+        const struct matrix *matrix = items[i].matrix;
+        items[i].view.bytes =
+            layout_regions(items[i].layout, matrix->weight, matrix->m, matrix->k).bytes;
+        out->bytes += (int64_t)items[i].view.bytes;
+    }
+    for (size_t first = 0, some = 0; st == OK && first < n; first += some)
+        st = next_arena(device, items, first, n, out, &some, err);
+    for (size_t i = 0; st == OK && i < n; i++) st = pack_one(model_key, &items[i], out, err);
+    if (st != OK) pack_close(out);
+    return st;
+}
+
+void pack_close(struct packed *packed) {
+    for (size_t i = 0; i < packed->n_arenas; i++) arena_close(packed->arena[i]);
+    free(packed->arena);
+    *packed = (struct packed){0};
+}
