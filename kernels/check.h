@@ -13,11 +13,11 @@ enum { GUARD_BYTES = 4096 };
 
 /* What was found. A verdict is a pass when `failed` is "". */
 struct verdict {
-    double nmse;          /* Σ(y−ref)² / Σref² over all judged elements */
-    double worst;         /* largest |y−ref| / bound; ≤ 1 passes */
-    int64_t judged;       /* elements compared one by one */
+    double nmse;                     /* Σ(y−ref)² / Σref² over all judged elements */
+    double worst;                    /* largest |y−ref| / bound; ≤ 1 passes */
+    int64_t judged;                  /* elements compared one by one */
     double sum_error, sum_reference; /* numerator and denominator of nmse */
-    char failed[300];     /* "" or which gate, where, numbers */
+    char failed[300];                /* "" or which gate, where, numbers */
 };
 
 /* One problem with its inputs, on a device. Host memory of an operand is what the family's fill made. */
@@ -25,17 +25,18 @@ struct check_case {
     struct device *device;
     struct problem problem;
     uint64_t seed;
-    unsigned char *host[OPERANDS];  /* inputs as filled; OUT and INOUT as read back after check_run */
+    unsigned char
+        *host[OPERANDS]; /* inputs as filled; OUT and INOUT as read back after check_run */
     unsigned char *before[OPERANDS]; /* INOUT only: as filled, what every check_run starts from */
-    size_t bytes[OPERANDS];         /* 0: absent, host is NULL */
-    int n_copies;                   /* copies of the weights operand on the device, for cold timing */
-    struct arena **arenas;          /* all that the operands lie in */
+    size_t bytes[OPERANDS];          /* 0: absent, host is NULL */
+    int n_copies;          /* copies of the weights operand on the device, for cold timing */
+    struct arena **arenas; /* all that the operands lie in */
     size_t n_arenas;
-    struct view *view;              /* [copy][operand]: only weights differ between copies */
-    struct image **image;           /* [copy][operand]; where a configuration asks; made on demand */
+    struct view *view;    /* [copy][operand]: only weights differ between copies */
+    struct image **image; /* [copy][operand]; where a configuration asks; made on demand */
     struct view scratch;
     struct arena *scratch_arena;
-    void *reference;                /* the family's own cache, freed by free() … */
+    void *reference;                 /* the family's own cache, freed by free() … */
     void (*reference_close)(void *); /* … or by this when not NULL */
 };
 
@@ -54,15 +55,16 @@ enum status check_enqueue(struct check_case *c, struct op *op, int i, struct err
 /* Judge the outputs that the last (timed) runs wrote, without running again: check_run leaves the
  * outputs poisoned, so they must have written everything. A family with INOUT operands is restored and
  * run once more, because every run changed its inputs. */
-enum status check_after(struct check_case *c, struct op *op, struct verdict *verdict, struct error *err);
+enum status check_after(struct check_case *c, struct op *op, struct verdict *verdict,
+                        struct error *err);
 
 /* A small ragged relative of the problem: same weights, class, layout, choices; sizes cut down and not
  * multiples of any tile. */
 void check_ragged(const struct problem *problem, struct problem *small);
 
 /* For the families' judge functions: compare one element. Records the first failure. terms = K. */
-void verdict_element(struct verdict *v, enum class_id class, int64_t terms, double y, double reference,
-                     double magnitude, int64_t row, int64_t column);
+void verdict_element(struct verdict *v, enum class_id class, int64_t terms, double y,
+                     double reference, double magnitude, int64_t row, int64_t column);
 /* After the last element: computes nmse and applies its gate. */
 void verdict_finish(struct verdict *v, enum class_id class);
 

@@ -64,8 +64,8 @@ static enum status fail_value(const struct variant *variant, const struct param 
         if (v) str_add(&known, ", ");
         add_value(&known, &param->values[v]);
     }
-    fail(err, STATUS_INVALID, "%s of %s (%s) is one of %s, not \"%.40s\"", param->name, variant->name,
-         param->meaning, str_text(&known), text);
+    fail(err, STATUS_INVALID, "%s of %s (%s) is one of %s, not \"%.40s\"", param->name,
+         variant->name, param->meaning, str_text(&known), text);
     str_free(&known);
     return STATUS_INVALID;
 }
@@ -133,7 +133,8 @@ bool config_equal(const struct config *a, const struct config *b) {
 
 uint64_t config_hash(const struct config *config) {
     const uint64_t hash = hash_text(hash_start(), config->variant->name);
-    return hash_bytes(hash, config->value, (size_t)config->variant->n_params * sizeof *config->value);
+    return hash_bytes(hash, config->value,
+                      (size_t)config->variant->n_params * sizeof *config->value);
 }
 
 /* ---- validity ---- */
@@ -157,13 +158,14 @@ static bool values_valid(const struct config *config, const struct device *devic
         const struct param_value *value = value_find(param, config->value[p]);
         if (!value) return refuse(why, "%s has no value %d", param->name, config->value[p]);
         if (!has_feature(device, value->needs))
-            return refuse(why, "%s=%s needs the feature %s", param->name, value->name ? value->name : "",
-                          feature_name((enum feature)value->needs));
+            return refuse(why, "%s=%s needs the feature %s", param->name,
+                          value->name ? value->name : "", feature_name((enum feature)value->needs));
     }
     return true;
 }
 
-static bool constraints_hold(const struct config *config, const struct problem *problem, char why[200]) {
+static bool constraints_hold(const struct config *config, const struct problem *problem,
+                             char why[200]) {
     for (int c = 0; c < config->variant->n_constraints; c++)
         if (!config->variant->constraints[c].holds(config->value, problem))
             return refuse(why, "%s", config->variant->constraints[c].text);
@@ -174,11 +176,11 @@ static bool stage_fits(const struct stage *stage, const struct device_info *info
     const size_t *l = stage->local;
     for (int i = 0; i < 3; i++)
         if (l[i] > info->max_local[i])
-            return refuse(why, "%s: %zu work-items along dimension %d, the device has %zu", stage->entry,
-                          l[i], i, info->max_local[i]);
+            return refuse(why, "%s: %zu work-items along dimension %d, the device has %zu",
+                          stage->entry, l[i], i, info->max_local[i]);
     if (l[0] * l[1] * l[2] <= info->max_work_group) return true;
-    return refuse(why, "%s: work-groups of %zu, the device has %zu", stage->entry, l[0] * l[1] * l[2],
-                  info->max_work_group);
+    return refuse(why, "%s: work-groups of %zu, the device has %zu", stage->entry,
+                  l[0] * l[1] * l[2], info->max_work_group);
 }
 
 static bool images_fit(const struct geometry *geometry, const struct problem *problem,

@@ -29,9 +29,9 @@ struct field {
     const char *name, *meaning;
     enum field_kind kind;
     int use;
-    int64_t low, high;     /* FIELD_SIZE: allowed range */
-    int64_t fallback;      /* when the text does not name it; −1: must be named */
-    const char *choices;   /* FIELD_CHOICE: "none,bias,residual" */
+    int64_t low, high;   /* FIELD_SIZE: allowed range */
+    int64_t fallback;    /* when the text does not name it; −1: must be named */
+    const char *choices; /* FIELD_CHOICE: "none,bias,residual" */
 };
 
 struct family;
@@ -39,17 +39,17 @@ struct problem {
     const struct family *family;
     int64_t value[PROBLEM_FIELDS]; /* in the order of family->fields */
     enum class_id class;
-    const struct layout *layout;   /* &layouts[LAYOUT_rows] where the family has no weights */
+    const struct layout *layout; /* &layouts[LAYOUT_rows] where the family has no weights */
 };
 
 /* A slice is a name people use for a part of a family: gemv_q4 = matmul with n = 1 and w = q4:128. */
 struct slice {
     const char *name, *family;
-    const char *weight;   /* stem of the weight type, "" = any (other families) */
+    const char *weight; /* stem of the weight type, "" = any (other families) */
     int64_t n_low, n_high;
     const char *summary;
 };
-extern const struct slice slices[];              /* ended by a NULL name; each family is a slice too */
+extern const struct slice slices[]; /* ended by a NULL name; each family is a slice too */
 const struct slice *slice_find(const char *name);
 const struct slice *slice_of(const struct problem *problem);
 
@@ -64,14 +64,14 @@ enum status problem_expand(const struct slice *slice, const char *text, struct p
 void problem_format(const struct problem *problem, char text[160]); /* without class and layout */
 int64_t problem_get(const struct problem *problem, const char *field); /* asserts that it exists */
 void problem_set(struct problem *problem, const char *field, int64_t value);
-bool problem_equal(const struct problem *a, const struct problem *b);  /* class and layout too */
+bool problem_equal(const struct problem *a, const struct problem *b); /* class and layout too */
 
 /* ---- configurations ---- */
 
 struct param_value {
     int value;
-    const char *name;   /* NULL: the number itself */
-    int needs;          /* a feature, or FEATURE_NONE */
+    const char *name; /* NULL: the number itself */
+    int needs;        /* a feature, or FEATURE_NONE */
 };
 struct param {
     const char *name, *meaning;
@@ -80,8 +80,8 @@ struct param {
 };
 /* Values are indexed by the variant's own enum of parameters (same order as params). */
 struct constraint {
-    const char *text;     /* "WG % LANES == 0" */
-    uint32_t reads;       /* bit p = reads parameter p; enumeration prunes at the last of them */
+    const char *text; /* "WG % LANES == 0" */
+    uint32_t reads;   /* bit p = reads parameter p; enumeration prunes at the last of them */
     bool (*holds)(const int *value, const struct problem *problem);
 };
 
@@ -92,7 +92,8 @@ struct config {
 };
 
 enum status config_parse(const struct family *family, const char *variant, const char *text,
-                         struct config *config, struct error *err); /* unnamed parameters: the default's */
+                         struct config *config,
+                         struct error *err); /* unnamed parameters: the default's */
 void config_format(const struct config *config, char text[400]);
 bool config_equal(const struct config *a, const struct config *b);
 uint64_t config_hash(const struct config *config);
@@ -122,7 +123,7 @@ struct geometry {
 
 struct variant {
     const char *name, *summary;
-    const char *source;               /* "kernels/matmul/tiled.cl" */
+    const char *source; /* "kernels/matmul/tiled.cl" */
     const struct param *params;
     int n_params;
     const struct constraint *constraints;
@@ -130,10 +131,11 @@ struct variant {
     /* Does it do this problem at all: weight type, class, layout, shape, N range? */
     bool (*accepts)(const struct problem *problem);
     /* Geometry of a valid configuration. */
-    void (*geometry)(const struct config *config, const struct problem *problem, struct geometry *out);
+    void (*geometry)(const struct config *config, const struct problem *problem,
+                     struct geometry *out);
     /* A configuration that is valid on any OpenCL 1.2 device. */
     void (*fallback)(const struct problem *problem, struct config *out);
-    bool embeds;                      /* its tile function may be part of a larger kernel */
+    bool embeds; /* its tile function may be part of a larger kernel */
 };
 
 const struct variant *variant_find(const struct family *family, const char *name);
@@ -151,9 +153,9 @@ struct operand {
 };
 
 struct cost {
-    double bytes;         /* canonical: weights as the format needs them, inputs, outputs */
-    double operations;    /* multiply and add counted as two */
-    bool integer;         /* class i8: compare with the integer ceiling */
+    double bytes;      /* canonical: weights as the format needs them, inputs, outputs */
+    double operations; /* multiply and add counted as two */
+    bool integer;      /* class i8: compare with the integer ceiling */
 };
 
 struct check_case;
@@ -164,7 +166,8 @@ struct family {
     int n_fields;
     const struct operand *operands;
     int n_operands;
-    const struct variant *const *variants; /* ended by NULL; [0] holds the defaults where it accepts */
+    const struct variant *const
+        *variants; /* ended by NULL; [0] holds the defaults where it accepts */
     void (*cost)(const struct problem *problem, struct cost *out);
     /* Fill the host memory of every operand (inputs; INOUT too) from the seed; hostile on purpose. */
     enum status (*fill)(const struct problem *problem, uint64_t seed, struct check_case *c,
@@ -173,7 +176,7 @@ struct family {
      * inputs; see check.h for the gates. */
     enum status (*judge)(const struct problem *problem, struct check_case *c, bool whole,
                          struct verdict *verdict, struct error *err);
-    const char *const *examples;   /* problems that tests run: text forms with class and layout, e.g.
+    const char *const *examples; /* problems that tests run: text forms with class and layout, e.g.
                                       "m=172,k=64,n=3,w=f32 f32 panel16"; without them all that
                                       some variant accepts; ended by NULL */
     /* NMSE of the class's own reference against the f32 one; NAN without memory; NULL: no other class. */

@@ -27,7 +27,8 @@ static bool has_zeros(struct weight w) {
     return form == FORM_ZERO || form == FORM_OFFSET;
 }
 
-struct layout_regions layout_regions(const struct layout *layout, struct weight w, int64_t m, int64_t k) {
+struct layout_regions layout_regions(const struct layout *layout, struct weight w, int64_t m,
+                                     int64_t k) {
     const size_t rows = (size_t)((m + layout->panel - 1) / layout->panel) * (size_t)layout->panel;
     const size_t in_groups = w.group ? rows * (size_t)(k / w.group) * sizeof(uint16_t) : 0;
     struct layout_regions regions = {0};
@@ -59,7 +60,8 @@ struct place {
 };
 
 static void put_values(const struct place *p, const float *value, unsigned char *packed) {
-    const size_t start = row_start(p->layout, p->row, (size_t)p->k), step = (size_t)p->layout->panel;
+    const size_t start = row_start(p->layout, p->row, (size_t)p->k),
+                 step = (size_t)p->layout->panel;
     if (weight_kinds[p->w.kind].bits == 32) {
         float *to = (float *)packed + start;
         for (int64_t i = 0; i < p->k; i++) to[(size_t)i * step] = value[i];
@@ -99,8 +101,9 @@ enum status layout_pack(const struct layout *layout, const struct matrix *matrix
                         struct error *err) {
     struct weight_row row;
     enum status st = weight_row_open(matrix->weight, matrix->k, &row, err);
-    if (st != OK) return fail_while(err, "packing a matrix of %lld × %lld", (long long)matrix->m,
-                                    (long long)matrix->k);
+    if (st != OK)
+        return fail_while(err, "packing a matrix of %lld × %lld", (long long)matrix->m,
+                          (long long)matrix->k);
     struct place place = {layout, matrix->weight, matrix->k, 0,
                           layout_regions(layout, matrix->weight, matrix->m, matrix->k)};
     memset(packed, 0, place.regions.bytes);
@@ -121,11 +124,13 @@ enum status layout_pack(const struct layout *layout, const struct matrix *matrix
 /* ---- one row out ---- */
 
 static void get_values(const struct place *p, const unsigned char *packed, float *value) {
-    const size_t start = row_start(p->layout, p->row, (size_t)p->k), step = (size_t)p->layout->panel;
+    const size_t start = row_start(p->layout, p->row, (size_t)p->k),
+                 step = (size_t)p->layout->panel;
     const bool is_wide = weight_kinds[p->w.kind].bits == 32;
     for (int64_t i = 0; i < p->k; i++) {
         const size_t at = start + (size_t)i * step;
-        value[i] = is_wide ? ((const float *)packed)[at] : half_to_float(((const uint16_t *)packed)[at]);
+        value[i] =
+            is_wide ? ((const float *)packed)[at] : half_to_float(((const uint16_t *)packed)[at]);
     }
 }
 

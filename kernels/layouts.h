@@ -33,12 +33,13 @@ const struct layout *layout_find(const char *name); /* NULL: unknown */
 
 /* Where the regions start, in bytes from the start of the packed matrix, and the whole size. */
 struct layout_regions {
-    size_t codes;  /* or values; always 0 */
+    size_t codes; /* or values; always 0 */
     size_t scales;
-    size_t zeros;  /* or offsets */
-    size_t bytes;  /* total */
+    size_t zeros; /* or offsets */
+    size_t bytes; /* total */
 };
-struct layout_regions layout_regions(const struct layout *layout, struct weight w, int64_t m, int64_t k);
+struct layout_regions layout_regions(const struct layout *layout, struct weight w, int64_t m,
+                                     int64_t k);
 
 /* Pack all rows into packed (regions.bytes bytes). NOMEM only. */
 enum status layout_pack(const struct layout *layout, const struct matrix *matrix, void *packed,

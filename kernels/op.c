@@ -37,7 +37,8 @@ static struct kernel *entry_find(const struct op *op, const char *name) {
 }
 
 /* The kernel of an entry point, looked up in the program the first time. */
-static enum status op_entry(struct op *op, const char *name, struct kernel **out, struct error *err) {
+static enum status op_entry(struct op *op, const char *name, struct kernel **out,
+                            struct error *err) {
     *out = entry_find(op, name);
     if (*out) return OK;
     char symbol[ENTRY_TEXT];
@@ -47,8 +48,8 @@ static enum status op_entry(struct op *op, const char *name, struct kernel **out
     return st;
 }
 
-enum status op_open(struct device *device, const struct config *config, const struct problem *problem,
-                    struct op **out, struct error *err) {
+enum status op_open(struct device *device, const struct config *config,
+                    const struct problem *problem, struct op **out, struct error *err) {
     char *source = NULL, *options = NULL;
     struct geometry geometry = {0};
     struct kernel *kernel;
@@ -114,7 +115,8 @@ size_t op_image_bytes(size_t bytes) {
     return image_rows(bytes) * IMAGE_WIDTH * TEXEL_BYTES;
 }
 
-enum status op_image_open(struct device *device, size_t bytes, struct image **out, struct error *err) {
+enum status op_image_open(struct device *device, size_t bytes, struct image **out,
+                          struct error *err) {
     return image_open(device, TEXEL_UINT4, IMAGE_WIDTH, image_rows(bytes), out, err);
 }
 
@@ -131,13 +133,13 @@ static size_t collect_arguments(const struct problem *problem, uint32_t image_bi
     for (int o = 0; o < family->n_operands; o++) {
         if (image_bits >> o & 1)
             argument[n++] = (struct argument){.kind = ARGUMENT_IMAGE, .image = images[o]};
-        else
-            argument[n++] = (struct argument){.kind = ARGUMENT_VIEW, .view = operands[o]};
+        else argument[n++] = (struct argument){.kind = ARGUMENT_VIEW, .view = operands[o]};
     }
     argument[n++] = (struct argument){.kind = ARGUMENT_VIEW, .view = scratch};
     for (int f = 0; f < family->n_fields; f++)
         if (family->fields[f].use & USE_ARGUMENT)
-            argument[n++] = (struct argument){.kind = ARGUMENT_INT, .i = (int32_t)problem->value[f]};
+            argument[n++] =
+                (struct argument){.kind = ARGUMENT_INT, .i = (int32_t)problem->value[f]};
     return n;
 }
 
@@ -146,7 +148,8 @@ static enum status load_images(const struct problem *problem, uint32_t image_bit
                                const struct view *operands, struct image *const *images,
                                struct error *err) {
     for (int o = 0; o < problem->family->n_operands; o++) {
-        if (!(image_bits >> o & 1) || problem->family->operands[o].role == OPERAND_WEIGHTS) continue;
+        if (!(image_bits >> o & 1) || problem->family->operands[o].role == OPERAND_WEIGHTS)
+            continue;
         const enum status st = image_load(images[o], operands[o], err);
         if (st != OK) return st;
     }
@@ -160,7 +163,8 @@ enum status op_run(struct op *op, const struct problem *problem, const struct vi
     assert(!geometry.images || images);
     assert(scratch.bytes >= geometry.scratch_bytes);
     enum status st = load_images(problem, geometry.images, operands, images, err);
-    const size_t n = collect_arguments(problem, geometry.images, operands, images, scratch, argument);
+    const size_t n =
+        collect_arguments(problem, geometry.images, operands, images, scratch, argument);
     for (int s = 0; st == OK && s < geometry.n_stages; s++) {
         const struct stage *stage = &geometry.stage[s];
         struct launch launch;

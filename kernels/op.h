@@ -7,8 +7,8 @@ struct op;
 
 /* Build the program for this configuration and problem. BUILD, LAUNCH. The op holds its program; the
  * caller closes it. */
-enum status op_open(struct device *device, const struct config *config, const struct problem *problem,
-                    struct op **out, struct error *err);
+enum status op_open(struct device *device, const struct config *config,
+                    const struct problem *problem, struct op **out, struct error *err);
 void op_close(struct op *op); /* NULL is fine */
 const struct config *op_config(const struct op *op);
 int64_t op_build_ns(const struct op *op);
@@ -23,7 +23,8 @@ uint32_t op_images(const struct op *op, const struct problem *problem);
  * it is loaded from must reach so far (what lies there is never used). */
 size_t op_image_bytes(size_t bytes);
 /* The image for an operand of `bytes`, not loaded yet. */
-enum status op_image_open(struct device *device, size_t bytes, struct image **out, struct error *err);
+enum status op_image_open(struct device *device, size_t bytes, struct image **out,
+                          struct error *err);
 
 /* Enqueue all stages. operands: one view per operand of the family, in order (arena NULL = absent).
  * images (NULL when op_images is 0): an image per operand where the configuration asks for one.

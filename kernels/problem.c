@@ -10,12 +10,14 @@
 
 /* ---- classes ---- */
 
-const char *const class_names[CLASSES] = {
-    [CLASS_F32] = "f32", [CLASS_F32X3] = "f32x3", [CLASS_TF32] = "tf32", [CLASS_F16] = "f16",
-    [CLASS_I8] = "i8"};
+const char *const class_names[CLASSES] = {[CLASS_F32] = "f32",
+                                          [CLASS_F32X3] = "f32x3",
+                                          [CLASS_TF32] = "tf32",
+                                          [CLASS_F16] = "f16",
+                                          [CLASS_I8] = "i8"};
 
 int class_find(const char *name) {
-    for (int class = 0; class < CLASSES; class++)
+    for (int class = 0; class < CLASSES; class ++)
         if (!strcmp(class_names[class], name)) return class;
     return -1;
 }
@@ -24,16 +26,17 @@ int class_find(const char *name) {
 
 /* gemm is n ≥ 2, gemv is n = 1, by weight type. */
 #define MATMUL_SLICES(suffix, weight, what)                                                        \
-    {"gemm" suffix, "matmul", weight, 2, INT64_MAX, "matrix times matrix, " what " weights, n >= 2"}, \
-    {"gemv" suffix, "matmul", weight, 1, 1, "matrix times vector, " what " weights, n = 1"}
+    {"gemm" suffix, "matmul",                                                                      \
+     weight,        2,                                                                             \
+     INT64_MAX,     "matrix times matrix, " what " weights, n >= 2"},                              \
+    {                                                                                              \
+        "gemv" suffix, "matmul", weight, 1, 1, "matrix times vector, " what " weights, n = 1"      \
+    }
 
 const struct slice slices[] = {
-    MATMUL_SLICES("", "f32", "f32"),
-    MATMUL_SLICES("_f16", "f16", "f16"),
-    MATMUL_SLICES("_q4", "q4", "q4"),
-    MATMUL_SLICES("_q8", "q8", "q8"),
-    MATMUL_SLICES("_q4_0", "q4_0", "q4_0"),
-    MATMUL_SLICES("_q4_1", "q4_1", "q4_1"),
+    MATMUL_SLICES("", "f32", "f32"),        MATMUL_SLICES("_f16", "f16", "f16"),
+    MATMUL_SLICES("_q4", "q4", "q4"),       MATMUL_SLICES("_q8", "q8", "q8"),
+    MATMUL_SLICES("_q4_0", "q4_0", "q4_0"), MATMUL_SLICES("_q4_1", "q4_1", "q4_1"),
 #define FAMILY(name) {#name, #name, "", 1, INT64_MAX, "every problem of the family"},
 #include "kernels/families.def"
 #undef FAMILY
@@ -47,7 +50,8 @@ const struct slice *slice_find(const char *name) {
 
 static int field_find(const struct family *family, const char *name, size_t length) {
     for (int f = 0; f < family->n_fields; f++)
-        if (strlen(family->fields[f].name) == length && !memcmp(family->fields[f].name, name, length))
+        if (strlen(family->fields[f].name) == length &&
+            !memcmp(family->fields[f].name, name, length))
             return f;
     return -1;
 }
@@ -116,8 +120,8 @@ static enum status fail_text(const struct parse *p, struct error *err, const cha
     va_end(arguments);
     char fields[120];
     list_fields(p->family, fields);
-    fail(err, STATUS_INVALID, "problem \"%.200s\" of %s: %s; the fields are %s", p->text, p->slice->name,
-         str_text(&what), fields);
+    fail(err, STATUS_INVALID, "problem \"%.200s\" of %s: %s; the fields are %s", p->text,
+         p->slice->name, str_text(&what), fields);
     str_free(&what);
     return STATUS_INVALID;
 }
@@ -126,8 +130,9 @@ static enum status add_value(struct parse *p, int f, int64_t value, struct error
     const struct field *field = &p->family->fields[f];
     struct values *values = &p->field[f];
     if (field->kind == FIELD_SIZE && (value < field->low || value > field->high))
-        return fail_text(p, err, "%s (%s) is %lld, not within %lld … %lld", field->name, field->meaning,
-                         (long long)value, (long long)field->low, (long long)field->high);
+        return fail_text(p, err, "%s (%s) is %lld, not within %lld … %lld", field->name,
+                         field->meaning, (long long)value, (long long)field->low,
+                         (long long)field->high);
     if (values->n == PROBLEMS_MOST)
         return fail_text(p, err, "more than %d values of %s", PROBLEMS_MOST, field->name);
     values->value = memory_grow(values->value, (values->n + 1) * sizeof *values->value);
@@ -149,26 +154,28 @@ static bool parse_number(const char *text, int64_t *value, const char **end) {
 static enum status add_sizes(struct parse *p, int f, const char *text, struct error *err) {
     int64_t first, last, step = 1;
     const char *at;
-    char operator = '+';
+    char operator= '+';
     bool is_good = parse_number(text, &first, &at);
     last = first;
     if (is_good && !strncmp(at, "..", 2)) {
         is_good = parse_number(at + 2, &last, &at) && first <= last;
         if (is_good && (*at == '+' || *at == '*')) {
-            operator = *at;
-            is_good = parse_number(at + 1, &step, &at) && step > (operator == '*') &&
-                      (first > 0 || operator == '+');
+            operator= * at;
+            is_good = parse_number(at + 1, &step, &at) && step > (operator== '*') &&
+                      (first > 0 || operator== '+');
         }
     }
     if (!is_good || *at)
-        return fail_text(p, err, "%s=%s is no size and no range such as 1..8, 16..64+16 or 1..1024*2",
+        return fail_text(p, err,
+                         "%s=%s is no size and no range such as 1..8, 16..64+16 or 1..1024*2",
                          p->family->fields[f].name, text);
     for (;;) {
         const enum status st = add_value(p, f, first, err);
         if (st != OK) return st;
-        const int64_t room = operator == '*' ? last / first : last - first; /* compared without overflow */
+        const int64_t room = operator== '*' ? last / first
+                                            : last - first; /* compared without overflow */
         if (room < step) return OK;
-        first = operator == '*' ? first * step : first + step;
+        first = operator== '*' ? first * step : first + step;
     }
 }
 
@@ -177,10 +184,11 @@ static enum status add_choice(struct parse *p, int f, const char *text, struct e
     int64_t index = 0;
     for (const char *choice = field->choices;; index++) {
         const size_t length = strcspn(choice, ",");
-        if (strlen(text) == length && !memcmp(choice, text, length)) return add_value(p, f, index, err);
+        if (strlen(text) == length && !memcmp(choice, text, length))
+            return add_value(p, f, index, err);
         if (!choice[length])
-            return fail_text(p, err, "%s (%s) is one of %s, not \"%s\"", field->name, field->meaning,
-                             field->choices, text);
+            return fail_text(p, err, "%s (%s) is one of %s, not \"%s\"", field->name,
+                             field->meaning, field->choices, text);
         choice += length + 1;
     }
 }
@@ -212,8 +220,7 @@ static enum status parse_fields(struct parse *p, struct error *err) {
             f = field_find(p->family, piece, strlen(piece));
             if (f < 0 || is_hidden(&p->family->fields[f]))
                 st = fail_text(p, err, "there is no field \"%s\"", piece);
-            else if (p->field[f].n)
-                st = fail_text(p, err, "%s is named twice", piece);
+            else if (p->field[f].n) st = fail_text(p, err, "%s is named twice", piece);
         } else if (f < 0) {
             st = fail_text(p, err, "\"%s\" belongs to no field (expected name=value)", piece);
         }
@@ -229,7 +236,8 @@ static enum status add_fallbacks(struct parse *p, struct error *err) {
         const struct field *field = &p->family->fields[f];
         enum status st = OK;
         if (p->field[f].n) continue;
-        if (field->kind == FIELD_WEIGHT && *p->slice->weight) st = add_weight(p, f, p->slice->weight, err);
+        if (field->kind == FIELD_WEIGHT && *p->slice->weight)
+            st = add_weight(p, f, p->slice->weight, err);
         else if (field->fallback < 0)
             st = fail_text(p, err, "%s (%s) must be named", field->name, field->meaning);
         else st = add_value(p, f, field->fallback, err);
@@ -331,7 +339,8 @@ void problem_format(const struct problem *problem, char text[160]) {
         else if (field->kind == FIELD_CHOICE) format_choice(field->choices, value, one);
         else snprintf(one, sizeof one, "%lld", (long long)value);
         if (used < 160)
-            used += (size_t)snprintf(text + used, 160 - used, "%s%s=%s", used ? "," : "", field->name, one);
+            used += (size_t)snprintf(text + used, 160 - used, "%s%s=%s", used ? "," : "",
+                                     field->name, one);
     }
 }
 

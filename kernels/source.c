@@ -40,8 +40,9 @@ static enum status add_file(struct assembly *a, const char *path, const char *as
                             struct error *err) {
     const struct embedded *file = embedded_find(path);
     if (!file || !file->text)
-        return fail(err, STATUS_INVALID, "kernel source %s, asked for by %s, is not part of this program",
-                    path, asked_by);
+        return fail(err, STATUS_INVALID,
+                    "kernel source %s, asked for by %s, is not part of this program", path,
+                    asked_by);
     if (is_included(a, file)) return OK;
     if (a->n_files == FILES_MOST)
         return fail(err, STATUS_INVALID, "kernel source %s includes more than %d files", asked_by,
@@ -145,7 +146,8 @@ char *source_strip(const char *text) {
         const char *token = skip_blank(at, &has_newline);
         const char before = s.length ? s.text[s.length - 1] : '\n';
         if (token != at && *token && before != '\n') {
-            const bool keeps_apart = is_directive || (is_word(before) && is_word(*token)) || before == *token;
+            const bool keeps_apart =
+                is_directive || (is_word(before) && is_word(*token)) || before == *token;
             if (has_newline && (is_directive || *token == '#')) str_add(&s, "\n");
             else if (keeps_apart) str_add(&s, " ");
         }

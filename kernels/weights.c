@@ -39,7 +39,8 @@ static int group_find(const char *text) {
 
 static int kind_find(const char *name, size_t length) {
     for (int kind = 0; kind < WEIGHT_KINDS; kind++)
-        if (strlen(weight_kinds[kind].name) == length && !memcmp(weight_kinds[kind].name, name, length))
+        if (strlen(weight_kinds[kind].name) == length &&
+            !memcmp(weight_kinds[kind].name, name, length))
             return kind;
     return -1;
 }
@@ -48,10 +49,12 @@ static enum status fail_weight(const char *text, struct error *err) {
     char list[128] = "";
     for (int kind = 0; kind < WEIGHT_KINDS; kind++) {
         const size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", kind ? ", " : "", weight_kinds[kind].name);
+        snprintf(list + used, sizeof list - used, "%s%s", kind ? ", " : "",
+                 weight_kinds[kind].name);
     }
     return fail(err, STATUS_INVALID,
-                "there is no weight type \"%.40s\": the types are %s; quantised ones may name a group of 32, "
+                "there is no weight type \"%.40s\": the types are %s; quantised ones may name a "
+                "group of 32, "
                 "64, 128 or 256, as in q4:128",
                 text, list);
 }
@@ -158,6 +161,7 @@ uint16_t half_from_float(float f) {
     if (magnitude >= 0x47800000) return sign | 0x7c00; /* 65536 and beyond */
     /* Below 2⁻¹⁴ the last place of 0.5 + |f| is that of a subnormal half: the addition rounds. */
     if (magnitude < 0x38800000)
-        return sign | (uint16_t)(bits_of_float(float_of_bits(magnitude) + 0.5f) - bits_of_float(0.5f));
+        return sign |
+               (uint16_t)(bits_of_float(float_of_bits(magnitude) + 0.5f) - bits_of_float(0.5f));
     return sign | (uint16_t)((magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13);
 }

@@ -30,7 +30,7 @@ struct weight {
     int group; /* codes that share a scale, along K; 0 for PLAIN. 32, 64, 128 or 256 */
 };
 
-int64_t weight_pack_int(struct weight w);     /* for a problem's field */
+int64_t weight_pack_int(struct weight w); /* for a problem's field */
 struct weight weight_from_int(int64_t value);
 /* "q4:128", "f32"; without a group the usual one is taken (q4 128, others 32). INVALID lists the types. */
 enum status weight_parse(const char *text, struct weight *w, struct error *err);

@@ -67,7 +67,8 @@ static void random_row(const struct matrix *matrix, int64_t m, struct weight_row
 }
 
 /* First and last row of W are among the tokens. */
-static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c, struct error *err) {
+static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c,
+                        struct error *err) {
     const struct matrix matrix = {embed_weight(p), p->value[F_M], p->value[F_K], random_row, &seed};
     struct rng rng = rng_seed(seed);
     int32_t *ids = (int32_t *)c->host[O_IDS];
@@ -78,8 +79,8 @@ static enum status fill(const struct problem *p, uint64_t seed, struct check_cas
     return layout_pack(p->layout, &matrix, c->host[O_W], err);
 }
 
-static void judge_row(const struct problem *p, const struct weight_row *row, const float *x, int64_t n,
-                      struct verdict *verdict) {
+static void judge_row(const struct problem *p, const struct weight_row *row, const float *x,
+                      int64_t n, struct verdict *verdict) {
     const struct weight w = embed_weight(p);
     const struct weight_kind_info *info = &weight_kinds[w.kind];
     for (int64_t k = 0; k < p->value[F_K]; k++) {
@@ -89,8 +90,9 @@ static void judge_row(const struct problem *p, const struct weight_row *row, con
         }
         const int64_t g = k / w.group;
         const double s = half_to_float(row->scale[g]), q = row->code[k];
-        const double o = info->form == FORM_OFFSET ? half_to_float(row->offset[g])
-                                                   : -s * (info->form == FORM_ZERO ? row->zero[g] : info->zero);
+        const double o = info->form == FORM_OFFSET
+                             ? half_to_float(row->offset[g])
+                             : -s * (info->form == FORM_ZERO ? row->zero[g] : info->zero);
         verdict_element(verdict, CLASS_F32, 1, x[k], s * q + o, fabs(s * q) + fabs(o), n, k);
     }
 }
@@ -114,13 +116,19 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
 
 static const struct variant *const variants[] = {&embed_row, NULL};
 
-static const char *const examples[] = {
-    "m=512,k=64,n=1,w=f32 f32 rows",          "m=512,k=64,n=3,w=f32 f32 panel16",
-    "m=300,k=576,n=5,w=f16 f32 panel32",      "m=512,k=100,n=2,w=f16 f32 rows",
-    "m=512,k=576,n=1,w=q8:32 f32 rows",       "m=300,k=576,n=7,w=q8:32 f32 panel16",
-    "m=300,k=256,n=3,w=q4:128 f32 panel32",   "m=512,k=256,n=2,w=q4:128 f32 rows",
-    "m=300,k=576,n=4,w=q4_0:32 f32 panel64",  "m=512,k=1536,n=1,w=q4_1:32 f32 panel16",
-    "m=49152,k=64,n=300,w=q4_1:32 f32 panel32", "m=100,k=128,n=9,w=q4:64 f32 panel64", NULL};
+static const char *const examples[] = {"m=512,k=64,n=1,w=f32 f32 rows",
+                                       "m=512,k=64,n=3,w=f32 f32 panel16",
+                                       "m=300,k=576,n=5,w=f16 f32 panel32",
+                                       "m=512,k=100,n=2,w=f16 f32 rows",
+                                       "m=512,k=576,n=1,w=q8:32 f32 rows",
+                                       "m=300,k=576,n=7,w=q8:32 f32 panel16",
+                                       "m=300,k=256,n=3,w=q4:128 f32 panel32",
+                                       "m=512,k=256,n=2,w=q4:128 f32 rows",
+                                       "m=300,k=576,n=4,w=q4_0:32 f32 panel64",
+                                       "m=512,k=1536,n=1,w=q4_1:32 f32 panel16",
+                                       "m=49152,k=64,n=300,w=q4_1:32 f32 panel32",
+                                       "m=100,k=128,n=9,w=q4:64 f32 panel64",
+                                       NULL};
 
 const struct family embed_family = {
     .name = "embed",

@@ -22,7 +22,8 @@ static bool accepts(const struct problem *problem) {
     return !weight_is_quantised(w) || problem->value[F_K] % w.group == 0;
 }
 
-static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
     const size_t lanes = config->value[P_WG], parts = config->value[P_PARTS];
     *out = (struct geometry){
         .n_stages = 1,

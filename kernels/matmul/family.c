@@ -25,8 +25,8 @@ static const struct field fields[] = {
     [F_N] = {"n", "tokens", FIELD_SIZE, USE_ARGUMENT, 1, 1 << 20, 1, NULL},
     [F_W] = {"w", "weight type", FIELD_WEIGHT, USE_DEFINE, 0, 0, WEIGHT_f32 << 16, NULL},
     [F_E] = {"e", "epilogue", FIELD_CHOICE, USE_DEFINE, 0, 2, E_NONE, "none,bias,residual"},
-    [F_LDC] = {"ldc", "stride of C's rows, 0 = m", FIELD_SIZE, USE_ARGUMENT | USE_HIDDEN, 0, 1 << 24, 0,
-               NULL},
+    [F_LDC] = {"ldc", "stride of C's rows, 0 = m", FIELD_SIZE, USE_ARGUMENT | USE_HIDDEN, 0,
+               1 << 24, 0, NULL},
 };
 
 static size_t w_bytes(const struct problem *p) {
@@ -117,7 +117,8 @@ static void fill_row(float *x, int64_t k, struct rng *rng) {
         x[i] = signed_unit(rng_next(rng) >> 16) * (i % 61 == 7 ? 16.0f : 1.0f);
 }
 
-static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c, struct error *err) {
+static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c,
+                        struct error *err) {
     const struct random_weights random = {seed};
     const struct matrix matrix = random_matrix(p, &random);
     enum status st = layout_pack(p->layout, &matrix, c->host[O_W], err);
@@ -125,7 +126,9 @@ static enum status fill(const struct problem *p, uint64_t seed, struct check_cas
     const struct weight w = matmul_weight(p);
     const int64_t k = p->value[F_K];
     float *row = malloc(k * sizeof *row);
-    if (!row) return fail(err, STATUS_NOMEM, "filling X: no memory for a row of %lld values", (long long)k);
+    if (!row)
+        return fail(err, STATUS_NOMEM, "filling X: no memory for a row of %lld values",
+                    (long long)k);
     struct rng rng = rng_seed(seed ^ 0x5851f42d4c957f2dull);
     for (int64_t n = 0; n < p->value[F_N]; n++) {
         fill_row(row, k, &rng);
@@ -143,9 +146,9 @@ static enum status fill(const struct problem *p, uint64_t seed, struct check_cas
 
 /* Kept with the case: X as the class sees it, and the projections of W. */
 struct reference {
-    double *x;                     /* [N][K] */
-    double *signed_sum;            /* [PROJECTIONS][K]: Σ r[m]·W[m][k] */
-    double *absolute_sum;          /* [K]: Σ |W[m][k]| */
+    double *x;            /* [N][K] */
+    double *signed_sum;   /* [PROJECTIONS][K]: Σ r[m]·W[m][k] */
+    double *absolute_sum; /* [K]: Σ |W[m][k]| */
 };
 
 static void reference_close(void *p) {
@@ -170,14 +173,14 @@ static enum status widen_x(const struct problem *p, struct check_case *c, struct
     r->x = malloc(n * k * sizeof *r->x);
     if (!r->x) return fail(err, STATUS_NOMEM, "reference of matmul: no memory for X in fp64");
     for (int64_t i = 0; i < n; i++)
-        activation_dequantise(p->class, c->host[O_X] + i * x_row_bytes(p), k, matmul_weight(p).group,
-                              r->x + i * k);
+        activation_dequantise(p->class, c->host[O_X] + i * x_row_bytes(p), k,
+                              matmul_weight(p).group, r->x + i * k);
     return OK;
 }
 
 /* One pass over W for all projections. */
-static enum status project_w(const struct problem *p, const struct check_case *c, struct reference *r,
-                             struct error *err) {
+static enum status project_w(const struct problem *p, const struct check_case *c,
+                             struct reference *r, struct error *err) {
     const int64_t k = p->value[F_K];
     struct weight_row row;
     enum status st = weight_row_open(matmul_weight(p), k, &row, err);
@@ -208,7 +211,8 @@ done:
 }
 
 /* w = s·(q − z) or s·q + o in fp64: fp32 would round what the gate measures. */
-static void row_to_double(struct weight weight, int64_t k, const struct weight_row *row, double *out) {
+static void row_to_double(struct weight weight, int64_t k, const struct weight_row *row,
+                          double *out) {
     const struct weight_kind_info *info = &weight_kinds[weight.kind];
     for (int64_t i = 0; i < k; i++) {
         if (info->form == FORM_PLAIN) {
@@ -229,8 +233,9 @@ static double epilogue(const struct problem *p, const struct check_case *c, int6
     return 0;
 }
 
-static void judge_row(const struct problem *p, const struct check_case *c, const struct reference *r,
-                      const double *w, int64_t m, struct verdict *verdict) {
+static void judge_row(const struct problem *p, const struct check_case *c,
+                      const struct reference *r, const double *w, int64_t m,
+                      struct verdict *verdict) {
     const int64_t k = p->value[F_K], ldc = p->value[F_LDC] ? p->value[F_LDC] : p->value[F_M];
     const float *y = (const float *)c->host[O_C];
     for (int64_t n = 0; n < p->value[F_N]; n++) {
@@ -242,13 +247,15 @@ static void judge_row(const struct problem *p, const struct check_case *c, const
             magnitude += fabs(product);
         }
         const double extra = epilogue(p, c, m, n);
-        verdict_element(verdict, p->class, k, y[n * ldc + m], sum + extra, magnitude + fabs(extra), m, n);
+        verdict_element(verdict, p->class, k, y[n * ldc + m], sum + extra, magnitude + fabs(extra),
+                        m, n);
     }
 }
 
 /* All rows, or the first, the last and some between. */
-static enum status judge_rows(const struct problem *p, struct check_case *c, const struct reference *r,
-                              bool all, struct verdict *verdict, struct error *err) {
+static enum status judge_rows(const struct problem *p, struct check_case *c,
+                              const struct reference *r, bool all, struct verdict *verdict,
+                              struct error *err) {
     const int64_t m_all = p->value[F_M], k = p->value[F_K];
     struct weight_row row;
     enum status st = weight_row_open(matmul_weight(p), k, &row, err);
@@ -275,8 +282,8 @@ done:
 
 /* The bound of a projection: M errors of random sign, each within the element's bound, add up like
  * √M, that is to bound(mean magnitude)·√M = bound(Σ magnitude / √M). */
-static void judge_projections(const struct problem *p, struct check_case *c, const struct reference *r,
-                              struct verdict *verdict) {
+static void judge_projections(const struct problem *p, struct check_case *c,
+                              const struct reference *r, struct verdict *verdict) {
     const int64_t m_all = p->value[F_M], k = p->value[F_K];
     const int64_t ldc = p->value[F_LDC] ? p->value[F_LDC] : m_all;
     const float *y = (const float *)c->host[O_C];
@@ -327,13 +334,22 @@ static const struct variant *const variants[] = {&matmul_gemv, &matmul_skinny, &
                                                  &matmul_rowdot, NULL};
 
 /* Ragged in every dimension; K = 576 and 1536; M = 172; the epilogues; a strided C. */
-static const char *const examples[] = {
-    "m=172,k=64,n=1,w=f32",        "m=172,k=576,n=5,w=f32",        "m=100,k=172,n=37,w=f32",
-    "m=65,k=96,n=3,w=f16",         "m=172,k=256,n=1,w=q4:128",     "m=100,k=1536,n=7,w=q4:128",
-    "m=49,k=256,n=33,w=q4:64",     "m=172,k=576,n=1,w=q4_1:32",    "m=65,k=1536,n=20,w=q4_1:32",
-    "m=172,k=576,n=2,w=q4_0:32",   "m=172,k=576,n=1,w=q8:32",      "m=131,k=96,n=13,w=q8:32",
-    "m=65,k=96,n=6,w=f32,e=bias",  "m=65,k=96,n=1,w=q4_1:32,e=residual",
-    "m=65,k=96,n=9,w=q8:32,e=residual", NULL};
+static const char *const examples[] = {"m=172,k=64,n=1,w=f32",
+                                       "m=172,k=576,n=5,w=f32",
+                                       "m=100,k=172,n=37,w=f32",
+                                       "m=65,k=96,n=3,w=f16",
+                                       "m=172,k=256,n=1,w=q4:128",
+                                       "m=100,k=1536,n=7,w=q4:128",
+                                       "m=49,k=256,n=33,w=q4:64",
+                                       "m=172,k=576,n=1,w=q4_1:32",
+                                       "m=65,k=1536,n=20,w=q4_1:32",
+                                       "m=172,k=576,n=2,w=q4_0:32",
+                                       "m=172,k=576,n=1,w=q8:32",
+                                       "m=131,k=96,n=13,w=q8:32",
+                                       "m=65,k=96,n=6,w=f32,e=bias",
+                                       "m=65,k=96,n=1,w=q4_1:32,e=residual",
+                                       "m=65,k=96,n=9,w=q8:32,e=residual",
+                                       NULL};
 
 const struct family matmul_family = {
     .name = "matmul",

@@ -8,8 +8,10 @@ static const struct param params[P_COUNT] = {
     [P_LM] = {"LM", "lanes along the rows", VALUES(V(1), V(8), V(16), V(32), V(64))},
     [P_KL] = {"KL", "lanes along K", VALUES(V(1), V(2), V(4), V(8), V(16))},
     [P_SK] = {"SK", "work-groups along K", VALUES(V(1), V(2), V(4), V(8))},
-    [P_BLOCKS] = {"BLOCKS", "row blocks a work-group", VALUES(V(1), V(2), V(4), V(8), V(16), V(32))},
-    [P_GS] = {"GS", "scale and zero per", VALUES({0, "weight", FEATURE_NONE}, {1, "group", FEATURE_NONE})},
+    [P_BLOCKS] = {"BLOCKS", "row blocks a work-group",
+                  VALUES(V(1), V(2), V(4), V(8), V(16), V(32))},
+    [P_GS] = {"GS", "scale and zero per",
+              VALUES({0, "weight", FEATURE_NONE}, {1, "group", FEATURE_NONE})},
     [P_PF] = {"PF", "prefetch distance in KiB",
               VALUES(V(0), {1, NULL, FEATURE_x86_avx512}, {2, NULL, FEATURE_x86_avx512},
                      {4, NULL, FEATURE_x86_avx512}, {8, NULL, FEATURE_x86_avx512})},
@@ -37,7 +39,8 @@ static bool blocks_leave_groups(const int *value, const struct problem *problem)
 }
 
 static bool group_scale_applies(const int *value, const struct problem *problem) {
-    return !value[P_GS] || (problem->class == CLASS_F32 && weight_is_quantised(matmul_weight(problem)));
+    return !value[P_GS] ||
+           (problem->class == CLASS_F32 && weight_is_quantised(matmul_weight(problem)));
 }
 
 static bool prefetch_applies(const int *value, const struct problem *problem) {
@@ -50,8 +53,8 @@ static const struct constraint constraints[] = {
     {"LM * KL <= 256", READS(P_LM) | READS(P_KL), lanes_fit},
     {"a block of rows is not wasted on m", READS(P_VW) | READS(P_RV) | READS(P_LM), rows_fit},
     {"every slice of K has work", READS(P_KL) | READS(P_SK), slices_have_work},
-    {"BLOCKS leaves two work-groups",
-     READS(P_VW) | READS(P_RV) | READS(P_LM) | READS(P_BLOCKS), blocks_leave_groups},
+    {"BLOCKS leaves two work-groups", READS(P_VW) | READS(P_RV) | READS(P_LM) | READS(P_BLOCKS),
+     blocks_leave_groups},
     {"GS=group needs quantised weights in class f32", READS(P_GS), group_scale_applies},
     {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies},
 };
@@ -60,14 +63,17 @@ static bool accepts(const struct problem *problem) {
     return matmul_accepts_panels(problem) && problem->value[F_N] <= 16;
 }
 
-static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
     const int *v = config->value;
     const size_t m = problem->value[F_M], n = problem->value[F_N];
     const size_t tiles = ceil_div(m, (size_t)v[P_VW] * v[P_RV] * v[P_LM]);
     const size_t lanes = (size_t)v[P_LM] * v[P_KL];
     *out = (struct geometry){
         .n_stages = 1,
-        .stage = {{"matmul_gemv", {ceil_div(tiles, v[P_BLOCKS]) * v[P_SK] * lanes, 1, 1}, {lanes, 1, 1}}},
+        .stage = {{"matmul_gemv",
+                   {ceil_div(tiles, v[P_BLOCKS]) * v[P_SK] * lanes, 1, 1},
+                   {lanes, 1, 1}}},
         .local_bytes = v[P_KL] > 1 ? lanes * v[P_RV] * v[P_TN] * v[P_VW] * sizeof(float) : 0,
         .images = v[P_WI] ? 1u : 0u,
     };
@@ -80,7 +86,8 @@ static void geometry(const struct config *config, const struct problem *problem,
 static void fallback(const struct problem *problem, struct config *out) {
     *out = (struct config){.variant = &matmul_gemv};
     int *v = out->value;
-    v[P_VW] = 4, v[P_RV] = 1, v[P_UNROLL] = 1, v[P_KL] = 1, v[P_SK] = 1, v[P_LM] = 1, v[P_BLOCKS] = 1;
+    v[P_VW] = 4, v[P_RV] = 1, v[P_UNROLL] = 1, v[P_KL] = 1, v[P_SK] = 1, v[P_LM] = 1,
+    v[P_BLOCKS] = 1;
     v[P_TN] = problem->value[F_N] >= 3 ? 4 : problem->value[F_N];
 }
 

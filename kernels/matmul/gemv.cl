@@ -50,7 +50,7 @@
 #define ROWS (LM * RV * VW)
 
 /* Tiles first … last − 1 of slice `slice`, for lane `lane` of LM·KL. */
-static inline void SYM(gemv_tiles)(W_PARAMS, __global const uchar *X, __global float *C,
+static inline __attribute__((always_inline)) void SYM(gemv_tiles)(W_PARAMS, __global const uchar *X, __global float *C,
                             __global const float *R, __global float *partial,
                             __local float *meeting, int M, int N, int K, int ldc, int first, int last,
                             int slice, int lane) {

@@ -15,7 +15,8 @@ enum { DOT_MUL, DOT_VNNI, DOT_DP4A };
 #define VALUES(...)                                                                                \
     (const struct param_value[]){__VA_ARGS__},                                                     \
         sizeof((const struct param_value[]){__VA_ARGS__}) / sizeof(struct param_value)
-#define V(number) {number, NULL, FEATURE_NONE}
+#define V(number)                                                                                  \
+    { number, NULL, FEATURE_NONE }
 
 extern const struct param_value matmul_deq_values[2], matmul_dot_values[3], matmul_wi_values[2];
 
@@ -39,14 +40,18 @@ bool matmul_image_applies(const int *value, const struct problem *problem);
 
 #define PANEL_CONSTRAINTS                                                                          \
     {"VW divides the panel", READS(P_VW), matmul_vector_fits},                                     \
-    {"1 <= RV * TN <= 28 registers", READS(P_RV) | READS(P_TN), matmul_tile_fits},                 \
-    {"TN is not wasted on n", READS(P_TN), matmul_tokens_fit},                                     \
-    {"UNROLL is 1 where the class unrolls whole groups", READS(P_UNROLL), matmul_unroll_matters},  \
-    {"DEQ=permute needs VW=16 and quantised weights", READS(P_VW) | READS(P_DEQ),                  \
-     matmul_deq_applies},                                                                          \
-    {"DOT is for class i8; vnni needs VW=16, dp4a VW<=4", READS(P_VW) | READS(P_DOT),              \
-     matmul_dot_applies},                                                                          \
-    {"an image is read by 16 bytes: VW>=4, no f16", READS(P_VW) | READS(P_WI), matmul_image_applies}
+        {"1 <= RV * TN <= 28 registers", READS(P_RV) | READS(P_TN), matmul_tile_fits},             \
+        {"TN is not wasted on n", READS(P_TN), matmul_tokens_fit},                                 \
+        {"UNROLL is 1 where the class unrolls whole groups", READS(P_UNROLL),                      \
+         matmul_unroll_matters},                                                                   \
+        {"DEQ=permute needs VW=16 and quantised weights", READS(P_VW) | READS(P_DEQ),              \
+         matmul_deq_applies},                                                                      \
+        {"DOT is for class i8; vnni needs VW=16, dp4a VW<=4", READS(P_VW) | READS(P_DOT),          \
+         matmul_dot_applies},                                                                      \
+    {                                                                                              \
+        "an image is read by 16 bytes: VW>=4, no f16", READS(P_VW) | READS(P_WI),                  \
+            matmul_image_applies                                                                   \
+    }
 
 extern const struct variant matmul_gemv, matmul_skinny, matmul_tiled, matmul_rowdot;
 

@@ -49,7 +49,8 @@ static bool accepts(const struct problem *problem) {
     return problem->layout->panel == 1 && matmul_accepts_class(problem);
 }
 
-static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
     const int *v = config->value;
     *out = (struct geometry){
         .n_stages = 1,

@@ -232,11 +232,11 @@ static inline void SYM(rowdot_tiles)(W_PARAM, X_PARAM, __global float *C, __glob
 #if LK > 1
             barrier(CLK_LOCAL_MEM_FENCE);
             for (int t = 0; t < TN; t++) meeting[(lr * TN + t) * LK + kl] = sum[t];
-            for (int half = LK / 2; half > 0; half /= 2) {
+            for (int step = LK / 2; step > 0; step /= 2) {
                 barrier(CLK_LOCAL_MEM_FENCE);
-                if (kl < half)
+                if (kl < step)
                     for (int t = 0; t < TN; t++)
-                        meeting[(lr * TN + t) * LK + kl] += meeting[(lr * TN + t) * LK + kl + half];
+                        meeting[(lr * TN + t) * LK + kl] += meeting[(lr * TN + t) * LK + kl + step];
             }
             if (kl == 0)
                 for (int t = 0; t < TN; t++) sum[t] = meeting[(lr * TN + t) * LK];

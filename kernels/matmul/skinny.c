@@ -6,12 +6,14 @@ enum { P_LM = P_SHARED, P_NB, P_KB, P_BLOCKS, P_XP, P_GS, P_PF, P_COUNT };
 static const struct param params[P_COUNT] = {
     PANEL_PARAMS(VALUES(V(1), V(2), V(4), V(6), V(8), V(12), V(16))),
     [P_LM] = {"LM", "lanes along the rows", VALUES(V(1), V(8), V(16), V(32), V(64))},
-    [P_NB] = {"NB", "register tiles a pass", VALUES(V(1), V(2), V(3), V(4), V(6), V(8), V(11), V(16))},
+    [P_NB] = {"NB", "register tiles a pass",
+              VALUES(V(1), V(2), V(3), V(4), V(6), V(8), V(11), V(16))},
     [P_KB] = {"KB", "columns of W a block",
               VALUES(V(128), V(256), V(512), V(1024), V(2048), {1 << 20, "all", FEATURE_NONE})},
     [P_BLOCKS] = {"BLOCKS", "row blocks a work-group", VALUES(V(1), V(2), V(4), V(8), V(16))},
     [P_XP] = {"XP", "X as", VALUES({0, "rows", FEATURE_NONE}, {1, "tiles", FEATURE_NONE})},
-    [P_GS] = {"GS", "scale and zero per", VALUES({0, "weight", FEATURE_NONE}, {1, "group", FEATURE_NONE})},
+    [P_GS] = {"GS", "scale and zero per",
+              VALUES({0, "weight", FEATURE_NONE}, {1, "group", FEATURE_NONE})},
     [P_PF] = {"PF", "prefetch distance in KiB",
               VALUES(V(0), {1, NULL, FEATURE_x86_avx512}, {2, NULL, FEATURE_x86_avx512},
                      {4, NULL, FEATURE_x86_avx512})},
@@ -36,9 +38,9 @@ static bool blocks_leave_groups(const int *value, const struct problem *problem)
 }
 
 static bool group_scale_applies(const int *value, const struct problem *problem) {
-    return !value[P_GS] || (problem->class == CLASS_F32 &&
-                            weight_is_quantised(matmul_weight(problem)) &&
-                            value[P_RV] * value[P_TN] <= 14);
+    return !value[P_GS] ||
+           (problem->class == CLASS_F32 && weight_is_quantised(matmul_weight(problem)) &&
+            value[P_RV] * value[P_TN] <= 14);
 }
 
 static bool prefetch_applies(const int *value, const struct problem *problem) {
@@ -51,8 +53,8 @@ static const struct constraint constraints[] = {
     {"a block of rows is not wasted on m", READS(P_VW) | READS(P_RV) | READS(P_LM), rows_fit},
     {"NB tiles are not wasted on n", READS(P_TN) | READS(P_NB), passes_fit},
     {"KB cuts K, and matters with several tiles", READS(P_NB) | READS(P_KB), blocks_matter},
-    {"BLOCKS leaves two work-groups",
-     READS(P_VW) | READS(P_RV) | READS(P_LM) | READS(P_BLOCKS), blocks_leave_groups},
+    {"BLOCKS leaves two work-groups", READS(P_VW) | READS(P_RV) | READS(P_LM) | READS(P_BLOCKS),
+     blocks_leave_groups},
     {"GS=group needs quantised weights in class f32 and registers",
      READS(P_RV) | READS(P_TN) | READS(P_GS), group_scale_applies},
     {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies},
@@ -62,7 +64,8 @@ static bool accepts(const struct problem *problem) {
     return matmul_accepts_panels(problem) && problem->value[F_N] >= 2 && problem->value[F_N] <= 512;
 }
 
-static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
     const int *v = config->value;
     const size_t tiles = ceil_div(problem->value[F_M], (size_t)v[P_VW] * v[P_RV] * v[P_LM]);
     *out = (struct geometry){.images = v[P_WI] ? 1u : 0u};

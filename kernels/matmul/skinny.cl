@@ -50,7 +50,7 @@
 
 #define ROWS (LM * RV * VW)
 
-static inline void SYM(skinny_tiles)(W_PARAMS, __global const uchar *X, __global float *C,
+static inline __attribute__((always_inline)) void SYM(skinny_tiles)(W_PARAMS, __global const uchar *X, __global float *C,
                               __global const float *R, int M, int N, int K, int ldc, int first,
                               int last, int lane) {
     const int token_tiles = (N + TN - 1) / TN;

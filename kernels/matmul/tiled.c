@@ -9,7 +9,8 @@ static const struct param params[P_COUNT] = {
     [P_LN] = {"LN", "lanes along the tokens", VALUES(V(1), V(4), V(8), V(16))},
     [P_NB] = {"NB", "register tiles a lane", VALUES(V(1), V(2), V(4), V(8), V(11), V(16), V(22))},
     [P_KB] = {"KB", "columns of W a block",
-              VALUES(V(32), V(64), V(128), V(256), V(512), V(1024), {1 << 20, "all", FEATURE_NONE})},
+              VALUES(V(32), V(64), V(128), V(256), V(512), V(1024),
+                     {1 << 20, "all", FEATURE_NONE})},
     [P_WL] = {"WL", "stage W in local memory, decoded", VALUES(V(0), V(1))},
     [P_XL] = {"XL", "stage X in local memory", VALUES(V(0), V(1))},
 };
@@ -31,7 +32,8 @@ static bool lanes_fit(const int *value, const struct problem *problem) {
 static bool blocks_hold_groups(const int *value, const struct problem *problem) {
     const struct weight w = matmul_weight(problem);
     if (value[P_KB] == 1 << 20) return true;
-    return value[P_KB] < problem->value[F_K] && (!weight_is_quantised(w) || value[P_KB] % w.group == 0);
+    return value[P_KB] < problem->value[F_K] &&
+           (!weight_is_quantised(w) || value[P_KB] % w.group == 0);
 }
 
 /* Staging needs blocks; class i8 multiplies codes and stages nothing; what is staged is read as f32. */
@@ -55,19 +57,21 @@ static bool accepts(const struct problem *problem) {
     return matmul_accepts_panels(problem) && problem->value[F_N] >= 4;
 }
 
-static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
     const int *v = config->value;
     const size_t rows = (size_t)v[P_VW] * v[P_RV] * v[P_LM];
     const size_t token_tiles = ceil_div(problem->value[F_N], v[P_TN]);
-    const size_t groups = ceil_div(problem->value[F_M], rows) *
-                          ceil_div(token_tiles, (size_t)v[P_LN] * v[P_NB]);
+    const size_t groups =
+        ceil_div(problem->value[F_M], rows) * ceil_div(token_tiles, (size_t)v[P_LN] * v[P_NB]);
     *out = (struct geometry){
         .n_stages = 2,
         .stage = {matmul_pack_stage(problem, v[P_TN]),
                   {"matmul_tiled", {groups * v[P_LM], v[P_LN], 1}, {v[P_LM], v[P_LN], 1}}},
         .scratch_bytes = matmul_packed_x_bytes(problem, v[P_TN]),
-        .local_bytes = (v[P_WL] ? v[P_KB] * rows * sizeof(float) : 0) +
-                       (v[P_XL] ? (size_t)v[P_LN] * v[P_NB] * v[P_KB] * v[P_TN] * sizeof(float) : 0),
+        .local_bytes =
+            (v[P_WL] ? v[P_KB] * rows * sizeof(float) : 0) +
+            (v[P_XL] ? (size_t)v[P_LN] * v[P_NB] * v[P_KB] * v[P_TN] * sizeof(float) : 0),
         .images = v[P_WI] ? 1u : 0u,
     };
 }

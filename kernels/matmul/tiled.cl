@@ -59,7 +59,7 @@
 
 #if WL
 /* Decode columns k0 … k1 of the block's rows into staged[k − k0][ROWS]. */
-static inline void SYM(stage_w)(W_PARAMS, __local float *staged, int m, int M, int K, int k0, int k1, int lane) {
+static inline __attribute__((always_inline)) void SYM(stage_w)(W_PARAMS, __local float *staged, int m, int M, int K, int k0, int k1, int lane) {
     const int vectors = ROWS / VW;
     const int last = (M + PANEL - 1) / PANEL * PANEL - VW;
     for (int i = lane; i < vectors * ((k1 - k0) / WORD_K); i += LANES) {
@@ -81,7 +81,7 @@ static inline void SYM(stage_w)(W_PARAMS, __local float *staged, int m, int M, i
 
 #if XL
 /* Copy words of one k block of `tiles` token tiles into staged[tile][word][TN]. */
-static inline void SYM(stage_x)(__global const uchar *X, __local SYM(xword) *staged, int tile0, int tiles,
+static inline __attribute__((always_inline)) void SYM(stage_x)(__global const uchar *X, __local SYM(xword) *staged, int tile0, int tiles,
                          int all_tiles, int K, int k0, int k1, int lane) {
     const int words = (k1 - k0) / X_K * TN;
     for (int tile = 0; tile < tiles; tile++) {
@@ -93,7 +93,7 @@ static inline void SYM(stage_x)(__global const uchar *X, __local SYM(xword) *sta
 
 #if WL || XL
 /* accumulate() with either operand from local memory; class f32, or class i8 with X staged. */
-static inline void SYM(accumulate_staged)(W_PARAMS, struct SYM(rows) rows, __local const float *wl,
+static inline __attribute__((always_inline)) void SYM(accumulate_staged)(W_PARAMS, struct SYM(rows) rows, __local const float *wl,
                                    struct SYM(tokens) x, __local const SYM(xword) *xl, int k0, int k1,
                                    FV acc[RV][TN]) {
     _Pragma("unroll UNROLL") for (int k = 0; k < k1 - k0; k++) {
@@ -118,7 +118,7 @@ static inline void SYM(accumulate_staged)(W_PARAMS, struct SYM(rows) rows, __loc
 #endif
 
 /* The block (row block, token block) for lane (lm, ln). */
-static inline void SYM(tiled_tile)(W_PARAMS, __global const uchar *X, __global float *C,
+static inline __attribute__((always_inline)) void SYM(tiled_tile)(W_PARAMS, __global const uchar *X, __global float *C,
                             __global const float *R, __local float *wl, __local SYM(xword) *xl, int M,
                             int N, int K, int ldc, int row_block, int token_block, int lm, int ln) {
     const int all_tiles = (N + TN - 1) / TN;

@@ -40,7 +40,8 @@ static void cost(const struct problem *p, struct cost *out) {
 }
 
 /* The last group of the last row is zero: its scale must be, too. */
-static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c, struct error *err) {
+static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c,
+                        struct error *err) {
     (void)err;
     struct rng rng = rng_seed(seed);
     const int64_t n = p->value[F_N], k = p->value[F_K], g = p->value[F_G];
@@ -73,7 +74,7 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
 
 static const struct variant *const variants[] = {&quant_act_group, NULL};
 
-static const char *const examples[] = {"k=64,n=1,g=32",   "k=576,n=3,g=64",    "k=1536,n=5,g=128",
+static const char *const examples[] = {"k=64,n=1,g=32",    "k=576,n=3,g=64",   "k=1536,n=5,g=128",
                                        "k=256,n=37,g=256", "k=576,n=300,g=32", NULL};
 
 const struct family quant_act_family = {

@@ -22,7 +22,8 @@ static bool accepts(const struct problem *problem) {
     return rows_fit(quant_act_rows(problem));
 }
 
-static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
     const int *v = config->value;
     const size_t groups = problem->value[F_K] / problem->value[F_G] * problem->value[F_N];
     const size_t tiles = ceil_div(groups, (size_t)v[P_WG] * v[P_PER]);

@@ -8,7 +8,8 @@
 #define VALUES(...)                                                                                \
     (const struct param_value[]){__VA_ARGS__},                                                     \
         sizeof((const struct param_value[]){__VA_ARGS__}) / sizeof(struct param_value)
-#define V(number) {number, NULL, FEATURE_NONE}
+#define V(number)                                                                                  \
+    { number, NULL, FEATURE_NONE }
 #define READS(p) (1u << (p))
 #define WG_VALUES VALUES(V(1), V(32), V(64), V(128), V(256))
 #define COUNT_OF(array) (int)(sizeof(array) / sizeof *(array))
@@ -20,9 +21,9 @@ static inline size_t ceil_div(size_t a, size_t b) {
 /* The choice field `o` of an output, and the field `g` beside it. */
 enum rows_format { ROWS_F32, ROWS_I8 };
 #define ROWS_FORMAT_FIELD                                                                          \
-    {"o", "output", FIELD_CHOICE, USE_DEFINE, 0, 1, ROWS_F32, "f32,i8"}
+    { "o", "output", FIELD_CHOICE, USE_DEFINE, 0, 1, ROWS_F32, "f32,i8" }
 #define ROWS_GROUP_FIELD                                                                           \
-    {"g", "group that shares a scale in i8 blocks", FIELD_SIZE, USE_DEFINE, 32, 256, 32, NULL}
+    { "g", "group that shares a scale in i8 blocks", FIELD_SIZE, USE_DEFINE, 32, 256, 32, NULL }
 
 struct rows {
     enum rows_format format;

@@ -20,7 +20,8 @@ static bool accepts(const struct problem *problem) {
     return rows_fit(rmsnorm_rows(problem));
 }
 
-static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
     const size_t lanes = config->value[P_WG];
     *out = (struct geometry){
         .n_stages = 1,

@@ -16,7 +16,8 @@ static bool work_is_there(const int *value, const struct problem *problem) {
 }
 
 static const struct constraint constraints[] = {
-    {"WG * VW * PARTS is not wasted on m", READS(P_WG) | READS(P_VW) | READS(P_PARTS), work_is_there},
+    {"WG * VW * PARTS is not wasted on m", READS(P_WG) | READS(P_VW) | READS(P_PARTS),
+     work_is_there},
 };
 
 static bool accepts(const struct problem *problem) {
@@ -24,7 +25,8 @@ static bool accepts(const struct problem *problem) {
     return true;
 }
 
-static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
     const int *v = config->value;
     const size_t n = problem->value[F_N], lanes = v[P_WG], parts = v[P_PARTS];
     *out = (struct geometry){

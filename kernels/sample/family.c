@@ -32,7 +32,8 @@ static void cost(const struct problem *p, struct cost *out) {
 
 /* The largest value stands twice in every row, anywhere, the last column and the first included; rows
  * 3, 7 … are negative throughout. */
-static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c, struct error *err) {
+static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c,
+                        struct error *err) {
     (void)err;
     struct rng rng = rng_seed(seed);
     const int64_t m = p->value[F_M];

@@ -45,7 +45,8 @@ static void cost(const struct problem *p, struct cost *out) {
 }
 
 /* Gates from −16 to 16, one in 97 far out on either side. */
-static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c, struct error *err) {
+static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c,
+                        struct error *err) {
     (void)err;
     struct rng rng = rng_seed(seed);
     const int64_t n = p->value[F_N], k = p->value[F_K];
@@ -72,7 +73,8 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
             /* from −87 down exp(−g) may saturate or be infinite */
             magnitude[j] = fabs(reference[j]) + 1e-25;
         }
-        rows_judge(rows, c->host[O_Y] + r * rows_bytes(rows), r, TERMS, reference, magnitude, verdict);
+        rows_judge(rows, c->host[O_Y] + r * rows_bytes(rows), r, TERMS, reference, magnitude,
+                   verdict);
     }
     free(reference);
     verdict_finish(verdict, CLASS_F32);
@@ -81,10 +83,16 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
 
 static const struct variant *const variants[] = {&swiglu_part, NULL};
 
-static const char *const examples[] = {
-    "k=172,n=1",      "k=1536,n=1",          "k=1536,n=5",           "k=7,n=3",
-    "k=576,n=300",    "k=1536,n=1,o=i8,g=32", "k=256,n=37,o=i8,g=64", "k=512,n=3,o=i8,g=256",
-    "k=172,n=64",     NULL};
+static const char *const examples[] = {"k=172,n=1",
+                                       "k=1536,n=1",
+                                       "k=1536,n=5",
+                                       "k=7,n=3",
+                                       "k=576,n=300",
+                                       "k=1536,n=1,o=i8,g=32",
+                                       "k=256,n=37,o=i8,g=64",
+                                       "k=512,n=3,o=i8,g=256",
+                                       "k=172,n=64",
+                                       NULL};
 
 const struct family swiglu_family = {
     .name = "swiglu",

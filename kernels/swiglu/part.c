@@ -6,7 +6,8 @@ enum { P_WG, P_VW, P_PER, P_EXP, P_COUNT };
 static const struct param params[P_COUNT] = {
     [P_WG] = {"WG", "lanes", WG_VALUES},
     [P_VW] = {"VW", "values in a vector", VALUES(V(1), V(4), V(8), V(16))},
-    [P_PER] = {"PER", "vectors (i8: groups) a lane", VALUES(V(1), V(2), V(4), V(8), V(16), V(32), V(64))},
+    [P_PER] = {"PER", "vectors (i8: groups) a lane",
+               VALUES(V(1), V(2), V(4), V(8), V(16), V(32), V(64))},
     [P_EXP] = {"EXP", "exponential",
                VALUES({0, "built-in", FEATURE_NONE}, {1, "polynomial", FEATURE_NONE})},
 };
@@ -21,8 +22,8 @@ static size_t parts(const int *value, const struct problem *problem) {
 }
 
 static bool work_is_there(const int *value, const struct problem *problem) {
-    return value[P_PER] == 1 || (int64_t)value[P_WG] * (value[P_PER] / 2) * unit(value, problem) <
-                                    problem->value[F_K];
+    return value[P_PER] == 1 ||
+           (int64_t)value[P_WG] * (value[P_PER] / 2) * unit(value, problem) < problem->value[F_K];
 }
 
 static const struct constraint constraints[] = {
@@ -33,7 +34,8 @@ static bool accepts(const struct problem *problem) {
     return rows_fit(swiglu_rows(problem));
 }
 
-static void geometry(const struct config *config, const struct problem *problem, struct geometry *out) {
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
     const int *v = config->value;
     *out = (struct geometry){
         .n_stages = 1,
