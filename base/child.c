@@ -19,8 +19,8 @@ enum { FRAME_LIMIT = 64 << 20, STDERR_KEPT = 4096, TERM_GRACE_MS = 200 };
 
 struct child {
     pid_t pid;
-    int socket, errors;       /* our ends: frames, and the child's stderr */
-    bool is_gone;             /* reaped; status holds how it ended */
+    int socket, errors; /* our ends: frames, and the child's stderr */
+    bool is_gone;       /* reaped; status holds how it ended */
     int wait_status;
     char kept[STDERR_KEPT + 1]; /* the end of its stderr */
     size_t n_kept;
@@ -78,7 +78,8 @@ static enum status gone(struct child *child, struct error *err) {
     return STATUS_CRASHED;
 }
 
-static void become_child(const char *program, const char *name, int socket, int errors, pid_t parent) {
+static void become_child(const char *program, const char *name, int socket, int errors,
+                         pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
     /* Ctrl-C is for the parent to handle: the candidate in work is finished. */
@@ -100,12 +101,14 @@ enum status child_open(const char *name, struct child **out, struct error *err) 
     const char *program = getenv("HONE_PROGRAM");
     if (!program || !program[0]) program = "/proc/self/exe";
     int sockets[2] = {-1, -1}, errors[2] = {-1, -1};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0 || pipe2(errors, O_CLOEXEC) != 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0 ||
+        pipe2(errors, O_CLOEXEC) != 0) {
         if (sockets[0] >= 0) close(sockets[0]), close(sockets[1]);
         return fail(err, STATUS_IO, "starting the %s process: %s", name, strerror(errno));
     }
     /* The descriptors must not be the ones that the child puts in their place. */
-    const int high = fcntl(sockets[1], F_DUPFD_CLOEXEC, 10), high_errors = fcntl(errors[1], F_DUPFD_CLOEXEC, 10);
+    const int high = fcntl(sockets[1], F_DUPFD_CLOEXEC, 10),
+              high_errors = fcntl(errors[1], F_DUPFD_CLOEXEC, 10);
     close(sockets[1]);
     close(errors[1]);
     const pid_t parent = getpid(), pid = fork();
@@ -159,8 +162,8 @@ static bool send_frame(int fd, const void *bytes, size_t size) {
 
 enum status child_send(struct child *child, const void *bytes, size_t size, struct error *err) {
     if (size > FRAME_LIMIT)
-        return fail(err, STATUS_INVALID, "a frame of %zu bytes is too large for the %s process", size,
-                    child->name);
+        return fail(err, STATUS_INVALID, "a frame of %zu bytes is too large for the %s process",
+                    size, child->name);
     return !child->is_gone && send_frame(child->socket, bytes, size) ? OK : gone(child, err);
 }
 
@@ -175,7 +178,8 @@ static enum status receive_bytes(struct child *child, void *bytes, size_t n, int
     int watched = child->errors;
     while (n) {
         if (interrupt && *interrupt)
-            return fail(err, STATUS_INTERRUPTED, "waiting for the %s process: interrupted", child->name);
+            return fail(err, STATUS_INTERRUPTED, "waiting for the %s process: interrupted",
+                        child->name);
         const bool ended = has_ended(child); /* asked first: what it sent before is seen by poll */
         const int64_t left_ms = until_ns ? (until_ns - clock_now_ns() + 999999) / 1000000 : 100;
         if (until_ns && left_ms <= 0)
@@ -184,10 +188,12 @@ static enum status receive_bytes(struct child *child, void *bytes, size_t n, int
         struct pollfd wait[2] = {{child->socket, POLLIN, 0}, {watched, POLLIN, 0}};
         if (poll(wait, 2, left_ms < 100 ? (int)left_ms : 100) < 0) {
             if (errno == EINTR) continue;
-            return fail(err, STATUS_IO, "waiting for the %s process: %s", child->name, strerror(errno));
+            return fail(err, STATUS_IO, "waiting for the %s process: %s", child->name,
+                        strerror(errno));
         }
         if (wait[1].revents & POLLIN) keep_errors(child);
-        else if (wait[1].revents) watched = -1; /* it closed its stderr: nothing more to look after */
+        else if (wait[1].revents)
+            watched = -1; /* it closed its stderr: nothing more to look after */
         if (!(wait[0].revents & (POLLIN | POLLHUP | POLLERR))) {
             if (ended) return gone(child, err); /* a process that it started holds the socket */
             continue;
@@ -210,9 +216,11 @@ enum status child_receive(struct child *child, int64_t deadline_ns, char **bytes
     if (status != OK) return status;
     *size = frame_size(head);
     if (*size > FRAME_LIMIT)
-        return fail(err, STATUS_CRASHED, "the %s process sent a frame of %zu bytes", child->name, *size);
+        return fail(err, STATUS_CRASHED, "the %s process sent a frame of %zu bytes", child->name,
+                    *size);
     char *buffer = malloc(*size + 1);
-    if (!buffer) return fail(err, STATUS_NOMEM, "the %s process: no memory for its answer", child->name);
+    if (!buffer)
+        return fail(err, STATUS_NOMEM, "the %s process: no memory for its answer", child->name);
     buffer[*size] = 0;
     status = receive_bytes(child, buffer, *size, until_ns, interrupt, err);
     if (status != OK) free(buffer);

@@ -31,7 +31,7 @@ struct hash_map {
         size_t n;
         uint64_t hash;
         int value;
-    } *slots;
+    } * slots;
     size_t size, used;
     uint64_t seed;
 };

@@ -7,7 +7,8 @@
 
 uint64_t hash_start(void);
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n);
-uint64_t hash_text(uint64_t hash, const char *text); /* includes the closing NUL: "a","bc" ≠ "ab","c" */
+uint64_t hash_text(uint64_t hash,
+                   const char *text); /* includes the closing NUL: "a","bc" ≠ "ab","c" */
 void hash_hex(uint64_t hash, char text[17]);
 
 /* Map from byte strings to ints >= 0. Keys are not copied: they must outlive the map. */

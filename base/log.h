@@ -6,7 +6,8 @@
 extern bool log_quiet; /* --quiet: only warnings; set once, in main */
 
 void log_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2))); /* "hone: warning: …" */
+void log_warn(const char *format, ...)
+    __attribute__((format(printf, 1, 2))); /* "hone: warning: …" */
 
 /* Show this text as the current progress line: at most 10 a second on a terminal, one in 10 s
  * elsewhere (the first at once). `done` clears the line on a terminal. */

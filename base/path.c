@@ -86,15 +86,17 @@ static int open_regular(const char *file, size_t *size, struct error *err) {
     return -1;
 }
 
-enum status path_read(const char *file, size_t limit, char **bytes, size_t *size, struct error *err) {
+enum status path_read(const char *file, size_t limit, char **bytes, size_t *size,
+                      struct error *err) {
     size_t expected = 0, done = 0;
     *bytes = NULL;
     const int fd = open_regular(file, &expected, err);
     if (fd < 0) return STATUS_IO;
     enum status status = OK;
     if (expected > limit) {
-        status = fail(err, STATUS_INVALID, "reading %s: its %zu bytes are more than the %zu allowed", file,
-                      expected, limit);
+        status =
+            fail(err, STATUS_INVALID, "reading %s: its %zu bytes are more than the %zu allowed",
+                 file, expected, limit);
         goto done;
     }
     char *buffer = malloc(expected + 1);
@@ -155,7 +157,8 @@ enum status map_open(const char *file, struct map *map, struct error *err) {
     enum status status = OK;
     if (size) {
         void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (bytes == MAP_FAILED) status = fail(err, STATUS_IO, "mapping %s: %s", file, strerror(errno));
+        if (bytes == MAP_FAILED)
+            status = fail(err, STATUS_IO, "mapping %s: %s", file, strerror(errno));
         else *map = (struct map){bytes, size};
     }
     close(fd);

@@ -6,10 +6,11 @@
 
 char *path_cache(const char *name); /* $XDG_CACHE_HOME/hone/name (default ~/.cache); caller frees */
 char *path_data(const char *name);  /* $XDG_DATA_HOME/hone/name (default ~/.local/share) */
-enum status path_make_folder(const char *folder, struct error *err);       /* mkdir -p, 0700 */
+enum status path_make_folder(const char *folder, struct error *err); /* mkdir -p, 0700 */
 enum status path_make_parent(const char *file, struct error *err);
 /* The whole file; *bytes is NUL-terminated beyond *size; caller frees. At most limit bytes. */
-enum status path_read(const char *file, size_t limit, char **bytes, size_t *size, struct error *err);
+enum status path_read(const char *file, size_t limit, char **bytes, size_t *size,
+                      struct error *err);
 /* Write beside and rename, so that a reader sees the old file or the new one; fsynced. */
 enum status path_write(const char *file, const void *bytes, size_t size, struct error *err);
 

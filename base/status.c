@@ -7,10 +7,9 @@
 static const struct {
     const char *name, *sentence;
     int exit_code;
-} table[] = {
-    [OK] = {"OK", "done", 0},
+} table[] = {[OK] = {"OK", "done", 0},
 #define XX(name, exit_code, sentence) [STATUS_##name] = {#name, sentence, exit_code},
-    STATUS_MAP(XX)
+             STATUS_MAP(XX)
 #undef XX
 };
 

@@ -14,8 +14,8 @@ void str_add(struct str *s, const char *text);
 void str_add_bytes(struct str *s, const void *bytes, size_t n);
 void str_addf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void str_addv(struct str *s, const char *format, va_list arguments);
-void str_clear(struct str *s);    /* length 0, memory kept */
-void str_free(struct str *s);     /* memory released, ready to be used again */
+void str_clear(struct str *s);             /* length 0, memory kept */
+void str_free(struct str *s);              /* memory released, ready to be used again */
 const char *str_text(const struct str *s); /* "" when nothing was added */
 
 /* printf into memory of its own; the caller frees. */

@@ -21,7 +21,8 @@ static const struct scale flops = {1000, 3, {"GFLOP/s", "TFLOP/s"}};
 /* Digits after the point that leave `digits` significant ones once the value is rounded. */
 static int decimals(double value, int digits) {
     int after = digits - 1;
-    for (double limit = 10; after > 0 && fabs(value) >= limit - 0.5 * pow(10, -(after - 1)); limit *= 10)
+    for (double limit = 10; after > 0 && fabs(value) >= limit - 0.5 * pow(10, -(after - 1));
+         limit *= 10)
         after--;
     return after;
 }
@@ -33,8 +34,10 @@ static char *format(const struct scale *scale, double value, char *text) {
     }
     size_t unit = 0;
     const double half = 0.5 * pow(10, 3 - scale->digits);
-    while (fabs(value) >= scale->base - half && scale->units[unit + 1]) value /= scale->base, unit++;
-    snprintf(text, UNITS_TEXT, "%.*f %s", decimals(value, scale->digits), value, scale->units[unit]);
+    while (fabs(value) >= scale->base - half && scale->units[unit + 1])
+        value /= scale->base, unit++;
+    snprintf(text, UNITS_TEXT, "%.*f %s", decimals(value, scale->digits), value,
+             scale->units[unit]);
     return text;
 }
 
@@ -65,7 +68,8 @@ static double seconds_of(const char *unit, size_t n) {
     } table[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"min", 60}, {"h", 3600}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         size_t length = 0;
-        while (table[i].name[length] && length < n && table[i].name[length] == unit[length]) length++;
+        while (table[i].name[length] && length < n && table[i].name[length] == unit[length])
+            length++;
         if (length == n && !table[i].name[length]) return table[i].seconds;
     }
     return -1;
@@ -98,7 +102,8 @@ enum status units_parse_int(const char *text, int64_t low, int64_t high, int64_t
     char *end;
     errno = 0;
     const long long parsed = strtoll(text, &end, 10);
-    if (end == text || *end || isspace((unsigned char)*text) || errno || parsed < low || parsed > high)
+    if (end == text || *end || isspace((unsigned char)*text) || errno || parsed < low ||
+        parsed > high)
         return fail(err, STATUS_INVALID, "'%s' is not a whole number from %lld to %lld", text,
                     (long long)low, (long long)high);
     *value = parsed;

@@ -58,42 +58,49 @@ static const char *text_at(const json_t *object, const char *key) {
 static enum status print_row(const json_t *row, struct error *err) {
     char time[UNITS_TEXT], low[UNITS_TEXT], high[UNITS_TEXT], rival[UNITS_TEXT];
     const double ns = number_at(row, "time_ns");
-    enum status status = out_printf(
-        err, "%-8s %-28s %-4s %-8s %9s [%s, %s] %8.1f GFLOP/s %7.1f GB/s %4.0f %%", text_at(row, "family"),
-        text_at(row, "problem"), text_at(row, "class"), text_at(row, "profile"), units_time_ns(ns, time),
-        units_time_ns(number_at(row, "low_ns"), low), units_time_ns(number_at(row, "high_ns"), high),
-        number_at(row, "gflops"), number_at(row, "gbps"), 100 * number_at(row, "share"));
+    enum status status =
+        out_printf(err, "%-8s %-28s %-4s %-8s %9s [%s, %s] %8.1f GFLOP/s %7.1f GB/s %4.0f %%",
+                   text_at(row, "family"), text_at(row, "problem"), text_at(row, "class"),
+                   text_at(row, "profile"), units_time_ns(ns, time),
+                   units_time_ns(number_at(row, "low_ns"), low),
+                   units_time_ns(number_at(row, "high_ns"), high), number_at(row, "gflops"),
+                   number_at(row, "gbps"), 100 * number_at(row, "share"));
     const char *name;
     json_t *other;
-    json_object_foreach(json_object_get(row, "rivals"), name, other) {
+    json_object_foreach (json_object_get(row, "rivals"), name, other) {
         const double theirs = number_at(other, "time_ns");
         if (status == OK && theirs > 0)
-            status = out_printf(err, "  ×%.2f %s (%s)", theirs / ns, name, units_time_ns(theirs, rival));
+            status =
+                out_printf(err, "  ×%.2f %s (%s)", theirs / ns, name, units_time_ns(theirs, rival));
     }
-    return status == OK ? out_printf(err, "  %s %s %s\n", text_at(row, "layout"), text_at(row, "variant"),
-                                     text_at(row, "config"))
+    return status == OK ? out_printf(err, "  %s %s %s\n", text_at(row, "layout"),
+                                     text_at(row, "variant"), text_at(row, "config"))
                         : status;
 }
 
 static enum status print_document(json_t *document, bool as_json, struct error *err) {
     if (as_json) return json_print(json_incref(document), err);
     const json_t *peak = json_object_get(document, "peak");
-    enum status status = out_printf(err, "%s: read %.1f GB/s, %.0f GFLOP/s, int8 %.0f GOP/s, launch %.1f µs\n",
-                                    text_at(document, "device"), number_at(peak, "read_gbps"),
-                                    number_at(peak, "gflops"), number_at(peak, "iops") / 1e9,
-                                    number_at(peak, "launch_ns") / 1000);
+    enum status status = out_printf(
+        err, "%s: read %.1f GB/s, %.0f GFLOP/s, int8 %.0f GOP/s, launch %.1f µs\n",
+        text_at(document, "device"), number_at(peak, "read_gbps"), number_at(peak, "gflops"),
+        number_at(peak, "iops") / 1e9, number_at(peak, "launch_ns") / 1000);
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(document, "rows"), i, row) if (status == OK) status = print_row(row, err);
+    json_array_foreach (json_object_get(document, "rows"), i, row)
+        if (status == OK) status = print_row(row, err);
     return status;
 }
 
 /* "tiled:VW=16,TN=8" -> variant and configuration. */
-static enum status split_config(char *text, const char **variant, const char **config, struct error *err) {
+static enum status split_config(char *text, const char **variant, const char **config,
+                                struct error *err) {
     *variant = *config = NULL;
     if (!text) return OK;
     char *colon = strchr(text, ':');
-    if (!colon) return fail(err, STATUS_USAGE, "--config is VARIANT:PARAMETERS, as tiled:VW=16,TN=8, not '%s'", text);
+    if (!colon)
+        return fail(err, STATUS_USAGE,
+                    "--config is VARIANT:PARAMETERS, as tiled:VW=16,TN=8, not '%s'", text);
     *colon = 0;
     *variant = text;
     *config = colon + 1;
@@ -141,33 +148,36 @@ done:
 /* ---- --model ---- */
 
 /* Time of n rows of prefill, or of n steps of decode behind them. */
-static enum status time_rows(struct engine *engine, int n, int depth, bool one_by_one, double *seconds,
-                             struct error *err) {
+static enum status time_rows(struct engine *engine, int n, int depth, bool one_by_one,
+                             double *seconds, struct error *err) {
     int32_t sequence;
     enum status status = engine_sequence_new(engine, &sequence, err);
     if (status != OK) return status;
     struct engine_row *rows = memory_new((size_t)(n + depth + 1) * sizeof *rows);
     for (int i = 0; i < n + depth; i++)
-        rows[i] = (struct engine_row){(i * 7 + 5) % 1000 + 10, NULL, i, sequence, one_by_one || i == n + depth - 1};
+        rows[i] = (struct engine_row){(i * 7 + 5) % 1000 + 10, NULL, i, sequence,
+                                      one_by_one || i == n + depth - 1};
     for (int i = 0; i < depth; i++) rows[i].want_logits = false;
     if (depth) status = engine_batch(engine, rows, (size_t)depth, err);
     const int64_t start_ns = clock_now_ns();
     if (status == OK && !one_by_one) status = engine_batch(engine, rows + depth, (size_t)n, err);
-    for (int i = 0; status == OK && one_by_one && i < n; i++) status = engine_batch(engine, rows + depth + i, 1, err);
+    for (int i = 0; status == OK && one_by_one && i < n; i++)
+        status = engine_batch(engine, rows + depth + i, 1, err);
     *seconds = (double)(clock_now_ns() - start_ns) * 1e-9;
     free(rows);
     engine_sequence_drop(engine, sequence);
     return status;
 }
 
-static enum status rate(struct engine *engine, int n, bool one_by_one, int repeats, double *tps, double *low,
-                        double *high, struct error *err) {
+static enum status rate(struct engine *engine, int n, bool one_by_one, int repeats, double *tps,
+                        double *low, double *high, struct error *err) {
     double samples[64];
     *tps = *low = *high = 0;
     if (n <= 0) return OK;
     for (int i = -1; i < repeats && i < 64; i++) { /* one to warm up */
         double seconds;
-        const enum status status = time_rows(engine, n, one_by_one ? 1 : 0, one_by_one, &seconds, err);
+        const enum status status =
+            time_rows(engine, n, one_by_one ? 1 : 0, one_by_one, &seconds, err);
         if (status != OK) return status;
         if (i >= 0) samples[i] = n / seconds;
         log_progress("%s %d: %.1f token/s", one_by_one ? "tg" : "pp", n, n / seconds);
@@ -192,18 +202,21 @@ static enum status bench_model(struct bench_choices *o, struct error *err) {
         engine_describe(engine, &facts);
         if (o->common.json)
             status = json_print(
-                json_pack("{s:s, s:{}, s:[], s:{s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I}}",
-                          "device", facts.device, "peak", "rows", "model", "file", o->choice.model, "profile",
-                          facts.profile, "class", facts.class_name, "pp", o->pp, "tg", o->tg, "pp_tps", pp,
-                          "pp_low", pp_low, "pp_high", pp_high, "tg_tps", tg, "tg_low", tg_low, "tg_high",
-                          tg_high, "load_s", (double)facts.load_ns * 1e-9, "bytes",
-                          (json_int_t)(facts.weight_bytes + facts.kv_bytes + facts.activation_bytes)),
+                json_pack(
+                    "{s:s, s:{}, s:[], s:{s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, "
+                    "s:f, s:I}}",
+                    "device", facts.device, "peak", "rows", "model", "file", o->choice.model,
+                    "profile", facts.profile, "class", facts.class_name, "pp", o->pp, "tg", o->tg,
+                    "pp_tps", pp, "pp_low", pp_low, "pp_high", pp_high, "tg_tps", tg, "tg_low",
+                    tg_low, "tg_high", tg_high, "load_s", (double)facts.load_ns * 1e-9, "bytes",
+                    (json_int_t)(facts.weight_bytes + facts.kv_bytes + facts.activation_bytes)),
                 err);
         else
             status = out_printf(err,
-                                "%s, class %s, profile %s\npp%-5d %8.1f token/s [%.1f, %.1f]\ntg%-5d %8.1f token/s [%.1f, %.1f]\n",
-                                facts.device, facts.class_name, facts.profile, o->pp, pp, pp_low, pp_high, o->tg,
-                                tg, tg_low, tg_high);
+                                "%s, class %s, profile %s\npp%-5d %8.1f token/s [%.1f, "
+                                "%.1f]\ntg%-5d %8.1f token/s [%.1f, %.1f]\n",
+                                facts.device, facts.class_name, facts.profile, o->pp, pp, pp_low,
+                                pp_high, o->tg, tg, tg_low, tg_high);
     }
     engine_close(engine);
     engine_model_close(model);
@@ -213,10 +226,14 @@ static enum status bench_model(struct bench_choices *o, struct error *err) {
 enum status command_bench(int argc, const char **argv, struct error *err) {
     struct bench_choices o = {.pp = 512, .tg = 128, .repeats = 5};
     struct poptOption table[] = {
-        {"family", 0, POPT_ARG_STRING, &o.problems.family, 0, "slices or families, with commas", "LIST"},
-        {"problem", 0, POPT_ARG_STRING, &o.problems.problem, 0, "fields with lists and ranges", "TEXT"},
-        {"layout", 0, POPT_ARG_STRING, &o.problems.layout, 0, "only this layout of the weights", "NAME"},
-        {"config", 0, POPT_ARG_STRING, &o.config, 0, "time this configuration: tiled:VW=16,TN=8", "V:P=…"},
+        {"family", 0, POPT_ARG_STRING, &o.problems.family, 0, "slices or families, with commas",
+         "LIST"},
+        {"problem", 0, POPT_ARG_STRING, &o.problems.problem, 0, "fields with lists and ranges",
+         "TEXT"},
+        {"layout", 0, POPT_ARG_STRING, &o.problems.layout, 0, "only this layout of the weights",
+         "NAME"},
+        {"config", 0, POPT_ARG_STRING, &o.config, 0, "time this configuration: tiled:VW=16,TN=8",
+         "V:P=…"},
         {"rivals", 0, POPT_ARG_STRING, &o.rivals, 0, "clblast, openblas", "LIST"},
         ENGINE_OPTIONS(o.choice),
         {"pp", 0, POPT_ARG_INT, &o.pp, 0, "with --model: prompt tokens (512)", "N"},
@@ -228,11 +245,13 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
     poptContext context = NULL;
     const char **plain;
     bool helped;
-    enum status status =
-        options_parse("bench", "[options]", examples, table, argc, argv, &context, &plain, &helped, err);
+    enum status status = options_parse("bench", "[options]", examples, table, argc, argv, &context,
+                                       &plain, &helped, err);
     if (status == OK && !helped) {
         log_quiet = o.common.quiet;
-        if (*plain) status = fail(err, STATUS_USAGE, "hone bench: '%s' is no option; see hone bench --help", *plain);
+        if (*plain)
+            status = fail(err, STATUS_USAGE, "hone bench: '%s' is no option; see hone bench --help",
+                          *plain);
         else status = o.choice.model ? bench_model(&o, err) : bench_kernels(&o, err);
         log_progress_done();
     }

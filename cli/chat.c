@@ -12,9 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char examples[] = "  hone chat -m model.gguf\n"
-                               "  hone chat -m model.gguf --system 'You answer in one sentence.' --temp 0.7\n"
-                               "  echo 'What is 2+2?' | hone chat -m model.gguf\n";
+static const char examples[] =
+    "  hone chat -m model.gguf\n"
+    "  hone chat -m model.gguf --system 'You answer in one sentence.' --temp 0.7\n"
+    "  echo 'What is 2+2?' | hone chat -m model.gguf\n";
 
 struct chat {
     struct common_options common;
@@ -27,7 +28,7 @@ struct chat {
     struct engine *engine;
     struct engine_message *messages; /* texts owned */
     size_t n_messages;
-    int32_t sequence;     /* its KV holds `held` ids of the conversation */
+    int32_t sequence; /* its KV holds `held` ids of the conversation */
     int32_t *held;
     size_t n_held;
     struct generation last;
@@ -121,10 +122,11 @@ static enum status do_stats(struct chat *chat, const char *argument, struct erro
     struct engine_facts facts;
     engine_describe(chat->engine, &facts);
     char weights[UNITS_TEXT], kv[UNITS_TEXT];
-    log_say("%s, class %s, profile %s (%d of %d operations tuned); weights %s, KV %s; %zu positions used",
+    log_say("%s, class %s, profile %s (%d of %d operations tuned); weights %s, KV %s; %zu "
+            "positions used",
             facts.device, facts.class_name, facts.profile, facts.tuned_operations, facts.operations,
-            units_memory((double)facts.weight_bytes, weights), units_memory((double)facts.kv_bytes, kv),
-            chat->n_held);
+            units_memory((double)facts.weight_bytes, weights),
+            units_memory((double)facts.kv_bytes, kv), chat->n_held);
     generation_say_speed(&chat->last);
     return OK;
 }
@@ -133,7 +135,8 @@ static enum status do_save(struct chat *chat, const char *argument, struct error
     struct str text = {0};
     for (size_t i = 0; i < chat->n_messages; i++)
         str_addf(&text, "%s: %s\n\n", chat->messages[i].role, chat->messages[i].text);
-    const enum status status = path_write(*argument ? argument : "chat.txt", str_text(&text), text.length, err);
+    const enum status status =
+        path_write(*argument ? argument : "chat.txt", str_text(&text), text.length, err);
     if (status == OK) log_say("Saved to %s.", *argument ? argument : "chat.txt");
     else log_warn("%s", err->text);
     str_free(&text);
@@ -214,12 +217,14 @@ static enum status converse(struct chat *chat, struct error *err) {
 static enum status chat_open(struct chat *chat, struct error *err) {
     int64_t seed = 1;
     enum status status = OK;
-    if (chat->seed && (status = units_parse_int(chat->seed, 0, INT64_MAX, &seed, err)) != OK) return status;
+    if (chat->seed && (status = units_parse_int(chat->seed, 0, INT64_MAX, &seed, err)) != OK)
+        return status;
     chat->turn_seed = (uint64_t)seed;
     if (chat->tune_first &&
         (status = tune_model_first(&chat->common, &chat->choice, chat->tune_first, err)) != OK)
         return status;
-    if ((status = choice_open(&chat->choice, &chat->common, &chat->model, &chat->engine, err)) != OK)
+    if ((status = choice_open(&chat->choice, &chat->common, &chat->model, &chat->engine, err)) !=
+        OK)
         return status;
     if ((status = engine_sequence_new(chat->engine, &chat->sequence, err)) != OK) return status;
     choice_offer_tuning(chat->engine, &chat->choice);
@@ -231,23 +236,26 @@ enum status command_chat(int argc, const char **argv, struct error *err) {
     struct chat chat = {.max_new = 512, .temperature = 0.0f};
     struct poptOption table[] = {
         ENGINE_OPTIONS(chat.choice),
-        {"system", 0, POPT_ARG_STRING, &chat.system, 0, "system text (default: the template's own)", "TEXT"},
-        {"template", 0, POPT_ARG_STRING, &chat.template_name, 0, "a name (default: the file's)", "NAME"},
+        {"system", 0, POPT_ARG_STRING, &chat.system, 0, "system text (default: the template's own)",
+         "TEXT"},
+        {"template", 0, POPT_ARG_STRING, &chat.template_name, 0, "a name (default: the file's)",
+         "NAME"},
         {"tokens", 'n', POPT_ARG_INT, &chat.max_new, 0, "tokens an answer at most (512)", "N"},
         {"temp", 0, POPT_ARG_FLOAT, &chat.temperature, 0, "temperature; 0: greedy (default)", "T"},
-        {"top-p", 0, POPT_ARG_FLOAT, &chat.top_p, 0, "keep the smallest set of this probability", "P"},
+        {"top-p", 0, POPT_ARG_FLOAT, &chat.top_p, 0, "keep the smallest set of this probability",
+         "P"},
         {"top-k", 0, POPT_ARG_INT, &chat.top_k, 0, "keep the K likeliest", "K"},
         {"seed", 0, POPT_ARG_STRING, &chat.seed, 0, "of the sampler (1)", "S"},
-        {"tune-first", 0, POPT_ARG_STRING, &chat.tune_first, 0, "tune the model's kernels first, this long",
-         "TIME"},
+        {"tune-first", 0, POPT_ARG_STRING, &chat.tune_first, 0,
+         "tune the model's kernels first, this long", "TIME"},
         COMMON_OPTIONS(chat.common),
         END_OPTIONS,
     };
     poptContext context = NULL;
     const char **plain;
     bool helped;
-    enum status status =
-        options_parse("chat", "-m FILE [options]", examples, table, argc, argv, &context, &plain, &helped, err);
+    enum status status = options_parse("chat", "-m FILE [options]", examples, table, argc, argv,
+                                       &context, &plain, &helped, err);
     if (status == OK && !helped) {
         log_quiet = chat.common.quiet;
         status = chat_open(&chat, err);

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 /* A subcommand: parses argv (argv[0] is its name), does its work, fails with a sentence. */
-#define COMMAND(name, summary) enum status command_##name(int argc, const char **argv, struct error *err);
+#define COMMAND(name, summary)                                                                     \
+    enum status command_##name(int argc, const char **argv, struct error *err);
 #include "cli/commands.def"
 #undef COMMAND
 
@@ -22,19 +23,30 @@ struct common_options {
 /* One line of a popt table that brings in --json, --quiet, --device, --db. */
 #define COMMON_OPTIONS(common)                                                                     \
     {"json", 0, POPT_ARG_NONE, &(common).json, 0, "one JSON document on stdout", NULL},            \
-    {"quiet", 'q', POPT_ARG_NONE, &(common).quiet, 0, "no progress on stderr", NULL},              \
-    {"device", 0, POPT_ARG_STRING, &(common).device, 0,                                            \
-     "number or part of the name of the device (see hone devices)", "D"},                          \
-    {"db", 0, POPT_ARG_STRING, &(common).database, 0, "the database (default: $HONE_DB, else "     \
-     "$XDG_DATA_HOME/hone/hone.db)", "FILE"}
-#define END_OPTIONS {NULL, 0, 0, NULL, 0, NULL, NULL}
+        {"quiet", 'q', POPT_ARG_NONE, &(common).quiet, 0, "no progress on stderr", NULL},          \
+        {"device",                                                                                 \
+         0,                                                                                        \
+         POPT_ARG_STRING,                                                                          \
+         &(common).device,                                                                         \
+         0,                                                                                        \
+         "number or part of the name of the device (see hone devices)",                            \
+         "D"},                                                                                     \
+    {                                                                                              \
+        "db", 0, POPT_ARG_STRING, &(common).database, 0,                                           \
+            "the database (default: $HONE_DB, else "                                               \
+            "$XDG_DATA_HOME/hone/hone.db)",                                                        \
+            "FILE"                                                                                 \
+    }
+#define END_OPTIONS                                                                                \
+    { NULL, 0, 0, NULL, 0, NULL, NULL }
 
 /* Parse argv by the table. --help prints the examples, then the options, and sets *helped. Plain
  * arguments are returned (NULL-terminated, owned by the context, which the caller frees with
  * poptFreeContext). USAGE names the option and the nearest one. */
 enum status options_parse(const char *name, const char *arguments, const char *examples,
-                          struct poptOption *table, int argc, const char **argv, poptContext *context,
-                          const char ***plain, bool *helped, struct error *err);
+                          struct poptOption *table, int argc, const char **argv,
+                          poptContext *context, const char ***plain, bool *helped,
+                          struct error *err);
 /* The candidate most like text, NULL when none is near; candidates end with NULL. */
 const char *nearest_name(const char *text, const char *const *candidates);
 
@@ -44,7 +56,8 @@ const char *nearest_name(const char *text, const char *const *candidates);
 enum status json_print(json_t *document, struct error *err);
 /* Write bytes to stdout; IO when it cannot be written. */
 enum status out_write(const char *bytes, size_t n, struct error *err);
-enum status out_printf(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum status out_printf(struct error *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 enum status out_flush(struct error *err);
 /* How many bytes of text form whole UTF-8 characters (the rest is the start of one); bytes that can
  * never become a character count as whole. */
@@ -65,15 +78,22 @@ struct engine_choice {
 };
 #define ENGINE_OPTIONS(choice)                                                                     \
     {"model", 'm', POPT_ARG_STRING, &(choice).model, 0, "GGUF or llama2.c model", "FILE"},         \
-    {"tokenizer", 0, POPT_ARG_STRING, &(choice).tokenizer, 0, "tokenizer of a llama2.c model",     \
-     "FILE"},                                                                                      \
-    {"pretokenizer", 0, POPT_ARG_STRING, &(choice).pretokenizer, 0,                                \
-     "use this pre-tokenizer where the file names an unknown one", "NAME"},                        \
-    {"profile", 0, POPT_ARG_STRING, &(choice).profile, 0, "default or tuned (default: tuned)",     \
-     "NAME"},                                                                                      \
-    {"class", 0, POPT_ARG_STRING, &(choice).class_name, 0, "auto, f32 or i8 (default: auto)", "C"},\
-    {"ctx", 0, POPT_ARG_INT, &(choice).context, 0, "positions in the KV pool", "N"},               \
-    {"kv", 0, POPT_ARG_STRING, &(choice).kv, 0, "f16 or f32 (default: f16)", "TYPE"}
+        {"tokenizer", 0, POPT_ARG_STRING, &(choice).tokenizer, 0, "tokenizer of a llama2.c model", \
+         "FILE"},                                                                                  \
+        {"pretokenizer",                                                                           \
+         0,                                                                                        \
+         POPT_ARG_STRING,                                                                          \
+         &(choice).pretokenizer,                                                                   \
+         0,                                                                                        \
+         "use this pre-tokenizer where the file names an unknown one",                             \
+         "NAME"},                                                                                  \
+        {"profile", 0, POPT_ARG_STRING, &(choice).profile, 0, "default or tuned (default: tuned)", \
+         "NAME"},                                                                                  \
+        {"class", 0, POPT_ARG_STRING, &(choice).class_name, 0, "auto, f32 or i8 (default: auto)",  \
+         "C"},                                                                                     \
+        {"ctx", 0, POPT_ARG_INT, &(choice).context, 0, "positions in the KV pool", "N"}, {         \
+        "kv", 0, POPT_ARG_STRING, &(choice).kv, 0, "f16 or f32 (default: f16)", "TYPE"             \
+    }
 enum status choice_open_model(const struct engine_choice *choice, struct engine_model **model,
                               struct error *err);
 enum status choice_open(const struct engine_choice *choice, const struct common_options *common,

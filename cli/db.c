@@ -5,19 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char examples[] = "  hone db check           is the file whole, are its rules kept\n"
-                               "  hone db retry           forget the quarantine of crashed and hanging kernels\n";
+static const char examples[] =
+    "  hone db check           is the file whole, are its rules kept\n"
+    "  hone db retry           forget the quarantine of crashed and hanging kernels\n";
 
 static enum status db_check(struct store *store, int as_json, struct error *err) {
     char *report = NULL;
     struct error ignored;
     const enum status found = store_check(store, &report, err);
     if (found != OK && found != STATUS_WRONG) return found;
-    enum status status = as_json ? json_print(json_pack("{s:s, s:b, s:s}", "db", store_path(store), "clean",
-                                                        found == OK, "findings", report ? report : ""),
-                                              &ignored)
-                       : found == OK ? out_printf(&ignored, "%s: clean\n", store_path(store))
-                                     : out_printf(&ignored, "%s", report);
+    enum status status =
+        as_json       ? json_print(json_pack("{s:s, s:b, s:s}", "db", store_path(store), "clean",
+                                             found == OK, "findings", report ? report : ""),
+                                   &ignored)
+        : found == OK ? out_printf(&ignored, "%s: clean\n", store_path(store))
+                      : out_printf(&ignored, "%s", report);
     free(report);
     return found != OK ? found : status;
 }
@@ -26,7 +28,9 @@ static enum status db_retry(struct store *store, int as_json, struct error *err)
     int64_t n = 0;
     enum status status = store_retry(store, &n, err);
     if (status != OK) return status;
-    return as_json ? json_print(json_pack("{s:s, s:I}", "db", store_path(store), "cleared", (json_int_t)n), err)
+    return as_json ? json_print(
+                         json_pack("{s:s, s:I}", "db", store_path(store), "cleared", (json_int_t)n),
+                         err)
                    : out_printf(err, "%lld configurations may run again\n", (long long)n);
 }
 
@@ -59,8 +63,8 @@ enum status command_db(int argc, const char **argv, struct error *err) {
     poptContext context = NULL;
     const char **plain;
     bool helped;
-    enum status status =
-        options_parse("db", "check|retry", examples, table, argc, argv, &context, &plain, &helped, err);
+    enum status status = options_parse("db", "check|retry", examples, table, argc, argv, &context,
+                                       &plain, &helped, err);
     if (status == OK && !helped)
         status = *plain ? act(*plain, &common, err)
                         : fail(err, STATUS_USAGE, "hone db: say what to do: check or retry");

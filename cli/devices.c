@@ -34,12 +34,12 @@ static json_t *features_json(uint64_t bits) {
 }
 
 static json_t *device_json(const struct device_info *info, uint64_t bits, const char *profile) {
-    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:I, s:I, s:I}", "name", info->name, "key",
-                     info->model_key, "type", type_names[info->type], "features", features_json(bits),
-                     "profile", profile, "platform", info->platform, "driver", info->driver,
-                     "compute_units", info->compute_units, "memory_bytes", (json_int_t)info->global_bytes,
-                     "cache_bytes", (json_int_t)info->cache_bytes, "local_bytes",
-                     (json_int_t)info->local_bytes);
+    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:I, s:I, s:I}", "name", info->name,
+                     "key", info->model_key, "type", type_names[info->type], "features",
+                     features_json(bits), "profile", profile, "platform", info->platform, "driver",
+                     info->driver, "compute_units", info->compute_units, "memory_bytes",
+                     (json_int_t)info->global_bytes, "cache_bytes", (json_int_t)info->cache_bytes,
+                     "local_bytes", (json_int_t)info->local_bytes);
 }
 
 static enum status print_device(size_t index, const struct device_info *info, uint64_t bits,
@@ -68,8 +68,8 @@ enum status command_devices(int argc, const char **argv, struct error *err) {
     size_t n = 0;
     char *database = NULL;
     json_t *devices = json_array();
-    enum status status =
-        options_parse("devices", "[options]", examples, table, argc, argv, &context, &plain, &helped, err);
+    enum status status = options_parse("devices", "[options]", examples, table, argc, argv,
+                                       &context, &plain, &helped, err);
     if (status != OK || helped) goto done;
     if ((status = device_list(&list, &n, err)) != OK) goto done;
     database = store_default_path(common.database);
@@ -80,7 +80,8 @@ enum status command_devices(int argc, const char **argv, struct error *err) {
         if (common.json) json_array_append_new(devices, device_json(&list[i], bits, profile));
         else status = print_device(i, &list[i], bits, profile, err);
     }
-    if (status == OK && common.json) status = json_print(json_pack("{s:O}", "devices", devices), err);
+    if (status == OK && common.json)
+        status = json_print(json_pack("{s:O}", "devices", devices), err);
 done:
     json_decref(devices);
     device_list_free(list, n);

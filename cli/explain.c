@@ -42,27 +42,30 @@ struct explanation {
     const char *rule;
     struct lookup_answer answer; /* id 0: none */
     struct config config;
-    struct problem problem;      /* with the layout that answers */
+    struct problem problem; /* with the layout that answers */
     int64_t outcomes[OUTCOMES];
 };
 
-static enum status explain_problem(struct store *store, struct device *device, const struct problem *problem,
-                                   bool any_layout, struct explanation *out, struct error *err) {
+static enum status explain_problem(struct store *store, struct device *device,
+                                   const struct problem *problem, bool any_layout,
+                                   struct explanation *out, struct error *err) {
     struct asking asking = {device, *problem, ""};
     const struct device_info *info = device_describe(device);
     char text[160];
     problem_format(problem, text);
     *out = (struct explanation){.rule = "default", .problem = *problem};
-    const struct record_key key = {.family = problem->family->name, .problem = text,
+    const struct record_key key = {.family = problem->family->name,
+                                   .problem = text,
                                    .class_name = class_names[problem->class]};
     if (store) {
         const struct layout *found[LAYOUTS];
         const size_t n = any_layout ? family_layouts(problem, found) : 1;
         for (size_t i = 0; i < n; i++) {
             asking.problem.layout = any_layout ? found[i] : problem->layout;
-            const struct lookup_query query = {info->model_key, info->version_key, key.family, key.problem,
-                                               key.class_name, asking.problem.layout->name, source_key,
-                                               usable, &asking};
+            const struct lookup_query query = {
+                info->model_key, info->version_key,           key.family, key.problem,
+                key.class_name,  asking.problem.layout->name, source_key, usable,
+                &asking};
             struct lookup_answer answer = {0};
             if (lookup(store, &query, &answer, err) != OK) continue;
             const bool better = !out->answer.record.id || answer.rule < out->answer.rule ||
@@ -79,16 +82,16 @@ static enum status explain_problem(struct store *store, struct device *device, c
         store_outcomes(store, info->model_key, &key, out->outcomes, NULL);
     }
     if (out->answer.record.id)
-        return config_parse(problem->family, out->answer.record.key.variant, out->answer.record.key.config,
-                            &out->config, err);
+        return config_parse(problem->family, out->answer.record.key.variant,
+                            out->answer.record.key.config, &out->config, err);
     return family_default(&out->problem, &out->config, err);
 }
 
 static json_t *record_json(const struct evaluation *e) {
     if (!e->id) return json_null();
-    return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f}", "problem", e->key.problem, "layout", e->key.layout,
-                     "variant", e->key.variant, "config", e->key.config, "time_ns", e->time_ns, "share",
-                     isfinite(e->share) ? e->share : 0.0);
+    return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f}", "problem", e->key.problem, "layout",
+                     e->key.layout, "variant", e->key.variant, "config", e->key.config, "time_ns",
+                     e->time_ns, "share", isfinite(e->share) ? e->share : 0.0);
 }
 
 static json_t *explanation_json(const struct explanation *x) {
@@ -97,24 +100,28 @@ static json_t *explanation_json(const struct explanation *x) {
     config_format(&x->config, config);
     json_t *outcomes = json_object();
     for (int i = 0; i < OUTCOMES; i++)
-        if (x->outcomes[i]) json_object_set_new(outcomes, outcome_names[i], json_integer(x->outcomes[i]));
+        if (x->outcomes[i])
+            json_object_set_new(outcomes, outcome_names[i], json_integer(x->outcomes[i]));
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "family",
-                     slice_of(&x->problem)->name, "problem", problem, "class", class_names[x->problem.class],
-                     "layout", x->problem.layout->name, "rule", x->rule, "variant", x->config.variant->name,
-                     "config", config, "record", record_json(&x->answer.record), "runner_up",
-                     record_json(&x->answer.runner_up), "outcomes", outcomes);
+                     slice_of(&x->problem)->name, "problem", problem, "class",
+                     class_names[x->problem.class], "layout", x->problem.layout->name, "rule",
+                     x->rule, "variant", x->config.variant->name, "config", config, "record",
+                     record_json(&x->answer.record), "runner_up", record_json(&x->answer.runner_up),
+                     "outcomes", outcomes);
 }
 
 static enum status explanation_print(const struct explanation *x, struct error *err) {
     char problem[160], config[400], time[UNITS_TEXT];
     problem_format(&x->problem, problem);
     config_format(&x->config, config);
-    enum status status = out_printf(err, "%s %s, class %s, layout %s\n  runs  %s %s\n  rule  %s", slice_of(&x->problem)->name,
-                                    problem, class_names[x->problem.class], x->problem.layout->name,
-                                    x->config.variant->name, config, x->rule);
+    enum status status =
+        out_printf(err, "%s %s, class %s, layout %s\n  runs  %s %s\n  rule  %s",
+                   slice_of(&x->problem)->name, problem, class_names[x->problem.class],
+                   x->problem.layout->name, x->config.variant->name, config, x->rule);
     const struct evaluation *record = &x->answer.record, *second = &x->answer.runner_up;
     if (status == OK && record->id)
-        status = out_printf(err, ": measured %s at %s%s", units_time_ns(record->time_ns, time), record->key.problem,
+        status = out_printf(err, ": measured %s at %s%s", units_time_ns(record->time_ns, time),
+                            record->key.problem,
                             x->answer.rule == LOOKUP_EXACT ? "" : "; time not measured here");
     if (status == OK && second->id)
         status = out_printf(err, "\n  next  %s %s: %s", second->key.variant, second->key.config,
@@ -123,7 +130,8 @@ static enum status explanation_print(const struct explanation *x, struct error *
     int64_t tried = 0;
     for (int i = 0; i < OUTCOMES && status == OK; i++) {
         tried += x->outcomes[i];
-        if (x->outcomes[i]) status = out_printf(err, "  %s %lld", outcome_names[i], (long long)x->outcomes[i]);
+        if (x->outcomes[i])
+            status = out_printf(err, "  %s %lld", outcome_names[i], (long long)x->outcomes[i]);
     }
     return status == OK ? out_printf(err, tried ? "\n" : "  nothing yet\n") : status;
 }
@@ -137,8 +145,9 @@ static enum status print_source(const struct explanation *x, struct error *err) 
     return status;
 }
 
-static enum status explain_problems(const struct common_options *common, const struct problem_options *o,
-                                    bool source, struct error *err) {
+static enum status explain_problems(const struct common_options *common,
+                                    const struct problem_options *o, bool source,
+                                    struct error *err) {
     struct problem_list list = {0};
     struct device *device = NULL;
     struct store *store = NULL;
@@ -151,7 +160,8 @@ static enum status explain_problems(const struct common_options *common, const s
     if (status == STATUS_NOTHING) status = OK; /* no database yet: defaults answer */
     for (size_t i = 0; i < list.n && status == OK; i++) {
         struct explanation x;
-        if ((status = explain_problem(store, device, &list.items[i], !o->layout, &x, err)) != OK) break;
+        if ((status = explain_problem(store, device, &list.items[i], !o->layout, &x, err)) != OK)
+            break;
         if (source) status = print_source(&x, err);
         else if (common->json) json_array_append_new(rows, explanation_json(&x));
         else status = explanation_print(&x, err);
@@ -159,7 +169,8 @@ static enum status explain_problems(const struct common_options *common, const s
         evaluation_free(&x.answer.runner_up);
     }
     if (status == OK && common->json && !source)
-        status = json_print(json_pack("{s:s, s:O}", "device", device_describe(device)->name, "rows", rows), err);
+        status = json_print(
+            json_pack("{s:s, s:O}", "device", device_describe(device)->name, "rows", rows), err);
 done:
     json_decref(rows);
     store_close(store);
@@ -169,14 +180,15 @@ done:
     return status;
 }
 
-static enum status explain_model(const struct common_options *common, const struct engine_choice *choice,
-                                 struct error *err) {
+static enum status explain_model(const struct common_options *common,
+                                 const struct engine_choice *choice, struct error *err) {
     struct engine_model *model = NULL;
     struct engine *engine = NULL;
     enum status status = choice_open(choice, common, &model, &engine, err);
     if (status == OK) {
         char *text = engine_explain(engine);
-        status = common->json ? json_print(json_pack("{s:s}", "plan", text), err) : out_printf(err, "%s", text);
+        status = common->json ? json_print(json_pack("{s:s}", "plan", text), err)
+                              : out_printf(err, "%s", text);
         free(text);
     }
     engine_close(engine);
@@ -190,9 +202,12 @@ enum status command_explain(int argc, const char **argv, struct error *err) {
     struct engine_choice choice = {0};
     int source = 0;
     struct poptOption table[] = {
-        {"family", 0, POPT_ARG_STRING, &problems.family, 0, "slices or families, with commas", "LIST"},
-        {"problem", 0, POPT_ARG_STRING, &problems.problem, 0, "fields with lists and ranges", "TEXT"},
-        {"layout", 0, POPT_ARG_STRING, &problems.layout, 0, "only this layout of the weights", "NAME"},
+        {"family", 0, POPT_ARG_STRING, &problems.family, 0, "slices or families, with commas",
+         "LIST"},
+        {"problem", 0, POPT_ARG_STRING, &problems.problem, 0, "fields with lists and ranges",
+         "TEXT"},
+        {"layout", 0, POPT_ARG_STRING, &problems.layout, 0, "only this layout of the weights",
+         "NAME"},
         ENGINE_OPTIONS(choice),
         {"source", 0, POPT_ARG_NONE, &source, 0, "print the kernel as it is compiled", NULL},
         COMMON_OPTIONS(common),
@@ -201,8 +216,8 @@ enum status command_explain(int argc, const char **argv, struct error *err) {
     poptContext context = NULL;
     const char **plain;
     bool helped;
-    enum status status =
-        options_parse("explain", "[options]", examples, table, argc, argv, &context, &plain, &helped, err);
+    enum status status = options_parse("explain", "[options]", examples, table, argc, argv,
+                                       &context, &plain, &helped, err);
     if (status == OK && !helped) {
         problems.class_name = choice.class_name;
         status = choice.model ? explain_model(&common, &choice, err)

@@ -50,7 +50,7 @@ static void add_token(struct generation *g, const struct engine_model *model, in
 
 enum status generate(struct engine *engine, const struct engine_model *model, struct generation *g,
                      struct error *err) {
-    const struct engine_request request = {g->prompt, g->n_prompt, g->max_new,
+    const struct engine_request request = {g->prompt,   g->n_prompt,   g->max_new,
                                            g->sampling, g->ignore_end, g->sequence};
     int64_t id;
     enum status status = engine_submit(engine, &request, &id, err);
@@ -108,7 +108,9 @@ double generation_prompt_tps(const struct generation *g) {
 
 /* The first token comes with the prompt. */
 double generation_decode_tps(const struct generation *g) {
-    return g->decode_ns > 0 && g->n_decoded > 1 ? (double)(g->n_decoded - 1) * 1e9 / (double)g->decode_ns : 0;
+    return g->decode_ns > 0 && g->n_decoded > 1
+               ? (double)(g->n_decoded - 1) * 1e9 / (double)g->decode_ns
+               : 0;
 }
 
 void generation_say_speed(const struct generation *g) {

@@ -9,11 +9,11 @@ struct generation {
     int64_t max_new;
     struct engine_sampling sampling;
     bool ignore_end;
-    int32_t sequence;           /* −1: a new one */
-    const char *const *stops;   /* texts that end the answer, NULL-terminated; may be NULL */
-    bool stream;                /* to stdout, whole characters as they come */
+    int32_t sequence;         /* −1: a new one */
+    const char *const *stops; /* texts that end the answer, NULL-terminated; may be NULL */
+    bool stream;              /* to stdout, whole characters as they come */
     /* results */
-    struct str text;            /* the answer, without a stop text */
+    struct str text; /* the answer, without a stop text */
     int32_t *tokens;
     size_t n_tokens;
     int64_t prompt_ns, decode_ns, n_decoded;

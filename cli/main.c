@@ -33,7 +33,8 @@ static const struct {
 };
 
 static void print_help(FILE *out) {
-    fputs("hone measures every way its OpenCL kernels could run on this device, keeps what it learns\n"
+    fputs("hone measures every way its OpenCL kernels could run on this device, keeps what it "
+          "learns\n"
           "in one SQLite file, and runs LLaMA models with the winners.\n\n"
           "  hone tune --family gemv_q4,gemm --problem m=12288,k=4096,n=1..256*2 --budget 60s\n"
           "  hone bench --family gemm --problem m=12288,k=4096,n=32 --rivals clblast,openblas\n"

@@ -46,15 +46,17 @@ static enum status wrong_option(const char *name, poptContext context, int code,
         if (table->longName) names[n++] = table->longName;
     const char *near = bad ? nearest_name(bad + strspn(bad, "-"), names) : NULL;
     if (code == POPT_ERROR_BADOPT && near)
-        return fail(err, STATUS_USAGE, "hone %s has no option %s; did you mean --%s? See hone %s --help",
-                    name, bad, near, name);
-    return fail(err, STATUS_USAGE, "hone %s: %s: %s; see hone %s --help", name, bad ? bad : "options",
-                poptStrerror(code), name);
+        return fail(err, STATUS_USAGE,
+                    "hone %s has no option %s; did you mean --%s? See hone %s --help", name, bad,
+                    near, name);
+    return fail(err, STATUS_USAGE, "hone %s: %s: %s; see hone %s --help", name,
+                bad ? bad : "options", poptStrerror(code), name);
 }
 
 enum status options_parse(const char *name, const char *arguments, const char *examples,
-                          struct poptOption *table, int argc, const char **argv, poptContext *context,
-                          const char ***plain, bool *helped, struct error *err) {
+                          struct poptOption *table, int argc, const char **argv,
+                          poptContext *context, const char ***plain, bool *helped,
+                          struct error *err) {
     struct poptOption all[] = {
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, table, 0, "Options:", NULL},
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},

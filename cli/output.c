@@ -32,7 +32,8 @@ enum status out_flush(struct error *err) {
 }
 
 enum status json_print(json_t *document, struct error *err) {
-    char *text = json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    char *text =
+        json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     json_decref(document);
     if (!text) return fail(err, STATUS_NOMEM, "writing the JSON document: out of memory");
     enum status status = out_printf(err, "%s\n", text);

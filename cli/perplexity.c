@@ -53,8 +53,8 @@ static enum status window_run(struct engine *engine, const int32_t *ids, int n, 
         if ((status = engine_batch(engine, rows, (size_t)count, err)) != OK) break;
         for (int i = 0; i < count; i++) {
             const int predicted = at + i + 1;
-            const double nll =
-                negative_log_likelihood(engine_logits(engine, (size_t)i), vocabulary, ids[predicted]);
+            const double nll = negative_log_likelihood(engine_logits(engine, (size_t)i), vocabulary,
+                                                       ids[predicted]);
             sum += nll;
             if (predicted >= n / 2) tally->half_sum += nll, tally->half_n++;
         }
@@ -69,8 +69,8 @@ static enum status window_run(struct engine *engine, const int32_t *ids, int n, 
 
 /* The windows of ids: with --bos each, every window begins with BOS and holds one id less. */
 static enum status all_windows(const struct perplexity_options *o, struct engine *engine,
-                               const struct engine_model *model, const int32_t *ids, size_t n, bool each,
-                               struct tally *tally, struct error *err) {
+                               const struct engine_model *model, const int32_t *ids, size_t n,
+                               bool each, struct tally *tally, struct error *err) {
     struct engine_model_facts facts;
     engine_model_describe(model, &facts);
     const int payload = o->window - (each ? 1 : 0);
@@ -81,12 +81,14 @@ static enum status all_windows(const struct perplexity_options *o, struct engine
         if (each) window[0] = engine_bos(model);
         memcpy(window + each, ids + (size_t)chunk * (size_t)payload, (size_t)payload * sizeof *ids);
         status = window_run(engine, window, o->window, facts.vocabulary, tally, err);
-        log_progress("perplexity %d/%d  ppl %.3f", chunk + 1, o->chunks, exp(tally->sum / (double)tally->n));
+        log_progress("perplexity %d/%d  ppl %.3f", chunk + 1, o->chunks,
+                     exp(tally->sum / (double)tally->n));
     }
     log_progress_done();
     free(window);
     if (status == OK && tally->n == 0)
-        status = fail(err, STATUS_INVALID, "%s holds %zu ids, less than one window of %d: make --ctx smaller",
+        status = fail(err, STATUS_INVALID,
+                      "%s holds %zu ids, less than one window of %d: make --ctx smaller",
                       o->file ? o->file : "stdin", n, o->window);
     return status;
 }
@@ -98,8 +100,10 @@ static void remember_class(const struct perplexity_options *o, const struct engi
     struct engine_facts e;
     engine_model_describe(model, &m);
     engine_describe(engine, &e);
-    char *path = store_default_path(o->common.database), *key = text_format("%s %s", m.fingerprint, e.class_name);
-    char *value = text_format("{\"ppl\": %.9g, \"ctx\": %d, \"chunks\": %d}", ppl, o->window, o->chunks);
+    char *path = store_default_path(o->common.database),
+         *key = text_format("%s %s", m.fingerprint, e.class_name);
+    char *value =
+        text_format("{\"ppl\": %.9g, \"ctx\": %d, \"chunks\": %d}", ppl, o->window, o->chunks);
     struct store *store = NULL;
     struct error err;
     if (store_open(path, STORE_WRITE, &store, &err) != OK ||
@@ -112,19 +116,24 @@ static void remember_class(const struct perplexity_options *o, const struct engi
 }
 
 static enum status print_result(const struct perplexity_options *o, const struct tally *tally,
-                                const struct engine *engine, const char *protocol, struct error *err) {
+                                const struct engine *engine, const char *protocol,
+                                struct error *err) {
     struct engine_facts facts;
     engine_describe(engine, &facts);
-    const double nll = tally->sum / (double)tally->n, half = tally->half_sum / (double)tally->half_n;
+    const double nll = tally->sum / (double)tally->n,
+                 half = tally->half_sum / (double)tally->half_n;
     if (o->common.json)
-        return json_print(json_pack("{s:f, s:f, s:f, s:I, s:s, s:s, s:s, s:s, s:O}", "ppl", exp(nll),
-                                    "ppl_second_half", exp(half), "nll", nll, "tokens",
-                                    (json_int_t)tally->n, "protocol", protocol, "class", facts.class_name,
-                                    "device", facts.device, "profile", facts.profile, "chunks",
-                                    tally->chunks),
+        return json_print(json_pack("{s:f, s:f, s:f, s:I, s:s, s:s, s:s, s:s, s:O}", "ppl",
+                                    exp(nll), "ppl_second_half", exp(half), "nll", nll, "tokens",
+                                    (json_int_t)tally->n, "protocol", protocol, "class",
+                                    facts.class_name, "device", facts.device, "profile",
+                                    facts.profile, "chunks", tally->chunks),
                           err);
-    return out_printf(err, "perplexity %.4f over %lld predictions (second half of each window %.4f)\n%s; class %s on %s\n",
-                      exp(nll), (long long)tally->n, exp(half), protocol, facts.class_name, facts.device);
+    return out_printf(err,
+                      "perplexity %.4f over %lld predictions (second half of each window "
+                      "%.4f)\n%s; class %s on %s\n",
+                      exp(nll), (long long)tally->n, exp(half), protocol, facts.class_name,
+                      facts.device);
 }
 
 static enum status find_bos(const char *name, const struct engine_model *model, bool *each,
@@ -134,7 +143,8 @@ static enum status find_bos(const char *name, const struct engine_model *model, 
     else if (!strcmp(name, "each")) *each = true;
     else if (strcmp(name, "none") != 0)
         return fail(err, STATUS_USAGE, "--bos is auto, none or each, not '%s'", name);
-    if (*each && engine_bos(model) < 0) return fail(err, STATUS_INVALID, "--bos each: this model has no BOS token");
+    if (*each && engine_bos(model) < 0)
+        return fail(err, STATUS_INVALID, "--bos each: this model has no BOS token");
     return OK;
 }
 
@@ -175,21 +185,22 @@ enum status command_perplexity(int argc, const char **argv, struct error *err) {
         ENGINE_OPTIONS(o.choice),
         {"file", 'f', POPT_ARG_STRING, &o.file, 0, "the text (else stdin)", "FILE"},
         {"chunks", 0, POPT_ARG_INT, &o.chunks, 0, "windows to look at (8)", "N"},
-        {"bos", 0, POPT_ARG_STRING, &o.bos, 0, "BOS before each window: auto (as the file says), none, each",
-         "HOW"},
+        {"bos", 0, POPT_ARG_STRING, &o.bos, 0,
+         "BOS before each window: auto (as the file says), none, each", "HOW"},
         COMMON_OPTIONS(o.common),
         END_OPTIONS,
     };
     poptContext context = NULL;
     const char **plain;
     bool helped;
-    enum status status = options_parse("perplexity", "-m FILE -f TEXT", examples, table, argc, argv, &context,
-                                       &plain, &helped, err);
+    enum status status = options_parse("perplexity", "-m FILE -f TEXT", examples, table, argc, argv,
+                                       &context, &plain, &helped, err);
     if (status == OK && !helped) {
         log_quiet = o.common.quiet;
         if (o.choice.context > 0) o.window = o.choice.context;
         if (o.window < 4 || o.chunks < 1)
-            status = fail(err, STATUS_USAGE, "hone perplexity: --ctx is at least 4, --chunks at least 1");
+            status = fail(err, STATUS_USAGE,
+                          "hone perplexity: --ctx is at least 4, --chunks at least 1");
         else status = perplexity(&o, err);
     }
     poptFreeContext(context);

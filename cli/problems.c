@@ -10,7 +10,8 @@ static const char default_problem[] = "m=12288,k=4096,n=1..256*2";
 
 static enum status find_class(const char *name, enum class_id *class, struct error *err) {
     const int found = class_find(name);
-    if (found < 0) return fail(err, STATUS_USAGE, "there is no class '%s': --class is f32 or i8", name);
+    if (found < 0)
+        return fail(err, STATUS_USAGE, "there is no class '%s': --class is f32 or i8", name);
     *class = (enum class_id)found;
     return OK;
 }
@@ -24,8 +25,8 @@ static enum status find_slice(const char *name, const struct slice **slice, stru
         str_addf(&all, i ? ", %s" : "%s", slices[i].name);
     }
     const char *near = nearest_name(name, names);
-    fail(err, STATUS_USAGE, "there is no family '%s'%s%s%s; there are %s", name, near ? "; did you mean " : "",
-         near ? near : "", near ? "?" : "", str_text(&all));
+    fail(err, STATUS_USAGE, "there is no family '%s'%s%s%s; there are %s", name,
+         near ? "; did you mean " : "", near ? near : "", near ? "?" : "", str_text(&all));
     str_free(&all);
     return STATUS_USAGE;
 }
@@ -53,13 +54,14 @@ static void add(struct problem_list *list, const struct problem *problem) {
 }
 
 static enum status add_slice(const struct slice *slice, const char *text, const char *classes,
-                             const struct layout *layout, struct problem_list *list, struct error *err) {
+                             const struct layout *layout, struct problem_list *list,
+                             struct error *err) {
     struct problem *found = NULL;
     size_t n = 0;
     enum status status = problem_expand(slice, text, &found, &n, err);
     char *names = text_copy(classes), *rest = names;
     for (char *name; status == OK && (name = strsep(&rest, ","));) {
-        enum class_id class;
+        enum class_id class = CLASS_F32;
         if ((status = find_class(name, &class, err)) != OK) break;
         for (size_t i = 0; i < n; i++) {
             found[i].class = class;
@@ -72,7 +74,8 @@ static enum status add_slice(const struct slice *slice, const char *text, const 
     return status;
 }
 
-enum status problems_collect(const struct problem_options *o, struct problem_list *list, struct error *err) {
+enum status problems_collect(const struct problem_options *o, struct problem_list *list,
+                             struct error *err) {
     *list = (struct problem_list){0};
     const struct layout *layout;
     enum status status = find_layout(o->layout, &layout, err);
@@ -86,9 +89,11 @@ enum status problems_collect(const struct problem_options *o, struct problem_lis
                                o->class_name ? o->class_name : "f32", layout, list, err);
     }
     if (status == OK && list->n == 0)
-        status = fail(err, STATUS_USAGE,
-                      "no problem is left: %s holds none of '%s' in class %s (gemv means n=1, gemm n>1)",
-                      families, o->problem ? o->problem : default_problem, o->class_name ? o->class_name : "f32");
+        status =
+            fail(err, STATUS_USAGE,
+                 "no problem is left: %s holds none of '%s' in class %s (gemv means n=1, gemm n>1)",
+                 families, o->problem ? o->problem : default_problem,
+                 o->class_name ? o->class_name : "f32");
     if (status != OK) problem_list_free(list);
     free(families);
     return status;
@@ -106,7 +111,7 @@ enum status problems_of_model(const char *path, const char *tokenizer, const cha
         status = engine_model_problems(model, name, 256, &found, &n, err);
         for (size_t i = 0; i < n && status == OK; i++) {
             struct problem problem;
-            enum class_id class;
+            enum class_id class = CLASS_F32;
             status = problem_parse(slice_find(found[i].family), found[i].problem, &problem, err);
             if (status == OK) status = find_class(found[i].class_name, &class, err);
             if (status != OK) break;

@@ -7,12 +7,17 @@ struct problem_options {
     char *family, *problem, *class_name, *layout;
 };
 #define PROBLEM_OPTIONS(o)                                                                         \
-    {"family", 0, POPT_ARG_STRING, &(o).family, 0,                                                 \
-     "slices or families, with commas: gemm, gemv, gemm_q4, gemv_q4, attention …", "LIST"},        \
-    {"problem", 0, POPT_ARG_STRING, &(o).problem, 0,                                               \
-     "fields with lists and ranges: m=12288,k=4096,n=1..1024*2", "TEXT"},                          \
-    {"class", 0, POPT_ARG_STRING, &(o).class_name, 0, "f32 (default), i8, or both: f32,i8", "C"},  \
-    {"layout", 0, POPT_ARG_STRING, &(o).layout, 0, "only this layout of the weights", "NAME"}
+    {"family",    0, POPT_ARG_STRING,                                                              \
+     &(o).family, 0, "slices or families, with commas: gemm, gemv, gemm_q4, gemv_q4, attention …", \
+     "LIST"},                                                                                      \
+        {"problem",    0, POPT_ARG_STRING,                                                         \
+         &(o).problem, 0, "fields with lists and ranges: m=12288,k=4096,n=1..1024*2",              \
+         "TEXT"},                                                                                  \
+        {"class", 0, POPT_ARG_STRING, &(o).class_name, 0, "f32 (default), i8, or both: f32,i8",    \
+         "C"},                                                                                     \
+    {                                                                                              \
+        "layout", 0, POPT_ARG_STRING, &(o).layout, 0, "only this layout of the weights", "NAME"    \
+    }
 
 struct problem_list {
     struct problem *items;

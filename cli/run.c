@@ -40,7 +40,8 @@ static enum status prompt_ids(const struct run_options *o, const struct engine_m
     free(read);
     if (status == OK && *n == 0) {
         const int32_t bos = engine_bos(model);
-        if (bos < 0) return fail(err, STATUS_INVALID, "the prompt is empty and this model has no BOS token");
+        if (bos < 0)
+            return fail(err, STATUS_INVALID, "the prompt is empty and this model has no BOS token");
         *ids = memory_grow(*ids, sizeof **ids);
         (*ids)[0] = bos;
         *n = 1;
@@ -61,9 +62,10 @@ static json_t *result_json(const struct generation *g, const struct engine *engi
     json_t *text = json_stringn(g->text.text, utf8_whole(g->text.text, g->text.length));
     if (!text) text = json_null();
     return json_pack("{s:o, s:o, s:o, s:f, s:f, s:s, s:s, s:s}", "text", text, "tokens",
-                     ids_json(g->tokens, g->n_tokens), "prompt_ids", ids_json(g->prompt, g->n_prompt),
-                     "prompt_tps", generation_prompt_tps(g), "decode_tps", generation_decode_tps(g),
-                     "device", facts.device, "profile", facts.profile, "class", facts.class_name);
+                     ids_json(g->tokens, g->n_tokens), "prompt_ids",
+                     ids_json(g->prompt, g->n_prompt), "prompt_tps", generation_prompt_tps(g),
+                     "decode_tps", generation_decode_tps(g), "device", facts.device, "profile",
+                     facts.profile, "class", facts.class_name);
 }
 
 static enum status run(const struct run_options *o, struct error *err) {
@@ -75,7 +77,9 @@ static enum status run(const struct run_options *o, struct error *err) {
     struct generation g = {0};
     enum status status = OK;
     if (o->seed && (status = units_parse_int(o->seed, 0, INT64_MAX, &seed, err)) != OK) goto done;
-    if (o->tune_first && (status = tune_model_first(&o->common, &o->choice, o->tune_first, err)) != OK) goto done;
+    if (o->tune_first &&
+        (status = tune_model_first(&o->common, &o->choice, o->tune_first, err)) != OK)
+        goto done;
     if ((status = choice_open_model(&o->choice, &model, err)) != OK) goto done;
     if ((status = prompt_ids(o, model, &ids, &n, err)) != OK) goto done;
     if ((status = choice_open(&o->choice, &o->common, &model, &engine, err)) != OK) goto done;
@@ -121,20 +125,23 @@ enum status command_run(int argc, const char **argv, struct error *err) {
         {"top-k", 0, POPT_ARG_INT, &o.top_k, 0, "keep the K likeliest", "K"},
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the sampler (1)", "S"},
         {"stop", 0, POPT_ARG_ARGV, &o.stops, 0, "end the answer at this text (repeatable)", "TEXT"},
-        {"ignore-eos", 0, POPT_ARG_NONE, &o.ignore_end, 0, "go on past the end of generation", NULL},
-        {"tune-first", 0, POPT_ARG_STRING, &o.tune_first, 0, "tune the model's kernels first, this long",
-         "TIME"},
+        {"ignore-eos", 0, POPT_ARG_NONE, &o.ignore_end, 0, "go on past the end of generation",
+         NULL},
+        {"tune-first", 0, POPT_ARG_STRING, &o.tune_first, 0,
+         "tune the model's kernels first, this long", "TIME"},
         COMMON_OPTIONS(o.common),
         END_OPTIONS,
     };
     poptContext context = NULL;
     const char **plain;
     bool helped;
-    enum status status =
-        options_parse("run", "-m FILE [options]", examples, table, argc, argv, &context, &plain, &helped, err);
+    enum status status = options_parse("run", "-m FILE [options]", examples, table, argc, argv,
+                                       &context, &plain, &helped, err);
     if (status == OK && !helped) {
         log_quiet = o.common.quiet;
-        if (*plain) status = fail(err, STATUS_USAGE, "hone run: '%s' is no option; the prompt goes behind -p", *plain);
+        if (*plain)
+            status = fail(err, STATUS_USAGE,
+                          "hone run: '%s' is no option; the prompt goes behind -p", *plain);
         else status = run(&o, err);
     }
     poptFreeContext(context);

@@ -27,11 +27,13 @@ enum status command_tokenize(int argc, const char **argv, struct error *err) {
     int special = 0, bos = 0;
     struct poptOption table[] = {
         {"model", 'm', POPT_ARG_STRING, &choice.model, 0, "GGUF or llama2.c model", "FILE"},
-        {"tokenizer", 0, POPT_ARG_STRING, &choice.tokenizer, 0, "tokenizer of a llama2.c model", "FILE"},
+        {"tokenizer", 0, POPT_ARG_STRING, &choice.tokenizer, 0, "tokenizer of a llama2.c model",
+         "FILE"},
         {"pretokenizer", 0, POPT_ARG_STRING, &choice.pretokenizer, 0,
          "use this pre-tokenizer where the file names an unknown one", "NAME"},
         {"file", 'f', POPT_ARG_STRING, &file, 0, "a file with the text (else stdin)", "FILE"},
-        {"special", 0, POPT_ARG_NONE, &special, 0, "markers in the text become special tokens", NULL},
+        {"special", 0, POPT_ARG_NONE, &special, 0, "markers in the text become special tokens",
+         NULL},
         {"bos", 0, POPT_ARG_NONE, &bos, 0, "begin with the BOS token", NULL},
         COMMON_OPTIONS(common),
         END_OPTIONS,
@@ -43,13 +45,13 @@ enum status command_tokenize(int argc, const char **argv, struct error *err) {
     char *text = NULL;
     int32_t *ids = NULL;
     size_t length = 0, n = 0;
-    enum status status = options_parse("tokenize", "-m FILE [TEXT]", examples, table, argc, argv, &context,
-                                       &plain, &helped, err);
+    enum status status = options_parse("tokenize", "-m FILE [TEXT]", examples, table, argc, argv,
+                                       &context, &plain, &helped, err);
     if (status != OK || helped) goto done;
     if ((status = choice_open_model(&choice, &model, err)) != OK) goto done;
     if (!*plain && (status = text_read(file, &text, &length, err)) != OK) goto done;
-    status = engine_tokenize(model, *plain ? *plain : text, *plain ? strlen(*plain) : length, bos, special,
-                             &ids, &n, err);
+    status = engine_tokenize(model, *plain ? *plain : text, *plain ? strlen(*plain) : length, bos,
+                             special, &ids, &n, err);
     if (status == OK) status = print_ids(ids, n, common.json, err);
 done:
     free(ids);

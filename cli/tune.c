@@ -14,7 +14,8 @@ static const char examples[] =
     "  hone tune                                   the reference problems, every device, a minute\n"
     "  hone tune --family gemv_q4,gemm --problem m=12288,k=4096,n=1..1024*2 --budget 5m\n"
     "  hone tune --model model.gguf --budget 60s   what this model needs\n"
-    "  hone tune --family gemm --problem m=4096,k=4096,n=64 --param VW=16 --evals 100 --strategy random\n";
+    "  hone tune --family gemm --problem m=4096,k=4096,n=64 --param VW=16 --evals 100 --strategy "
+    "random\n";
 
 struct tune_options {
     struct common_options common;
@@ -24,10 +25,12 @@ struct tune_options {
     int evaluations, more;
 };
 
-static enum status collect(const struct tune_options *o, struct problem_list *list, struct error *err) {
+static enum status collect(const struct tune_options *o, struct problem_list *list,
+                           struct error *err) {
     if (!o->model) return problems_collect(&o->problems, list, err);
     if (o->problems.family || o->problems.problem)
-        return fail(err, STATUS_USAGE, "hone tune: --model brings its own problems; leave --family and --problem out");
+        return fail(err, STATUS_USAGE,
+                    "hone tune: --model brings its own problems; leave --family and --problem out");
     return problems_of_model(o->model, o->tokenizer, o->problems.class_name, list, err);
 }
 
@@ -53,12 +56,13 @@ static enum status print_problem(const json_t *row, struct error *err) {
     if (!json_is_object(best))
         return out_printf(err, "%-30s no valid configuration was found\n", problem ? problem : "?");
     char time[UNITS_TEXT];
-    return out_printf(err, "%-8s %-30s %-4s %4.0f %% of the ceiling  ×%.2f over the default  %9s  %s %s %s\n",
-                      json_string_value(json_object_get(row, "family")), problem,
-                      json_string_value(json_object_get(row, "class")), 100 * number_at(best, "share"),
-                      number_at(row, "speedup"), units_time_ns(number_at(best, "time_ns"), time),
-                      layout ? layout : "", json_string_value(json_object_get(best, "variant")),
-                      json_string_value(json_object_get(best, "config")));
+    return out_printf(
+        err, "%-8s %-30s %-4s %4.0f %% of the ceiling  ×%.2f over the default  %9s  %s %s %s\n",
+        json_string_value(json_object_get(row, "family")), problem,
+        json_string_value(json_object_get(row, "class")), 100 * number_at(best, "share"),
+        number_at(row, "speedup"), units_time_ns(number_at(best, "time_ns"), time),
+        layout ? layout : "", json_string_value(json_object_get(best, "variant")),
+        json_string_value(json_object_get(best, "config")));
 }
 
 static enum status print_run(const json_t *run, struct error *err) {
@@ -68,7 +72,8 @@ static enum status print_run(const json_t *run, struct error *err) {
                                     number_at(run, "evaluations"), number_at(run, "seconds"));
     size_t i;
     json_t *row;
-    json_array_foreach(json_object_get(run, "problems"), i, row) if (status == OK) status = print_problem(row, err);
+    json_array_foreach (json_object_get(run, "problems"), i, row)
+        if (status == OK) status = print_problem(row, err);
     if (status == OK && database) status = out_printf(err, "kept in %s\n", database);
     return status;
 }
@@ -82,13 +87,14 @@ static enum status print_runs(json_t *runs, bool as_json, struct error *err) {
     enum status status = OK;
     size_t i;
     json_t *run;
-    json_array_foreach(runs, i, run) if (status == OK) status = print_run(run, err);
+    json_array_foreach (runs, i, run)
+        if (status == OK) status = print_run(run, err);
     return status;
 }
 
 /* Every device in turn (or the one named), sharing the budget. */
-static enum status tune_devices(const struct tune_options *o, struct session_options *session, json_t *runs,
-                                struct error *err) {
+static enum status tune_devices(const struct tune_options *o, struct session_options *session,
+                                json_t *runs, struct error *err) {
     struct device_info *list = NULL;
     size_t n = 0;
     enum status status = OK;
@@ -122,7 +128,9 @@ static enum status tune(const struct tune_options *o, json_t *runs, struct error
     if (status != OK) goto done;
     if (!o->budget && o->evaluations <= 0) budget_ns = 60 * (int64_t)1000000000;
     while (o->params && o->params[n_params]) n_params++;
-    if (n_params && (status = space_parse_limits(o->params, n_params, &limits, &n_limits, err)) != OK) goto done;
+    if (n_params &&
+        (status = space_parse_limits(o->params, n_params, &limits, &n_limits, err)) != OK)
+        goto done;
     layout_names = memory_new(list.n * sizeof *layout_names);
     for (size_t i = 0; i < list.n; i++) layout_names[i] = o->problems.layout;
     struct session_options session = {
@@ -149,12 +157,15 @@ done:
     return status;
 }
 
-enum status tune_model_first(const struct common_options *common, const struct engine_choice *choice,
-                             const char *budget, struct error *err) {
-    struct tune_options o = {.common = *common, .model = choice->model, .tokenizer = choice->tokenizer};
+enum status tune_model_first(const struct common_options *common,
+                             const struct engine_choice *choice, const char *budget,
+                             struct error *err) {
+    struct tune_options o = {
+        .common = *common, .model = choice->model, .tokenizer = choice->tokenizer};
     o.common.device = common->device ? common->device : "0";
     o.budget = (char *)(uintptr_t)budget;
-    if (choice->class_name && strcmp(choice->class_name, "auto") != 0) o.problems.class_name = choice->class_name;
+    if (choice->class_name && strcmp(choice->class_name, "auto") != 0)
+        o.problems.class_name = choice->class_name;
     if (!o.model) return fail(err, STATUS_USAGE, "name a model with -m FILE");
     json_t *runs = json_array();
     const enum status status = tune(&o, runs, err);
@@ -171,7 +182,8 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         {"budget", 0, POPT_ARG_STRING, &o.budget, 0, "wall time of the command (60s)", "TIME"},
         {"evals", 0, POPT_ARG_INT, &o.evaluations, 0, "evaluations a problem at most", "N"},
         {"more", 0, POPT_ARG_NONE, &o.more, 0, "go on with a finished session", NULL},
-        {"strategy", 0, POPT_ARG_STRING, &o.strategy, 0, "local (default), random or exhaustive", "NAME"},
+        {"strategy", 0, POPT_ARG_STRING, &o.strategy, 0, "local (default), random or exhaustive",
+         "NAME"},
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the strategy (1)", "S"},
         {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)", "P=…"},
         COMMON_OPTIONS(o.common),
@@ -180,19 +192,21 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
     poptContext context = NULL;
     const char **plain;
     bool helped;
-    enum status status =
-        options_parse("tune", "[options]", examples, table, argc, argv, &context, &plain, &helped, err);
+    enum status status = options_parse("tune", "[options]", examples, table, argc, argv, &context,
+                                       &plain, &helped, err);
     if (status == OK && !helped) {
         log_quiet = o.common.quiet;
         if (*plain) {
-            status = fail(err, STATUS_USAGE, "hone tune: '%s' is no option; see hone tune --help", *plain);
+            status = fail(err, STATUS_USAGE, "hone tune: '%s' is no option; see hone tune --help",
+                          *plain);
         } else {
             json_t *runs = json_array();
             struct error print_error = {OK, ""};
             status = tune(&o, runs, err);
             log_progress_done();
             /* What was found is printed even when the session was interrupted. */
-            if (json_array_size(runs) && print_runs(runs, o.common.json, &print_error) != OK && status == OK) {
+            if (json_array_size(runs) && print_runs(runs, o.common.json, &print_error) != OK &&
+                status == OK) {
                 *err = print_error;
                 status = print_error.status;
             }

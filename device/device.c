@@ -13,11 +13,11 @@ enum { MAX_PLATFORMS = 64, MAX_DEVICES = 256, MAX_TEXT = 1 << 16 };
 
 /* Queries of extensions, by number: not every header has them. */
 enum {
-    QUERY_UUID = 0x106A,          /* cl_khr_device_uuid: 16 bytes */
-    QUERY_NV_MAJOR = 0x4000,      /* cl_nv_device_attribute_query: compute capability */
+    QUERY_UUID = 0x106A,     /* cl_khr_device_uuid: 16 bytes */
+    QUERY_NV_MAJOR = 0x4000, /* cl_nv_device_attribute_query: compute capability */
     QUERY_NV_MINOR = 0x4001,
-    QUERY_AMD_BOARD = 0x4038,     /* cl_amd_device_attribute_query */
-    QUERY_PCI_BUS_INFO = 0x410F,  /* cl_khr_pci_bus_info: domain, bus, device, function */
+    QUERY_AMD_BOARD = 0x4038,    /* cl_amd_device_attribute_query */
+    QUERY_PCI_BUS_INFO = 0x410F, /* cl_khr_pci_bus_info: domain, bus, device, function */
 };
 
 void text_tame(char *text) {

@@ -29,17 +29,18 @@ struct device_info {
     enum device_type type;
     int compute_units;
     int clock_mhz;
-    size_t max_work_group;    /* work-items */
-    size_t max_local[3];      /* work-items per dimension */
+    size_t max_work_group; /* work-items */
+    size_t max_local[3];   /* work-items per dimension */
     size_t global_bytes, max_alloc_bytes, local_bytes;
-    size_t cache_bytes;       /* last level; of the host's sysfs where the device is the host CPU */
+    size_t cache_bytes; /* last level; of the host's sysfs where the device is the host CPU */
     size_t line_bytes;
     size_t image_width, image_height; /* 2D limits in texels; 0: no images */
-    size_t align_bytes;       /* base address alignment */
-    char uuid[48];            /* provenance only; "" when the driver tells none */
-    char *extensions;         /* space separated; owned */
-    char model_key[512];      /* platform|vendor|name|architecture|units|cache: what records are kept by */
-    char version_key[384];    /* driver and platform version */
+    size_t align_bytes;               /* base address alignment */
+    char uuid[48];                    /* provenance only; "" when the driver tells none */
+    char *extensions;                 /* space separated; owned */
+    char model_key
+        [512]; /* platform|vendor|name|architecture|units|cache: what records are kept by */
+    char version_key[384]; /* driver and platform version */
 };
 
 /* Every device of every platform, CPUs last. DEVICE with the Debian package to install when there is
@@ -61,7 +62,8 @@ const struct device_info *device_describe(const struct device *device);
 size_t device_index(const struct device *device);
 /* FEATURE_NONE is always there. */
 bool device_has(const struct device *device, int feature);
-void device_set_features(struct device *device, uint64_t bits); /* tests and the child: bit f = feature f */
+void device_set_features(struct device *device,
+                         uint64_t bits); /* tests and the child: bit f = feature f */
 uint64_t device_features(const struct device *device);
 
 /* The features of device number `index`, found in a child or taken from the cache; a feature whose

@@ -37,18 +37,17 @@ struct test {
 
 /* ---- half precision: small whole numbers, exact in half; 1·2048 + 1 is 2048 in half only */
 
-static const char fp16_source[] = HEAD
-    "#ifdef WITH_PRAGMA\n"
-    "#pragma OPENCL EXTENSION cl_khr_fp16 : enable\n"
-    "#endif\n"
-    "TEST() { OPERANDS\n"
-    "    __global const half *h = (__global const half *)in;\n"
-    "    half a = h[2 * i], b = h[2 * i + 1];\n"
-    "    half2 pair = (half2)(a, b) * (half2)(b, a);\n"
-    "    half y = a * b + (half)1.0f;\n"
-    "    out[i] = as_uint((float)y);\n"
-    "    out[32 + i] = as_uint((float)(pair.x + pair.y));\n"
-    "}\n";
+static const char fp16_source[] = HEAD "#ifdef WITH_PRAGMA\n"
+                                       "#pragma OPENCL EXTENSION cl_khr_fp16 : enable\n"
+                                       "#endif\n"
+                                       "TEST() { OPERANDS\n"
+                                       "    __global const half *h = (__global const half *)in;\n"
+                                       "    half a = h[2 * i], b = h[2 * i + 1];\n"
+                                       "    half2 pair = (half2)(a, b) * (half2)(b, a);\n"
+                                       "    half y = a * b + (half)1.0f;\n"
+                                       "    out[i] = as_uint((float)y);\n"
+                                       "    out[32 + i] = as_uint((float)(pair.x + pair.y));\n"
+                                       "}\n";
 
 /* A whole number up to 2048 as half. */
 static uint32_t half_of(unsigned n) {
@@ -85,16 +84,15 @@ static bool fp16_right(const uint32_t *in, const uint32_t *out) {
 
 /* ---- double precision, bit for bit */
 
-static const char fp64_source[] = HEAD
-    "#ifdef cl_khr_fp64\n"
-    "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
-    "#endif\n"
-    "TEST() { OPERANDS\n"
-    "    double x = 1.0 + in[i] * 0x1p-40;\n"
-    "    ulong y = as_ulong(x * x / 3.0);\n"
-    "    out[2 * i] = (uint)y;\n"
-    "    out[2 * i + 1] = (uint)(y >> 32);\n"
-    "}\n";
+static const char fp64_source[] = HEAD "#ifdef cl_khr_fp64\n"
+                                       "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
+                                       "#endif\n"
+                                       "TEST() { OPERANDS\n"
+                                       "    double x = 1.0 + in[i] * 0x1p-40;\n"
+                                       "    ulong y = as_ulong(x * x / 3.0);\n"
+                                       "    out[2 * i] = (uint)y;\n"
+                                       "    out[2 * i + 1] = (uint)(y >> 32);\n"
+                                       "}\n";
 
 static bool fp64_right(const uint32_t *in, const uint32_t *out) {
     for (size_t i = 0; i < LANES; i++) {
@@ -106,15 +104,15 @@ static bool fp64_right(const uint32_t *in, const uint32_t *out) {
 
 /* ---- sub-groups: the sum of those that say they are together */
 
-static const char sub_groups_source[] = HEAD
-    "#ifdef WITH_PRAGMA\n"
-    "#pragma OPENCL EXTENSION cl_khr_subgroups : enable\n"
-    "#endif\n"
-    "TEST() { OPERANDS\n"
-    "    out[i] = (uint)sub_group_reduce_add((int)(in[i] & 0xffff));\n"
-    "    out[128 + i] = (uint)get_group_id(0) * 1000 + get_sub_group_id();\n"
-    "    out[256 + i] = get_sub_group_size();\n"
-    "}\n";
+static const char sub_groups_source[] =
+    HEAD "#ifdef WITH_PRAGMA\n"
+         "#pragma OPENCL EXTENSION cl_khr_subgroups : enable\n"
+         "#endif\n"
+         "TEST() { OPERANDS\n"
+         "    out[i] = (uint)sub_group_reduce_add((int)(in[i] & 0xffff));\n"
+         "    out[128 + i] = (uint)get_group_id(0) * 1000 + get_sub_group_id();\n"
+         "    out[256 + i] = get_sub_group_size();\n"
+         "}\n";
 
 static bool sub_groups_right(const uint32_t *in, const uint32_t *out) {
     for (int i = 0; i < 128; i++) {
@@ -149,26 +147,26 @@ static bool dot_right(const uint32_t *in, const uint32_t *out) {
     return true;
 }
 
-static const char int_dot_source[] = HEAD
-    "TEST() { OPERANDS out[i] = (uint)(5 + dot_4x8packed_ss_int(in[i], in[32 + i])); }\n";
+static const char int_dot_source[] =
+    HEAD "TEST() { OPERANDS out[i] = (uint)(5 + dot_4x8packed_ss_int(in[i], in[32 + i])); }\n";
 
-static const char ptx_dp4a_source[] = HEAD
-    "TEST() { OPERANDS\n"
-    "    int sum = 5;\n"
-    "    __asm__(\"dp4a.s32.s32 %0, %1, %2, %0;\"\n"
-    "        : \"+r\"(sum) : \"r\"(in[i]), \"r\"(in[32 + i]));\n"
-    "    out[i] = (uint)sum;\n"
-    "}\n";
+static const char ptx_dp4a_source[] =
+    HEAD "TEST() { OPERANDS\n"
+         "    int sum = 5;\n"
+         "    __asm__(\"dp4a.s32.s32 %0, %1, %2, %0;\"\n"
+         "        : \"+r\"(sum) : \"r\"(in[i]), \"r\"(in[32 + i]));\n"
+         "    out[i] = (uint)sum;\n"
+         "}\n";
 
 /* ---- 512-bit registers. In: 16 words unsigned bytes, 16 words signed bytes, 16 words start. */
 
-static const char x86_vnni_source[] = HEAD
-    ONE_ITEM " { OPERANDS\n"
-    "    uint16 w = vload16(0, in);\n"
-    "    int16 x = as_int16(vload16(1, in)), sum = as_int16(vload16(2, in));\n"
-    "    __asm__(\"vpdpbusd %2, %1, %0\" : \"+v\"(sum) : \"v\"(w), \"v\"(x));\n"
-    "    vstore16(as_uint16(sum), i, out);\n"
-    "}\n";
+static const char x86_vnni_source[] =
+    HEAD ONE_ITEM " { OPERANDS\n"
+                  "    uint16 w = vload16(0, in);\n"
+                  "    int16 x = as_int16(vload16(1, in)), sum = as_int16(vload16(2, in));\n"
+                  "    __asm__(\"vpdpbusd %2, %1, %0\" : \"+v\"(sum) : \"v\"(w), \"v\"(x));\n"
+                  "    vstore16(as_uint16(sum), i, out);\n"
+                  "}\n";
 
 static bool x86_vnni_right(const uint32_t *in, const uint32_t *out) {
     for (size_t i = 0; i < 16; i++)
@@ -178,8 +176,8 @@ static bool x86_vnni_right(const uint32_t *in, const uint32_t *out) {
 
 /* In: 16 words of a table, 16 indices, 16 halfs in 8 words. Out: the words picked, the halfs as
  * float. */
-static const char x86_avx512_source[] = HEAD
-    ONE_ITEM " { OPERANDS\n"
+static const char x86_avx512_source[] = HEAD ONE_ITEM
+    " { OPERANDS\n"
     "    float16 table = as_float16(vload16(0, in)), picked, wide;\n"
     "    int16 index = as_int16(vload16(1, in));\n"
     "    short16 halfs = as_short16(vload8(4, in));\n"
@@ -206,8 +204,8 @@ static bool x86_avx512_right(const uint32_t *in, const uint32_t *out) {
 /* ---- one warp multiplies A (16 × 16, by rows) and B (16 × 8, by columns) of halfs into floats.
  * Lane l = 4·g + t holds rows g and g + 8 of A and C, column g of B. */
 
-static const char ptx_mma_source[] = HEAD
-    ONE_WARP " { OPERANDS\n"
+static const char ptx_mma_source[] = HEAD ONE_WARP
+    " { OPERANDS\n"
     "    uint g = i / 4, t = i % 4;\n"
     "    __global const uint *a = in, *b = in + 128 + g * 8;\n"
     "    uint a0 = a[g * 8 + t], a1 = a[(g + 8) * 8 + t];\n"
@@ -248,17 +246,17 @@ static bool ptx_mma_right(const uint32_t *in, const uint32_t *out) {
 
 /* ---- 16 bytes a lane straight into local memory, read by the lane's neighbour */
 
-static const char ptx_cp_async_source[] = HEAD
-    ONE_WARP " { OPERANDS\n"
-    "    __local uint4 *shared = (__local uint4 *)scratch;\n"
-    "    uint to = (uint)(size_t)(shared + i);\n"
-    "    __asm__ volatile(\"cp.async.cg.shared.global [%0], [%1], 16;\"\n"
-    "        :: \"r\"(to), \"l\"(in + 4 * i));\n"
-    "    __asm__ volatile(\"cp.async.commit_group;\");\n"
-    "    __asm__ volatile(\"cp.async.wait_group 0;\");\n"
-    "    barrier(CLK_LOCAL_MEM_FENCE);\n"
-    "    vstore4(shared[i ^ 1], i, out);\n"
-    "}\n";
+static const char ptx_cp_async_source[] =
+    HEAD ONE_WARP " { OPERANDS\n"
+                  "    __local uint4 *shared = (__local uint4 *)scratch;\n"
+                  "    uint to = (uint)(size_t)(shared + i);\n"
+                  "    __asm__ volatile(\"cp.async.cg.shared.global [%0], [%1], 16;\"\n"
+                  "        :: \"r\"(to), \"l\"(in + 4 * i));\n"
+                  "    __asm__ volatile(\"cp.async.commit_group;\");\n"
+                  "    __asm__ volatile(\"cp.async.wait_group 0;\");\n"
+                  "    barrier(CLK_LOCAL_MEM_FENCE);\n"
+                  "    vstore4(shared[i ^ 1], i, out);\n"
+                  "}\n";
 
 static bool ptx_cp_async_right(const uint32_t *in, const uint32_t *out) {
     for (size_t i = 0; i < LANES; i++)
@@ -266,13 +264,13 @@ static bool ptx_cp_async_right(const uint32_t *in, const uint32_t *out) {
     return true;
 }
 
-static const char ptx_shfl_source[] = HEAD
-    ONE_WARP " { OPERANDS\n"
-    "    uint x = in[i], y;\n"
-    "    __asm__ volatile(\"shfl.sync.bfly.b32 %0, %1, 16, 31, 0xffffffff;\"\n"
-    "        : \"=r\"(y) : \"r\"(x));\n"
-    "    out[i] = 3 * x + y;\n"
-    "}\n";
+static const char ptx_shfl_source[] =
+    HEAD ONE_WARP " { OPERANDS\n"
+                  "    uint x = in[i], y;\n"
+                  "    __asm__ volatile(\"shfl.sync.bfly.b32 %0, %1, 16, 31, 0xffffffff;\"\n"
+                  "        : \"=r\"(y) : \"r\"(x));\n"
+                  "    out[i] = 3 * x + y;\n"
+                  "}\n";
 
 static bool ptx_shfl_right(const uint32_t *in, const uint32_t *out) {
     for (size_t i = 0; i < LANES; i++)
@@ -312,8 +310,8 @@ static enum status words_run(const struct test *test, struct device *device,
     struct rng rng = rng_seed(1);
     for (size_t i = 0; i < test->n_in; i++) in[i] = (uint32_t)(rng_next(&rng) >> 32);
     if (test->make) test->make(in);
-    enum status st = operands_open(device, in, test->n_in, test->n_out, 0xdeadbeef, &arena, views,
-                                   err);
+    enum status st =
+        operands_open(device, in, test->n_in, test->n_out, 0xdeadbeef, &arena, views, err);
     if (st != OK) goto done;
     struct argument arguments[] = {
         {.kind = ARGUMENT_VIEW, .view = views[0]},
@@ -360,8 +358,8 @@ static enum status images_run(const struct test *test, struct device *device,
         memcpy(&in[i], &x, sizeof x);
         in[IMAGE_WORDS + i] = (uint32_t)(rng_next(&rng) >> 32);
     }
-    enum status st = operands_open(device, in, 2 * IMAGE_WORDS, 2 * IMAGE_WORDS, 0, &arena, views,
-                                   err);
+    enum status st =
+        operands_open(device, in, 2 * IMAGE_WORDS, 2 * IMAGE_WORDS, 0, &arena, views, err);
     if (st == OK) st = image_open(device, TEXEL_FLOAT4, IMAGE_W, IMAGE_H, &floats, err);
     if (st == OK) st = image_open(device, TEXEL_UINT4, IMAGE_W, IMAGE_H, &uints, err);
     if (st == OK) st = image_load(floats, view_part(views[0], 0, sizeof in / 2), err);
@@ -480,26 +478,53 @@ static enum status grid_barrier_run(const struct test *test, struct device *devi
 /* ---- the table */
 
 static const struct test tests[FEATURES] = {
-    [FEATURE_fp16] = {fp16_source, {"", "-DWITH_PRAGMA"}, LANES, 2 * LANES, LANES, LANES, fp16_make,
-                      fp16_right, NULL},
+    [FEATURE_fp16] = {fp16_source,
+                      {"", "-DWITH_PRAGMA"},
+                      LANES,
+                      2 * LANES,
+                      LANES,
+                      LANES,
+                      fp16_make,
+                      fp16_right,
+                      NULL},
     [FEATURE_fp64] = {fp64_source, {""}, LANES, 2 * LANES, LANES, LANES, NULL, fp64_right, NULL},
     [FEATURE_images] = {.source = images_source, .options = {""}, .run = images_run},
     [FEATURE_sub_groups] = {sub_groups_source,
                             {"-cl-std=CL3.0", "-cl-std=CL2.0 -DWITH_PRAGMA", "-DWITH_PRAGMA"},
-                            128, 384, 128, 64, NULL, sub_groups_right, NULL},
-    [FEATURE_int_dot] = {int_dot_source, {"-cl-std=CL3.0", ""}, 2 * LANES, LANES, LANES, LANES,
-                         NULL, dot_right, NULL},
-    [FEATURE_x86_vnni] = {x86_vnni_source, {""}, 48, 16, 1, 1, NULL, x86_vnni_right, NULL},
-    [FEATURE_x86_avx512] = {x86_avx512_source, {""}, 40, 32, 1, 1, x86_avx512_make,
-                            x86_avx512_right, NULL},
-    [FEATURE_ptx_dp4a] = {ptx_dp4a_source, {""}, 2 * LANES, LANES, LANES, LANES, NULL, dot_right,
-                          NULL},
-    [FEATURE_ptx_mma] = {ptx_mma_source, {""}, 192, 128, LANES, LANES, ptx_mma_make, ptx_mma_right,
+                            128,
+                            384,
+                            128,
+                            64,
+                            NULL,
+                            sub_groups_right,
+                            NULL},
+    [FEATURE_int_dot] = {int_dot_source,
+                         {"-cl-std=CL3.0", ""},
+                         2 * LANES,
+                         LANES,
+                         LANES,
+                         LANES,
+                         NULL,
+                         dot_right,
                          NULL},
-    [FEATURE_ptx_cp_async] = {ptx_cp_async_source, {""}, 4 * LANES, 4 * LANES, LANES, LANES, NULL,
-                              ptx_cp_async_right, NULL},
-    [FEATURE_ptx_shfl] = {ptx_shfl_source, {""}, LANES, LANES, LANES, LANES, NULL, ptx_shfl_right,
-                          NULL},
+    [FEATURE_x86_vnni] = {x86_vnni_source, {""}, 48, 16, 1, 1, NULL, x86_vnni_right, NULL},
+    [FEATURE_x86_avx512] =
+        {x86_avx512_source, {""}, 40, 32, 1, 1, x86_avx512_make, x86_avx512_right, NULL},
+    [FEATURE_ptx_dp4a] =
+        {ptx_dp4a_source, {""}, 2 * LANES, LANES, LANES, LANES, NULL, dot_right, NULL},
+    [FEATURE_ptx_mma] =
+        {ptx_mma_source, {""}, 192, 128, LANES, LANES, ptx_mma_make, ptx_mma_right, NULL},
+    [FEATURE_ptx_cp_async] = {ptx_cp_async_source,
+                              {""},
+                              4 * LANES,
+                              4 * LANES,
+                              LANES,
+                              LANES,
+                              NULL,
+                              ptx_cp_async_right,
+                              NULL},
+    [FEATURE_ptx_shfl] =
+        {ptx_shfl_source, {""}, LANES, LANES, LANES, LANES, NULL, ptx_shfl_right, NULL},
     [FEATURE_grid_barrier] = {.source = grid_barrier_source,
                               .options = {"", "-DPLAIN_FENCE"},
                               .run = grid_barrier_run},
@@ -508,8 +533,8 @@ static const struct test tests[FEATURES] = {
 static enum status test_try(const struct test *test, struct device *device, enum feature feature,
                             const char *options, struct error *err) {
     struct program *program = NULL;
-    enum status st = program_build(device, feature_name(feature), test->source, options, &program,
-                                   err);
+    enum status st =
+        program_build(device, feature_name(feature), test->source, options, &program, err);
     if (st == OK) st = (test->run ? test->run : words_run)(test, device, program, err);
     program_close(program);
     return st;

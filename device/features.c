@@ -83,8 +83,7 @@ static bool cache_load(const char *file, const char *head, uint64_t *bits) {
     if (!file || path_read(file, MAX_CACHE_FILE, &bytes, &size, NULL) != OK) return false;
     bool is_whole = strncmp(bytes, head, strlen(head)) == 0;
     const char *line = is_whole ? bytes + strlen(head) : "";
-    for (int f = 0; f < FEATURES && is_whole; f++)
-        is_whole = line_take(&line, f, &finding.has[f]);
+    for (int f = 0; f < FEATURES && is_whole; f++) is_whole = line_take(&line, f, &finding.has[f]);
     if (is_whole) *bits = finding_bits(&finding);
     free(bytes);
     return is_whole;
@@ -181,10 +180,8 @@ enum status device_find_features(size_t index, uint64_t *bits, struct error *err
     *bits = 0;
     enum status st = devices_find(&list, &n, err);
     if (st != OK) return st;
-    if (index < n)
-        st = find_or_load(&list[index].info, index, bits, err);
-    else
-        st = fail(err, STATUS_INVALID, "there is no device %zu: there are %zu", index, n);
+    if (index < n) st = find_or_load(&list[index].info, index, bits, err);
+    else st = fail(err, STATUS_INVALID, "there is no device %zu: there are %zu", index, n);
     devices_free(list, n);
     return st;
 }
@@ -207,12 +204,10 @@ static enum status answer(const char *question, struct device **device) {
     json_decref(root);
     snprintf(selector, sizeof selector, "%lld", (long long)index);
     bool has = false;
-    if (f == FEATURE_NONE)
-        has = false;
+    if (f == FEATURE_NONE) has = false;
     else if (!*device && device_open_bare(selector, device, &err) != OK)
         snprintf(why, sizeof why, "%.*s", MAX_WHY - 1, err.text);
-    else
-        has = feature_test(*device, f, why, sizeof why);
+    else has = feature_test(*device, f, why, sizeof why);
     json_t *reply = json_pack("{s:b, s:s}", "has", has, "why", why);
     char *text = reply ? json_dumps(reply, 0) : text_copy("{\"has\": false, \"why\": \"\"}");
     enum status st = child_side_send(text, strlen(text), NULL);

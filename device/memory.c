@@ -24,8 +24,8 @@ static enum status fail_size(const struct device *device, size_t bytes, cl_int c
  * neither distort a timing nor fail in the middle of a run. */
 static cl_int buffer_touch(struct device *device, cl_mem buffer, size_t bytes) {
     const cl_uint zero = 0;
-    cl_int code = clEnqueueFillBuffer(device->queue, buffer, &zero, sizeof zero, 0, bytes, 0, NULL,
-                                      NULL);
+    cl_int code =
+        clEnqueueFillBuffer(device->queue, buffer, &zero, sizeof zero, 0, bytes, 0, NULL, NULL);
     return code != CL_SUCCESS ? code : clFinish(device->queue);
 }
 
@@ -106,9 +106,9 @@ enum status view_write(struct view view, size_t offset, const void *bytes, size_
     assert(view_holds(view, offset, n));
     if (n == 0) return OK;
     struct device *device = view.arena->device;
-    cl_int code = clEnqueueWriteBuffer(device->queue, view.arena->buffer, CL_TRUE,
-                                       view.offset + offset, n, bytes, 0, NULL,
-                                       series_event(device));
+    cl_int code =
+        clEnqueueWriteBuffer(device->queue, view.arena->buffer, CL_TRUE, view.offset + offset, n,
+                             bytes, 0, NULL, series_event(device));
     return transfer_result(device, code, "writing", n, err);
 }
 
@@ -116,9 +116,9 @@ enum status view_read(struct view view, size_t offset, void *bytes, size_t n, st
     assert(view_holds(view, offset, n));
     if (n == 0) return OK;
     struct device *device = view.arena->device;
-    cl_int code = clEnqueueReadBuffer(device->queue, view.arena->buffer, CL_TRUE,
-                                      view.offset + offset, n, bytes, 0, NULL,
-                                      series_event(device));
+    cl_int code =
+        clEnqueueReadBuffer(device->queue, view.arena->buffer, CL_TRUE, view.offset + offset, n,
+                            bytes, 0, NULL, series_event(device));
     return transfer_result(device, code, "reading", n, err);
 }
 
@@ -186,8 +186,8 @@ enum status image_load(struct image *image, struct view from, struct error *err)
     assert(view_holds(from, 0, bytes) && from.arena->device == image->device);
     struct device *device = image->device;
     const size_t origin[3] = {0}, region[3] = {image->width, image->height, 1};
-    cl_int code = clEnqueueCopyBufferToImage(device->queue, from.arena->buffer, image->image,
-                                             from.offset, origin, region, 0, NULL,
-                                             series_event(device));
+    cl_int code =
+        clEnqueueCopyBufferToImage(device->queue, from.arena->buffer, image->image, from.offset,
+                                   origin, region, 0, NULL, series_event(device));
     return transfer_result(device, code, "loading an image of", bytes, err);
 }

@@ -21,16 +21,19 @@ enum status arena_take(struct arena *arena, size_t bytes, struct view *out, stru
 void arena_reset(struct arena *arena); /* give all views back */
 size_t arena_bytes(const struct arena *arena);
 size_t arena_used(const struct arena *arena);
-struct view view_part(struct view view, size_t offset, size_t bytes); /* asserts that it lies within */
+struct view view_part(struct view view, size_t offset,
+                      size_t bytes); /* asserts that it lies within */
 
 /* Blocking transfers, in queue order. bytes <= view.bytes. */
-enum status view_write(struct view view, size_t offset, const void *bytes, size_t n, struct error *err);
+enum status view_write(struct view view, size_t offset, const void *bytes, size_t n,
+                       struct error *err);
 enum status view_read(struct view view, size_t offset, void *bytes, size_t n, struct error *err);
 /* Fill with a 4-byte pattern, n a multiple of 4. Not blocking. */
-enum status view_fill(struct view view, size_t offset, uint32_t pattern, size_t n, struct error *err);
-/* Copy on the device, not blocking; the regions do not overlap. */
-enum status view_copy(struct view from, size_t from_offset, struct view to, size_t to_offset, size_t n,
+enum status view_fill(struct view view, size_t offset, uint32_t pattern, size_t n,
                       struct error *err);
+/* Copy on the device, not blocking; the regions do not overlap. */
+enum status view_copy(struct view from, size_t from_offset, struct view to, size_t to_offset,
+                      size_t n, struct error *err);
 
 /* A 2D image with four 32-bit channels a texel (float or uint), filled from a view row by row. */
 enum texel { TEXEL_FLOAT4, TEXEL_UINT4 };

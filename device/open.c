@@ -53,8 +53,8 @@ static enum status open_handles(struct device *device, struct error *err) {
     device->context = clCreateContext(NULL, 1, &device->id, NULL, NULL, &code);
     if (!device->context)
         return opencl_fail(err, STATUS_DEVICE, code, "opening a context on %s", device->info.name);
-    device->queue = clCreateCommandQueue(device->context, device->id, CL_QUEUE_PROFILING_ENABLE,
-                                         &code);
+    device->queue =
+        clCreateCommandQueue(device->context, device->id, CL_QUEUE_PROFILING_ENABLE, &code);
     if (!device->queue)
         return opencl_fail(err, STATUS_DEVICE, code, "opening a queue on %s", device->info.name);
     return OK;

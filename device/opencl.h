@@ -14,11 +14,11 @@ struct series {
 
 struct device {
     struct device_info info;
-    size_t index;             /* in device_list's order */
-    uint64_t features;        /* bit f: FEATURE f is there */
+    size_t index;      /* in device_list's order */
+    uint64_t features; /* bit f: FEATURE f is there */
     cl_device_id id;
     cl_context context;
-    cl_command_queue queue;   /* in order, with profiling */
+    cl_command_queue queue; /* in order, with profiling */
     struct series series;
     uint64_t next_serial;     /* names arenas and images; an address may come again, this not */
     size_t arena_count;       /* open arenas, images and programs: all closed before the device */

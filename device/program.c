@@ -120,10 +120,8 @@ static bool program_restore(struct program *program, const char *options) {
                                                       &binary, &loaded, &code);
         bool works = handle && code == CL_SUCCESS && loaded == CL_SUCCESS &&
                      clBuildProgram(handle, 1, &device->id, options, NULL, NULL) == CL_SUCCESS;
-        if (works)
-            program->handle = handle;
-        else if (handle)
-            clReleaseProgram(handle);
+        if (works) program->handle = handle;
+        else if (handle) clReleaseProgram(handle);
     }
     free(bytes);
     return program->handle != NULL;
@@ -222,10 +220,8 @@ enum status program_build(struct device *device, const char *name, const char *s
     program->from_cache = program_restore(program, all_options);
     if (!program->from_cache) st = program_compile(program, source, all_options, err);
     program->build_ns = clock_now_ns() - start_ns;
-    if (st == OK)
-        *out = program;
-    else
-        program_close(program);
+    if (st == OK) *out = program;
+    else program_close(program);
     free(all_options);
     return st;
 }
@@ -338,8 +334,7 @@ static cl_int argument_set(struct kernel *kernel, cl_uint at, const struct argum
     uint32_t bits = 0;
     size_t local_bytes = a->local_bytes ? a->local_bytes : 16;
     switch (a->kind) {
-    case ARGUMENT_VIEW:
-        return view_set(kernel, at, a->view);
+    case ARGUMENT_VIEW: return view_set(kernel, at, a->view);
     case ARGUMENT_INT:
         return slot_set(kernel, at, (struct slot){a->kind, (uint32_t)a->i}, sizeof a->i, &a->i);
     case ARGUMENT_FLOAT:

@@ -24,11 +24,11 @@ enum argument_kind { ARGUMENT_VIEW, ARGUMENT_INT, ARGUMENT_FLOAT, ARGUMENT_IMAGE
 struct argument {
     enum argument_kind kind;
     union {
-        struct view view;    /* becomes two kernel arguments: __global pointer, ulong byte offset */
+        struct view view; /* becomes two kernel arguments: __global pointer, ulong byte offset */
         int32_t i;
         float f;
         struct image *image;
-        size_t local_bytes;  /* __local memory; 0 is passed as 16 */
+        size_t local_bytes; /* __local memory; 0 is passed as 16 */
     };
 };
 

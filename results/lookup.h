@@ -13,12 +13,17 @@
 #include "results/store.h"
 
 enum lookup_rule {
-    LOOKUP_EXACT, LOOKUP_NEAR_N, LOOKUP_NEAR_SHAPE, LOOKUP_ELSEWHERE, LOOKUP_PROFILE, LOOKUP_RULES
+    LOOKUP_EXACT,
+    LOOKUP_NEAR_N,
+    LOOKUP_NEAR_SHAPE,
+    LOOKUP_ELSEWHERE,
+    LOOKUP_PROFILE,
+    LOOKUP_RULES
 };
 extern const char *const lookup_rule_names[LOOKUP_RULES];
 
 struct lookup_query {
-    const char *model, *version;          /* of the device */
+    const char *model, *version;                        /* of the device */
     const char *family, *problem, *class_name, *layout; /* layout NULL: any */
     /* The source key of a variant as this program has it; "" when it has no such variant. */
     const char *(*source_key)(void *context, const char *variant);
@@ -32,5 +37,5 @@ struct lookup_answer {
     struct evaluation runner_up; /* id 0: none */
 };
 /* NOTHING when no rule answers. */
-enum status lookup(struct store *store, const struct lookup_query *query, struct lookup_answer *answer,
-                   struct error *err);
+enum status lookup(struct store *store, const struct lookup_query *query,
+                   struct lookup_answer *answer, struct error *err);

@@ -16,7 +16,8 @@ enum store_mode { STORE_WRITE, STORE_READ };
 
 /* Open, in STORE_WRITE creating it when missing. DB with the sentence: corrupt, locked, read-only,
  * newer, or another program's file. STORE_READ on a missing file: NOTHING. */
-enum status store_open(const char *path, enum store_mode mode, struct store **out, struct error *err);
+enum status store_open(const char *path, enum store_mode mode, struct store **out,
+                       struct error *err);
 void store_close(struct store *store); /* NULL is fine */
 const char *store_path(const struct store *store);
 /* --db, else $HONE_DB, else $XDG_DATA_HOME/hone/hone.db; the caller frees. */
@@ -37,7 +38,7 @@ enum status store_device(struct store *store, const char *model, const char *ver
 struct session_row {
     int64_t id;
     int64_t device_id;
-    char *problems;      /* canonical text of what was asked: families, problems, classes, params */
+    char *problems; /* canonical text of what was asked: families, problems, classes, params */
     char *strategy;
     uint64_t seed;
     int64_t budget_ns;   /* wall time asked for; 0: none */
@@ -57,34 +58,43 @@ void session_row_free(struct session_row *row);
 /* ---- evaluations ---- */
 
 enum outcome {
-    OUTCOME_RUNNING, OUTCOME_OK, OUTCOME_ABANDONED, OUTCOME_COMPILE_FAILED, OUTCOME_LAUNCH_FAILED,
-    OUTCOME_WRONG, OUTCOME_TIMEOUT, OUTCOME_CRASHED, OUTCOME_IMPLAUSIBLE, OUTCOMES
+    OUTCOME_RUNNING,
+    OUTCOME_OK,
+    OUTCOME_ABANDONED,
+    OUTCOME_COMPILE_FAILED,
+    OUTCOME_LAUNCH_FAILED,
+    OUTCOME_WRONG,
+    OUTCOME_TIMEOUT,
+    OUTCOME_CRASHED,
+    OUTCOME_IMPLAUSIBLE,
+    OUTCOMES
 };
 extern const char *const outcome_names[OUTCOMES]; /* "running", "ok", "abandoned", … */
 
 /* What identifies a record. */
 struct record_key {
     const char *source_key, *options;
-    const char *family;   /* the family itself, "matmul"; slices are names for people */
+    const char *family; /* the family itself, "matmul"; slices are names for people */
     const char *problem, *class_name, *layout;
     const char *variant, *config;
 };
 struct evaluation {
     int64_t id, session_id, device_id;
-    int64_t sequence;          /* 0, 1, 2 … within session and problem, in the order asked */
-    struct record_key key;     /* strings owned by the evaluation when read (evaluation_free) */
+    int64_t sequence;      /* 0, 1, 2 … within session and problem, in the order asked */
+    struct record_key key; /* strings owned by the evaluation when read (evaluation_free) */
     enum outcome outcome;
-    char *message;             /* why, when not ok */
-    double time_ns, low_ns, high_ns; /* median and interval of the samples; NAN when there are none */
+    char *message; /* why, when not ok */
+    double time_ns, low_ns,
+        high_ns; /* median and interval of the samples; NAN when there are none */
     double floor_ns, ceiling_gbps, ceiling_gflops, share;
     double nmse;
     int64_t build_ns, wall_ns, check_ns;
-    double *samples_ns;        /* raw */
+    double *samples_ns; /* raw */
     size_t n_samples;
-    char *conditions;          /* JSON: quota, affinity, environment, canary, load */
+    char *conditions; /* JSON: quota, affinity, environment, canary, load */
     int64_t unix_s;
-    bool is_final;             /* measured among the finalists and checked in full */
-    bool is_resumed;           /* found `running` once before */
+    bool is_final;   /* measured among the finalists and checked in full */
+    bool is_resumed; /* found `running` once before */
 };
 void evaluation_free(struct evaluation *e);
 
@@ -120,7 +130,8 @@ enum status store_outcomes(struct store *store, const char *model, const struct 
 /* Small keyed facts: kind "plan" (fused or not), "class" (perplexity cost per model file),
  * "check" (first-use checks), "ceiling". Value is JSON. NOTHING when missing. */
 enum status store_fact_set(struct store *store, const char *kind, const char *model,
-                           const char *version, const char *key, const char *value, struct error *err);
+                           const char *version, const char *key, const char *value,
+                           struct error *err);
 enum status store_fact_get(struct store *store, const char *kind, const char *model,
                            const char *version, const char *key, char **value, struct error *err);
 /* One row of a bench: the JSON of the row as printed. */

@@ -15,15 +15,19 @@
 struct engine_model;
 /* GGUF or llama2.c; tokenizer: path of a llama2.c tokenizer, or NULL. force_pretokenizer: NULL, or a
  * name of the table to use where the file's is unknown. */
-enum status engine_model_open(const char *path, const char *tokenizer, const char *force_pretokenizer,
-                              struct engine_model **out, struct error *err);
+enum status engine_model_open(const char *path, const char *tokenizer,
+                              const char *force_pretokenizer, struct engine_model **out,
+                              struct error *err);
 void engine_model_close(struct engine_model *model);
 
 struct engine_model_facts {
     char name[128], architecture[32], license[64], path[1024];
     int64_t n_layers, width, hidden, n_heads, n_kv_heads, head_size, vocabulary, context;
     int64_t parameters, file_bytes, weight_bytes;
-    struct { char name[16]; int64_t tensors, bytes; } types[16];
+    struct {
+        char name[16];
+        int64_t tensors, bytes;
+    } types[16];
     int n_types;
     char fingerprint[40]; /* of header and sizes: names this file in records */
 };
@@ -58,8 +62,8 @@ struct engine_message {
 /* Render a conversation (with the prompt for the answer) by the named template, NULL or "auto": the
  * file's. As ids: the template's markers are special tokens, every content is plain text. */
 enum status engine_chat_ids(const struct engine_model *model, const char *template_name,
-                            const struct engine_message *messages, size_t n_messages,
-                            int32_t **ids, size_t *n, struct error *err);
+                            const struct engine_message *messages, size_t n_messages, int32_t **ids,
+                            size_t *n, struct error *err);
 enum status engine_chat_text(const struct engine_model *model, const char *template_name,
                              const struct engine_message *messages, size_t n_messages, char **text,
                              struct error *err);
@@ -68,16 +72,16 @@ enum status engine_chat_text(const struct engine_model *model, const char *templ
 
 enum engine_profile { ENGINE_TUNED, ENGINE_DEFAULT };
 struct engine_options {
-    const char *device;            /* selector, NULL: the first */
-    const char *database;          /* NULL: the default place; missing or bad: defaults, one warning */
+    const char *device;   /* selector, NULL: the first */
+    const char *database; /* NULL: the default place; missing or bad: defaults, one warning */
     enum engine_profile profile;
-    const char *class_name;        /* "auto", "f32", "i8" */
-    const char *kv_type;           /* "f16", "f32"; NULL: f16 */
-    int64_t context;               /* positions in the KV pool, all sequences; 0: min(model's, 4096) */
-    int64_t max_rows;              /* of a batch; 0: 256 */
-    int64_t max_sequences;         /* 0: 8 */
+    const char *class_name; /* "auto", "f32", "i8" */
+    const char *kv_type;    /* "f16", "f32"; NULL: f16 */
+    int64_t context;        /* positions in the KV pool, all sequences; 0: min(model's, 4096) */
+    int64_t max_rows;       /* of a batch; 0: 256 */
+    int64_t max_sequences;  /* 0: 8 */
     int64_t first_layer, last_layer; /* a stage; 0, 0: all layers */
-    const char *pin;               /* "" : take the family's defaults everywhere and record nothing;
+    const char *pin; /* "" : take the family's defaults everywhere and record nothing;
                                       for tests of bits. NULL normally */
     void (*warn)(void *context, const char *sentence); /* may be NULL */
     void *warn_context;
@@ -89,7 +93,8 @@ void engine_close(struct engine *engine);
 
 struct engine_facts {
     char device[256], model_key[512], class_name[16];
-    const char *profile;           /* "tuned" when at least one operation has a tuned record, else "default" */
+    const char
+        *profile; /* "tuned" when at least one operation has a tuned record, else "default" */
     int64_t weight_bytes, kv_bytes, activation_bytes;
     int operations, tuned_operations;
     int64_t load_ns;
@@ -101,11 +106,11 @@ char *engine_explain(const struct engine *engine);
 /* ---- batches: the level that tests, perplexity and pipelines use ---- */
 
 struct engine_row {
-    int32_t token;          /* ignored when hidden is given */
-    const float *hidden;    /* width floats: input of a later stage; NULL normally */
+    int32_t token;       /* ignored when hidden is given */
+    const float *hidden; /* width floats: input of a later stage; NULL normally */
     int32_t position;
-    int32_t sequence;       /* from engine_sequence_new */
-    bool want_logits;       /* last stage: logits; earlier stages always give hidden states */
+    int32_t sequence; /* from engine_sequence_new */
+    bool want_logits; /* last stage: logits; earlier stages always give hidden states */
 };
 /* Run the rows (any mix of sequences; rows of one sequence in rising position; more than max_rows are
  * cut into several runs). Logits or hidden states are valid until the next call. INVALID: position out of the
@@ -126,31 +131,31 @@ enum status engine_sequence_fork(struct engine *engine, int32_t sequence, int64_
 enum status engine_sequence_truncate(struct engine *engine, int32_t sequence, int64_t positions,
                                      struct error *err);
 /* Forget positions in [from, to). */
-enum status engine_sequence_forget(struct engine *engine, int32_t sequence, int64_t from, int64_t to,
-                                   struct error *err);
+enum status engine_sequence_forget(struct engine *engine, int32_t sequence, int64_t from,
+                                   int64_t to, struct error *err);
 int64_t engine_sequence_length(const struct engine *engine, int32_t sequence);
 /* K and V of a sequence in canonical order ([layer][K then V][position][kv head][component], f32), for
  * moving it elsewhere. The caller frees. */
 enum status engine_sequence_export(struct engine *engine, int32_t sequence, float **kv, size_t *n,
                                    struct error *err);
-enum status engine_sequence_import(struct engine *engine, int32_t sequence, const float *kv, size_t n,
-                                   int64_t positions, struct error *err);
+enum status engine_sequence_import(struct engine *engine, int32_t sequence, const float *kv,
+                                   size_t n, int64_t positions, struct error *err);
 
 /* ---- requests: the level that run, chat and a server use ---- */
 
 struct engine_sampling {
-    float temperature;   /* 0: greedy */
-    int32_t top_k;       /* 0: all */
-    float top_p;         /* 0 or 1: all */
-    uint64_t seed;       /* xorshift64*, llama2.c's order: temperature, softmax, top-p */
+    float temperature; /* 0: greedy */
+    int32_t top_k;     /* 0: all */
+    float top_p;       /* 0 or 1: all */
+    uint64_t seed;     /* xorshift64*, llama2.c's order: temperature, softmax, top-p */
 };
 struct engine_request {
     const int32_t *prompt; /* copied */
     size_t n_prompt;
-    int64_t max_new;       /* tokens to generate at most */
+    int64_t max_new; /* tokens to generate at most */
     struct engine_sampling sampling;
-    bool ignore_end;       /* go on past the end-of-generation ids */
-    int32_t sequence;      /* −1: a new one, dropped at the end; else continue this one */
+    bool ignore_end;  /* go on past the end-of-generation ids */
+    int32_t sequence; /* −1: a new one, dropped at the end; else continue this one */
 };
 /* INVALID when the prompt does not fit the context: the sentence names both lengths. */
 enum status engine_submit(struct engine *engine, const struct engine_request *request, int64_t *id,
@@ -162,8 +167,8 @@ enum engine_finish { ENGINE_END, ENGINE_LENGTH, ENGINE_CONTEXT, ENGINE_CANCELLED
 struct engine_event {
     int64_t id;
     enum engine_event_kind kind;
-    int32_t token;               /* ENGINE_TOKEN */
-    enum engine_finish finish;   /* ENGINE_DONE */
+    int32_t token;                                       /* ENGINE_TOKEN */
+    enum engine_finish finish;                           /* ENGINE_DONE */
     int64_t n_prompt, n_generated, prompt_ns, decode_ns; /* ENGINE_DONE */
 };
 /* One batch: a chunk of prefill and the decode rows of all live requests. At most n events are

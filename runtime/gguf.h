@@ -13,16 +13,28 @@
 enum { GGUF_DIMENSIONS = 4, GGUF_KEY_LIMIT = 65535 };
 
 enum gguf_value_type {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING,
-    GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64, GGUF_VALUE_TYPES
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
+    GGUF_VALUE_TYPES
 };
 
 /* A tensor type that can be read. */
 struct gguf_tensor_type {
-    int number;             /* in the file */
-    const char *name;       /* "Q4_1" */
-    struct weight weight;   /* what it is here */
-    int block;              /* elements per block */
+    int number;           /* in the file */
+    const char *name;     /* "Q4_1" */
+    struct weight weight; /* what it is here */
+    int block;            /* elements per block */
     int block_bytes;
     /* Decode `blocks` blocks into the first elements of row. */
     void (*decode)(const unsigned char *bytes, int64_t blocks, struct weight_row *row);
@@ -38,11 +50,11 @@ struct gguf_text {
 
 struct gguf_key {
     struct gguf_text name;
-    enum gguf_value_type type;    /* of the value, or of the elements when is_array */
+    enum gguf_value_type type; /* of the value, or of the elements when is_array */
     bool is_array;
-    uint64_t count;               /* elements; 1 for a single value */
-    const unsigned char *values;  /* in the file: element after element */
-    size_t offset;                /* of the name in the file, for messages */
+    uint64_t count;              /* elements; 1 for a single value */
+    const unsigned char *values; /* in the file: element after element */
+    size_t offset;               /* of the name in the file, for messages */
 };
 
 struct gguf_tensor {
@@ -51,10 +63,10 @@ struct gguf_tensor {
     int n_dimensions;
     int64_t dimension[GGUF_DIMENSIONS]; /* fastest first; 1 beyond n_dimensions; all >= 1 */
     int64_t elements;
-    const unsigned char *data;          /* in the file, size_bytes of it */
+    const unsigned char *data; /* in the file, size_bytes of it */
     size_t size_bytes;
-    size_t offset;                      /* of the info in the file, for messages */
-    int line;                           /* index among the tensors */
+    size_t offset; /* of the info in the file, for messages */
+    int line;      /* index among the tensors */
 };
 
 struct gguf {
@@ -88,7 +100,8 @@ enum status gguf_get_int(const struct gguf *gguf, const char *name, int64_t low,
                          int64_t *value, struct error *err);
 enum status gguf_get_float(const struct gguf *gguf, const char *name, double low, double high,
                            float *value, struct error *err);
-enum status gguf_get_bool(const struct gguf *gguf, const char *name, bool *value, struct error *err);
+enum status gguf_get_bool(const struct gguf *gguf, const char *name, bool *value,
+                          struct error *err);
 enum status gguf_get_text(const struct gguf *gguf, const char *name, struct gguf_text *value,
                           struct error *err);
 /* A key that must be an array of this element type; *key is NULL when missing. */

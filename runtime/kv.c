@@ -23,7 +23,7 @@ struct kv {
     int32_t *references; /* [n_blocks] */
     int32_t *free_block; /* stack */
     int64_t n_free;
-    int32_t *stored;     /* [n_blocks * KV_BLOCK] */
+    int32_t *stored; /* [n_blocks * KV_BLOCK] */
     int64_t dirty_low, dirty_high;
     struct sequence *sequence;
     struct arena **arena; /* [n_layers]; NULL without a device */
@@ -51,7 +51,8 @@ int64_t kv_bytes(const struct kv_shape *shape, int64_t positions) {
 
 /* One arena a layer: K, then V. Fresh memory is zeroed, because empty slots are multiplied by 0. */
 static enum status open_layers(struct kv *kv, struct device *device, struct error *err) {
-    const size_t bytes = (size_t)kv->n_blocks * block_elements(&kv->shape) * element_bytes(&kv->shape);
+    const size_t bytes =
+        (size_t)kv->n_blocks * block_elements(&kv->shape) * element_bytes(&kv->shape);
     const size_t room = (bytes + VIEW_ALIGN - 1) / VIEW_ALIGN * VIEW_ALIGN;
     kv->arena = memory_new((size_t)kv->shape.n_layers * sizeof *kv->arena);
     kv->view = memory_new((size_t)kv->shape.n_layers * 2 * sizeof *kv->view);
@@ -140,8 +141,10 @@ static void store_position(struct kv *kv, int32_t block, int64_t place, int64_t 
 
 static enum status block_take(struct kv *kv, int32_t *block, struct error *err) {
     if (kv->n_free == 0)
-        return fail(err, STATUS_NOMEM, "the KV pool of %lld positions is full: end or truncate a sequence, "
-                    "or open the engine with a longer context", (long long)kv_slots(kv));
+        return fail(err, STATUS_NOMEM,
+                    "the KV pool of %lld positions is full: end or truncate a sequence, "
+                    "or open the engine with a longer context",
+                    (long long)kv_slots(kv));
     *block = kv->free_block[--kv->n_free];
     kv->references[*block] = 1;
     return OK;
@@ -160,13 +163,14 @@ static enum status block_copy(struct kv *kv, int32_t from, int32_t to, struct er
         store_position(kv, to, place, kv->stored[(int64_t)from * KV_BLOCK + place]);
     enum status st = OK;
     for (int64_t v = 0; kv->view && st == OK && v < 2 * kv->shape.n_layers; v++)
-        st = view_copy(kv->view[v], (size_t)from * bytes, kv->view[v], (size_t)to * bytes, bytes, err);
+        st = view_copy(kv->view[v], (size_t)from * bytes, kv->view[v], (size_t)to * bytes, bytes,
+                       err);
     return st;
 }
 
 /* Make the page's block this sequence's alone. */
 static enum status page_own(struct kv *kv, struct page *page, struct error *err) {
-    int32_t copy;
+    int32_t copy = -1;
     if (kv->references[page->block] == 1) return OK;
     enum status st = block_take(kv, &copy, err);
     if (st != OK) return st;
@@ -205,7 +209,8 @@ enum status kv_new(struct kv *kv, int32_t *sequence, struct error *err) {
         *sequence = s;
         return OK;
     }
-    return fail(err, STATUS_NOMEM, "all %lld sequences of the engine are in use", (long long)kv->n_sequences);
+    return fail(err, STATUS_NOMEM, "all %lld sequences of the engine are in use",
+                (long long)kv->n_sequences);
 }
 
 void kv_drop(struct kv *kv, int32_t sequence) {
@@ -223,7 +228,8 @@ int64_t kv_length(const struct kv *kv, int32_t sequence) {
 int64_t kv_room(const struct kv *kv, int32_t sequence) {
     const struct sequence *s = &kv->sequence[sequence];
     const struct page *last = s->n_pages ? &s->page[s->n_pages - 1] : NULL;
-    const int64_t rest = last && last->base + KV_BLOCK > s->length ? last->base + KV_BLOCK - s->length : 0;
+    const int64_t rest =
+        last && last->base + KV_BLOCK > s->length ? last->base + KV_BLOCK - s->length : 0;
     if (rest && kv->references[last->block] > 1) /* the copy takes a block */
         return kv->n_free ? rest + (kv->n_free - 1) * KV_BLOCK : 0;
     return rest + kv->n_free * KV_BLOCK;
@@ -244,7 +250,8 @@ static enum status sequence_clear(struct kv *kv, struct sequence *s, int64_t fro
     int64_t kept = 0;
     for (int64_t i = 0; i < s->n_pages; i++) {
         struct page *page = &s->page[i];
-        const bool all_goes = !page_holds(kv, page, 0, from) && !page_holds(kv, page, to, INT64_MAX);
+        const bool all_goes =
+            !page_holds(kv, page, 0, from) && !page_holds(kv, page, to, INT64_MAX);
         if (st == OK && page->base < to && page->base + KV_BLOCK > from) {
             if (all_goes) {
                 block_release(kv, page->block);
@@ -269,7 +276,8 @@ enum status kv_truncate(struct kv *kv, int32_t sequence, int64_t positions, stru
     return st;
 }
 
-enum status kv_forget(struct kv *kv, int32_t sequence, int64_t from, int64_t to, struct error *err) {
+enum status kv_forget(struct kv *kv, int32_t sequence, int64_t from, int64_t to,
+                      struct error *err) {
     return from < to ? sequence_clear(kv, &kv->sequence[sequence], from, to, err) : OK;
 }
 
@@ -297,7 +305,7 @@ enum status kv_append(struct kv *kv, int32_t sequence, int64_t position, int32_t
     assert(position >= s->length);
     const int64_t place = position % KV_BLOCK, base = position - place;
     if (s->n_pages == 0 || s->page[s->n_pages - 1].base < base) {
-        int32_t block;
+        int32_t block = -1;
         const enum status st = block_take(kv, &block, err);
         if (st != OK) return st;
         page_add(s, (struct page){base, block});
@@ -346,23 +354,24 @@ static void element_set(const struct kv_shape *shape, void *block, size_t i, flo
 }
 
 /* Where (head, component, place) of K (is_value 0) or V lies in a block. */
-static size_t element_index(const struct kv_shape *shape, int is_value, int64_t head, int64_t component,
-                            int64_t place) {
+static size_t element_index(const struct kv_shape *shape, int is_value, int64_t head,
+                            int64_t component, int64_t place) {
     const int64_t d = shape->head_size;
     return (size_t)(is_value ? (head * KV_BLOCK + place) * d + component
                              : (head * d + component) * KV_BLOCK + place);
 }
 
 /* What one block of one layer gives to, or takes from, the rows of the canonical order. */
-static void block_move(const struct kv *kv, const struct page *page, int is_value, void *block, float *rows,
-                       int64_t length, bool is_import) {
+static void block_move(const struct kv *kv, const struct page *page, int is_value, void *block,
+                       float *rows, int64_t length, bool is_import) {
     const struct kv_shape *shape = &kv->shape;
     const int64_t row = shape->n_kv_heads * shape->head_size;
     for (int64_t place = 0; place < KV_BLOCK && page->base + place < length; place++) {
         const int64_t position = page->base + place;
         if (kv->stored[(int64_t)page->block * KV_BLOCK + place] != position) continue;
         for (int64_t i = 0; i < row; i++) {
-            const size_t at = element_index(shape, is_value, i / shape->head_size, i % shape->head_size, place);
+            const size_t at =
+                element_index(shape, is_value, i / shape->head_size, i % shape->head_size, place);
             if (is_import) element_set(shape, block, at, rows[position * row + i]);
             else rows[position * row + i] = element_get(shape, block, at);
         }
@@ -380,7 +389,8 @@ static enum status move_all(struct kv *kv, const struct sequence *s, float *rows
         for (int64_t p = 0; st == OK && p < s->n_pages; p++) {
             const size_t at = (size_t)s->page[p].block * bytes;
             if (!is_import) st = view_read(kv->view[v], at, block, bytes, err);
-            if (st == OK) block_move(kv, &s->page[p], v & 1, block, rows + v * plane, s->length, is_import);
+            if (st == OK)
+                block_move(kv, &s->page[p], v & 1, block, rows + v * plane, s->length, is_import);
             if (st == OK && is_import) st = view_write(kv->view[v], at, block, bytes, err);
         }
     free(block);
@@ -388,14 +398,16 @@ static enum status move_all(struct kv *kv, const struct sequence *s, float *rows
 }
 
 static size_t canonical_floats(const struct kv *kv, int64_t positions) {
-    return (size_t)(2 * kv->shape.n_layers * positions * kv->shape.n_kv_heads * kv->shape.head_size);
+    return (size_t)(2 * kv->shape.n_layers * positions * kv->shape.n_kv_heads *
+                    kv->shape.head_size);
 }
 
 enum status kv_export(struct kv *kv, int32_t sequence, float **out, size_t *n, struct error *err) {
     const struct sequence *s = &kv->sequence[sequence];
     *n = canonical_floats(kv, s->length);
     *out = calloc(*n ? *n : 1, sizeof **out);
-    if (!*out) return fail(err, STATUS_NOMEM, "no memory to export %lld positions", (long long)s->length);
+    if (!*out)
+        return fail(err, STATUS_NOMEM, "no memory to export %lld positions", (long long)s->length);
     const enum status st = move_all(kv, s, *out, false, err);
     if (st != OK) {
         free(*out);
@@ -408,9 +420,11 @@ enum status kv_import(struct kv *kv, int32_t sequence, const float *in, size_t n
                       struct error *err) {
     struct sequence *s = &kv->sequence[sequence];
     if (s->length != 0 || s->n_pages != 0)
-        return fail(err, STATUS_INVALID, "importing into sequence %d, which is not empty", sequence);
+        return fail(err, STATUS_INVALID, "importing into sequence %d, which is not empty",
+                    sequence);
     if (positions < 0 || positions > kv_slots(kv) || n != canonical_floats(kv, positions))
-        return fail(err, STATUS_INVALID, "importing %lld positions from %zu numbers: that needs %zu",
+        return fail(err, STATUS_INVALID,
+                    "importing %lld positions from %zu numbers: that needs %zu",
                     (long long)positions, n, canonical_floats(kv, positions < 0 ? 0 : positions));
     enum status st = OK;
     int32_t slot;

@@ -34,7 +34,8 @@ void kv_drop(struct kv *kv, int32_t sequence);
 int64_t kv_length(const struct kv *kv, int32_t sequence);
 /* Positions that may still be appended, were no other sequence to grow. */
 int64_t kv_room(const struct kv *kv, int32_t sequence);
-enum status kv_fork(struct kv *kv, int32_t sequence, int64_t positions, int32_t *copy, struct error *err);
+enum status kv_fork(struct kv *kv, int32_t sequence, int64_t positions, int32_t *copy,
+                    struct error *err);
 enum status kv_truncate(struct kv *kv, int32_t sequence, int64_t positions, struct error *err);
 enum status kv_forget(struct kv *kv, int32_t sequence, int64_t from, int64_t to, struct error *err);
 

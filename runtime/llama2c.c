@@ -5,7 +5,8 @@
 enum { FIELDS = 7 };
 static const char *const field_names[FIELDS] = {"dim",        "hidden_dim", "n_layers", "n_heads",
                                                 "n_kv_heads", "vocab_size", "seq_len"};
-static const int32_t field_limits[FIELDS] = {1 << 20, 1 << 24, 1 << 12, 1 << 16, 1 << 16, 1 << 24, 1 << 30};
+static const int32_t field_limits[FIELDS] = {1 << 20, 1 << 24, 1 << 12, 1 << 16,
+                                             1 << 16, 1 << 24, 1 << 30};
 
 static void header_fields(const unsigned char *bytes, int64_t field[FIELDS], bool *tied) {
     for (int i = 0; i < FIELDS; i++) {
@@ -61,10 +62,12 @@ static void list_parts(struct llama2c *m, struct part part[PARTS]) {
 
 static enum status check_heads(const char *path, const struct llama2c *m, struct error *err) {
     if (m->width % m->n_heads || m->width / m->n_heads % 2)
-        return fail(err, STATUS_INVALID, "reading %s: dim %lld is not n_heads %lld times an even head size", path,
+        return fail(err, STATUS_INVALID,
+                    "reading %s: dim %lld is not n_heads %lld times an even head size", path,
                     (long long)m->width, (long long)m->n_heads);
     if (m->n_heads % m->n_kv_heads)
-        return fail(err, STATUS_INVALID, "reading %s: n_heads %lld is no multiple of n_kv_heads %lld", path,
+        return fail(err, STATUS_INVALID,
+                    "reading %s: n_heads %lld is no multiple of n_kv_heads %lld", path,
                     (long long)m->n_heads, (long long)m->n_kv_heads);
     return OK;
 }
@@ -75,13 +78,15 @@ enum status llama2c_parse(const char *path, const unsigned char *bytes, size_t s
     struct part part[PARTS];
     *out = (struct llama2c){0};
     if (size < LLAMA2C_HEADER_BYTES)
-        return fail(err, STATUS_INVALID, "reading %s: its %zu bytes are fewer than a llama2.c header", path, size);
+        return fail(err, STATUS_INVALID,
+                    "reading %s: its %zu bytes are fewer than a llama2.c header", path, size);
     header_fields(bytes, field, &out->tied);
     const int bad = bad_field(field);
     if (bad >= 0)
-        return fail(err, STATUS_INVALID, "reading %s: %s at byte %d is %lld; 1 to %d are allowed", path,
-                    field_names[bad], 4 * bad, (long long)field[bad], field_limits[bad]);
-    out->width = field[0], out->hidden = field[1], out->n_layers = field[2], out->n_heads = field[3];
+        return fail(err, STATUS_INVALID, "reading %s: %s at byte %d is %lld; 1 to %d are allowed",
+                    path, field_names[bad], 4 * bad, (long long)field[bad], field_limits[bad]);
+    out->width = field[0], out->hidden = field[1], out->n_layers = field[2],
+    out->n_heads = field[3];
     out->n_kv_heads = field[4], out->vocabulary = field[5], out->context = field[6];
     const enum status status = check_heads(path, out, err);
     if (status != OK) return status;
@@ -89,16 +94,18 @@ enum status llama2c_parse(const char *path, const unsigned char *bytes, size_t s
     list_parts(out, part);
     int64_t total = LLAMA2C_HEADER_BYTES;
     for (int i = 0; i < PARTS; i++) {
-        int64_t length = part[i].rows * part[i].columns * (int64_t)sizeof(float); /* below 2^50: limits above */
+        int64_t length =
+            part[i].rows * part[i].columns * (int64_t)sizeof(float); /* below 2^50: limits above */
         if (part[i].bytes) *part[i].bytes = bytes + ((size_t)total <= size ? (size_t)total : size);
         total += length * part[i].layers; /* below 2^62 */
         if ((uint64_t)total > size) break;
     }
     if ((uint64_t)total != size)
-        return fail(err, STATUS_INVALID, "reading %s: as a llama2.c model (dim %lld, %lld layers) it would have "
-                    "%s%lld bytes, but it has %zu: it is cut off, damaged or another format", path,
-                    (long long)out->width, (long long)out->n_layers, (uint64_t)total > size ? "at least " : "",
-                    (long long)total, size);
+        return fail(err, STATUS_INVALID,
+                    "reading %s: as a llama2.c model (dim %lld, %lld layers) it would have "
+                    "%s%lld bytes, but it has %zu: it is cut off, damaged or another format",
+                    path, (long long)out->width, (long long)out->n_layers,
+                    (uint64_t)total > size ? "at least " : "", (long long)total, size);
     if (out->tied) out->output = out->embedding;
     return OK;
 }

@@ -14,9 +14,9 @@ struct llama2c {
     int64_t width, hidden, n_layers, n_heads, n_kv_heads, vocabulary, context, head_size;
     bool tied;
     /* float32, little-endian, in the mapped file; (layers, ...) one after the other */
-    const unsigned char *embedding;              /* (vocabulary, width) */
-    const unsigned char *attn_norm, *ffn_norm;   /* (layers, width) */
-    const unsigned char *wq, *wk, *wv, *wo;      /* (layers, rows, columns), adjacent pairs rotate */
+    const unsigned char *embedding;            /* (vocabulary, width) */
+    const unsigned char *attn_norm, *ffn_norm; /* (layers, width) */
+    const unsigned char *wq, *wk, *wv, *wo;    /* (layers, rows, columns), adjacent pairs rotate */
     const unsigned char *w_gate, *w_down, *w_up; /* (layers, rows, columns) */
     const unsigned char *final_norm;             /* (width) */
     const unsigned char *output;                 /* (vocabulary, width); == embedding when tied */

@@ -39,23 +39,23 @@ enum { MODEL_TYPES = 16 };
 
 struct model {
     char path[1024];
-    char format[32];        /* "GGUF v3", "llama2.c v0" */
-    char name[128];         /* general.name, or the file's own */
-    char architecture[32];  /* "llama", "qwen2" */
-    char license[64];       /* as the file says; "" when it says nothing */
-    char fingerprint[40];   /* hash of header and sizes: names this file in records */
+    char format[32];       /* "GGUF v3", "llama2.c v0" */
+    char name[128];        /* general.name, or the file's own */
+    char architecture[32]; /* "llama", "qwen2" */
+    char license[64];      /* as the file says; "" when it says nothing */
+    char fingerprint[40];  /* hash of header and sizes: names this file in records */
 
-    bool vocabulary_only;   /* no tensors: good for its tokenizer, everything below is 0 or NULL */
+    bool vocabulary_only; /* no tensors: good for its tokenizer, everything below is 0 or NULL */
     int64_t n_layers, width, hidden;
     int64_t n_heads, n_kv_heads, head_size;
-    int64_t rotary;         /* components of a head that rotate: the first ones; even, <= head_size */
+    int64_t rotary; /* components of a head that rotate: the first ones; even, <= head_size */
     float rope_base;
-    float *rope_frequency;  /* [rotary / 2], radians per position, scaling included */
-    float rope_magnitude;   /* factor on sine and cosine, normally 1 */
+    float *rope_frequency; /* [rotary / 2], radians per position, scaling included */
+    float rope_magnitude;  /* factor on sine and cosine, normally 1 */
     float norm_epsilon;
-    int64_t vocabulary;     /* rows of embedding and output */
-    int64_t context;        /* positions that the model was trained for */
-    bool tied;              /* output is the embedding */
+    int64_t vocabulary; /* rows of embedding and output */
+    int64_t context;    /* positions that the model was trained for */
+    bool tied;          /* output is the embedding */
 
     struct matrix embedding;     /* (vocabulary, width) */
     const struct matrix *output; /* (vocabulary, width); == &embedding when tied */
@@ -69,7 +69,7 @@ struct model {
     struct model_type_facts type[MODEL_TYPES];
     int n_types;
 
-    struct model_owned *owned;   /* mapping, row readers, arrays; model_close frees them */
+    struct model_owned *owned; /* mapping, row readers, arrays; model_close frees them */
 };
 
 /* Open a GGUF or llama2.c file (told apart by content), map it, check every length in it.

@@ -6,11 +6,10 @@
 #include <string.h>
 
 enum status sampler_open(int64_t vocabulary, struct sampler *out, struct error *err) {
-    *out = (struct sampler){ .vocabulary = (int32_t)vocabulary };
+    *out = (struct sampler){.vocabulary = (int32_t)vocabulary};
     out->probability = malloc((size_t)vocabulary * sizeof *out->probability);
     out->item = malloc((size_t)vocabulary * sizeof *out->item);
-    if (out->probability && out->item)
-        return OK;
+    if (out->probability && out->item) return OK;
     sampler_close(out);
     return fail(err, STATUS_NOMEM, "no memory to sample from a vocabulary of %lld ids",
                 (long long)vocabulary);
@@ -19,7 +18,7 @@ enum status sampler_open(int64_t vocabulary, struct sampler *out, struct error *
 void sampler_close(struct sampler *sampler) {
     free(sampler->probability);
     free(sampler->item);
-    *sampler = (struct sampler){ 0 };
+    *sampler = (struct sampler){0};
 }
 
 uint64_t sampler_seed(uint64_t seed) {
@@ -33,48 +32,42 @@ float sampler_coin(uint64_t *state) {
 int32_t sampler_greedy(const float *logits, int64_t vocabulary) {
     int32_t best = 0;
     for (int64_t i = 1; i < vocabulary; i++)
-        if (logits[i] > logits[best])
-            best = (int32_t)i;
+        if (logits[i] > logits[best]) best = (int32_t)i;
     return best;
 }
 
 /* Falling probability; equal ones by id, so that the order never depends on the sort. */
 static int by_probability(const void *a, const void *b) {
     const struct sampler_item *x = a, *y = b;
-    if (x->probability != y->probability)
-        return x->probability > y->probability ? -1 : 1;
+    if (x->probability != y->probability) return x->probability > y->probability ? -1 : 1;
     return (x->id > y->id) - (x->id < y->id);
 }
 
 /* Put minus infinity at all but the k largest; the lowest ids win ties. */
 static void keep_top_k(struct sampler *s, int32_t k) {
     for (int32_t i = 0; i < s->vocabulary; i++)
-        s->item[i] = (struct sampler_item){ s->probability[i], i };
+        s->item[i] = (struct sampler_item){s->probability[i], i};
     qsort(s->item, (size_t)s->vocabulary, sizeof *s->item, by_probability);
-    for (int32_t i = k; i < s->vocabulary; i++)
-        s->probability[s->item[i].id] = -INFINITY;
+    for (int32_t i = k; i < s->vocabulary; i++) s->probability[s->item[i].id] = -INFINITY;
 }
 
 static void softmax(float *x, int32_t n) {
     float largest = x[0];
     for (int32_t i = 1; i < n; i++)
-        if (x[i] > largest)
-            largest = x[i];
+        if (x[i] > largest) largest = x[i];
     float sum = 0.0f;
     for (int32_t i = 0; i < n; i++) {
         x[i] = expf(x[i] - largest);
         sum += x[i];
     }
-    for (int32_t i = 0; i < n; i++)
-        x[i] /= sum;
+    for (int32_t i = 0; i < n; i++) x[i] /= sum;
 }
 
 static int32_t draw_from_all(const float *probability, int32_t n, float coin) {
     float sum = 0.0f;
     for (int32_t i = 0; i < n; i++) {
         sum += probability[i];
-        if (coin < sum)
-            return i;
+        if (coin < sum) return i;
     }
     return n - 1; /* rounding left the sum below the coin */
 }
@@ -84,8 +77,7 @@ static int32_t draw_from_top_p(struct sampler *s, float top_p, float coin) {
     const float cutoff = (1.0f - top_p) / (float)(s->vocabulary - 1);
     int32_t n = 0;
     for (int32_t i = 0; i < s->vocabulary; i++)
-        if (s->probability[i] >= cutoff)
-            s->item[n++] = (struct sampler_item){ s->probability[i], i };
+        if (s->probability[i] >= cutoff) s->item[n++] = (struct sampler_item){s->probability[i], i};
     if (n == 0) /* only where the numbers are no probabilities any more */
         return sampler_greedy(s->probability, s->vocabulary);
     qsort(s->item, (size_t)n, sizeof *s->item, by_probability);
@@ -102,8 +94,7 @@ static int32_t draw_from_top_p(struct sampler *s, float top_p, float coin) {
     float reached = 0.0f;
     for (int32_t i = 0; i <= last; i++) {
         reached += s->item[i].probability;
-        if (mark < reached)
-            return s->item[i].id;
+        if (mark < reached) return s->item[i].id;
     }
     return s->item[last].id;
 }
@@ -111,12 +102,9 @@ static int32_t draw_from_top_p(struct sampler *s, float top_p, float coin) {
 int32_t sampler_next(struct sampler *sampler, const struct sampler_options *options,
                      const float *logits, uint64_t *state) {
     const int32_t n = sampler->vocabulary;
-    if (!(options->temperature > 0.0f) || n == 1)
-        return sampler_greedy(logits, n);
-    for (int32_t i = 0; i < n; i++)
-        sampler->probability[i] = logits[i] / options->temperature;
-    if (options->top_k > 0 && options->top_k < n)
-        keep_top_k(sampler, options->top_k);
+    if (!(options->temperature > 0.0f) || n == 1) return sampler_greedy(logits, n);
+    for (int32_t i = 0; i < n; i++) sampler->probability[i] = logits[i] / options->temperature;
+    if (options->top_k > 0 && options->top_k < n) keep_top_k(sampler, options->top_k);
     softmax(sampler->probability, n);
     const float coin = sampler_coin(state);
     if (options->top_p <= 0.0f || options->top_p >= 1.0f)

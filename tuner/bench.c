@@ -19,8 +19,8 @@ enum { CONTENDERS = 3 };
 static const int64_t SAMPLES_NS = 6000000000; /* of all contenders of one problem together */
 
 struct contender {
-    const char *profile;            /* "default", "tuned", "config" */
-    const char *rule;               /* which rule of the look-up answered, NULL */
+    const char *profile; /* "default", "tuned", "config" */
+    const char *rule;    /* which rule of the look-up answered, NULL */
     struct config config;
     struct problem problem;
 };
@@ -29,7 +29,7 @@ struct bench {
     struct device *device;
     const struct device_info *info;
     struct lock *lock;
-    struct store *store;            /* NULL: none */
+    struct store *store; /* NULL: none */
     bool can_write;
     int64_t device_id;
     struct worker *worker;
@@ -37,7 +37,7 @@ struct bench {
     struct packed {
         struct problem problem;
         double ns;
-    } packed;                       /* the last packing that was timed */
+    } packed; /* the last packing that was timed */
 };
 
 static bool is_interrupted(const struct bench *b) {
@@ -48,16 +48,15 @@ static bool is_interrupted(const struct bench *b) {
 
 /* The problem in a layout that the question holds for: its own first, then the others in order. */
 static bool find_layout(const struct problem *problem, struct problem *out,
-                        bool (*holds)(void *context, const struct problem *problem), void *context) {
+                        bool (*holds)(void *context, const struct problem *problem),
+                        void *context) {
     *out = *problem;
-    if (holds(context, out))
-        return true;
+    if (holds(context, out)) return true;
     const struct layout *list[LAYOUTS];
     size_t n = family_layouts(problem, list);
     for (size_t l = 0; l < n; l++) {
         out->layout = list[l];
-        if (holds(context, out))
-            return true;
+        if (holds(context, out)) return true;
     }
     return false;
 }
@@ -97,8 +96,7 @@ static const char *asker_source_key(void *context, const char *variant) {
     struct asker *a = context;
     const struct variant *v = variant_find(a->problem->family, variant);
     a->source_key[0] = 0;
-    if (v)
-        variant_source_key(v, a->source_key);
+    if (v) variant_source_key(v, a->source_key);
     return a->source_key;
 }
 /* In some layout: the record's own is looked at when it is there. */
@@ -108,8 +106,7 @@ static bool asker_usable(void *context, const char *variant, const char *config)
     size_t n = family_layouts(a->problem, list);
     struct config parsed;
     struct error ignored;
-    if (config_parse(a->problem->family, variant, config, &parsed, &ignored) != OK)
-        return false;
+    if (config_parse(a->problem->family, variant, config, &parsed, &ignored) != OK) return false;
     for (size_t l = 0; l < n; l++) {
         struct problem problem = *a->problem;
         problem.layout = list[l];
@@ -124,18 +121,21 @@ static bool find_tuned(struct bench *b, const struct problem *problem, struct co
     char text[160];
     problem_format(problem, text);
     struct asker asker = {.bench = b, .problem = problem};
-    const struct lookup_query query = {
-        .model = b->info->model_key, .version = b->info->version_key,
-        .family = problem->family->name, .problem = text,
-        .class_name = class_names[problem->class], .layout = NULL, .source_key = asker_source_key,
-        .usable = asker_usable, .context = &asker};
+    const struct lookup_query query = {.model = b->info->model_key,
+                                       .version = b->info->version_key,
+                                       .family = problem->family->name,
+                                       .problem = text,
+                                       .class_name = class_names[problem->class],
+                                       .layout = NULL,
+                                       .source_key = asker_source_key,
+                                       .usable = asker_usable,
+                                       .context = &asker};
     struct lookup_answer answer = {0};
     struct error ignored;
-    if (!b->store || lookup(b->store, &query, &answer, &ignored) != OK)
-        return false;
+    if (!b->store || lookup(b->store, &query, &answer, &ignored) != OK) return false;
     const struct layout *layout = layout_find(answer.record.key.layout);
-    *c = (struct contender){.profile = "tuned", .rule = lookup_rule_names[answer.rule],
-                            .problem = *problem};
+    *c = (struct contender){
+        .profile = "tuned", .rule = lookup_rule_names[answer.rule], .problem = *problem};
     bool is_valid = layout && config_parse(problem->family, answer.record.key.variant,
                                            answer.record.key.config, &c->config, &ignored) == OK;
     if (is_valid) {
@@ -144,8 +144,7 @@ static bool find_tuned(struct bench *b, const struct problem *problem, struct co
                    config_valid(&c->config, &c->problem, b->device, NULL);
     }
     evaluation_free(&answer.record);
-    if (answer.runner_up.id)
-        evaluation_free(&answer.runner_up);
+    if (answer.runner_up.id) evaluation_free(&answer.runner_up);
     return is_valid;
 }
 
@@ -166,8 +165,7 @@ static size_t find_contenders(struct bench *b, const struct problem *problem,
         list[n].profile = "default";
         n += find_layout(problem, &list[n].problem, has_default, &list[n]);
     }
-    if (wants(b, "tuned"))
-        n += find_tuned(b, problem, &list[n]);
+    if (wants(b, "tuned")) n += find_tuned(b, problem, &list[n]);
     return n;
 }
 
@@ -176,43 +174,35 @@ static size_t find_contenders(struct bench *b, const struct problem *problem,
 /* A matrix that costs next to nothing to read: the same row again and again. */
 static void same_row(const struct matrix *matrix, int64_t m, struct weight_row *row) {
     (void)m;
-    if (row->value)
-        memset(row->value, 0, (size_t)matrix->k * sizeof *row->value);
-    if (row->code)
-        memset(row->code, 1, (size_t)matrix->k);
+    if (row->value) memset(row->value, 0, (size_t)matrix->k * sizeof *row->value);
+    if (row->code) memset(row->code, 1, (size_t)matrix->k);
     size_t groups = matrix->weight.group ? (size_t)(matrix->k / matrix->weight.group) : 0;
-    if (row->scale)
-        memset(row->scale, 0, groups * sizeof *row->scale);
-    if (row->zero)
-        memset(row->zero, 0, groups);
-    if (row->offset)
-        memset(row->offset, 0, groups * sizeof *row->offset);
+    if (row->scale) memset(row->scale, 0, groups * sizeof *row->scale);
+    if (row->zero) memset(row->zero, 0, groups);
+    if (row->offset) memset(row->offset, 0, groups * sizeof *row->offset);
 }
 
 static bool has_field(const struct family *family, const char *name) {
     for (int f = 0; f < family->n_fields; f++)
-        if (strcmp(family->fields[f].name, name) == 0)
-            return true;
+        if (strcmp(family->fields[f].name, name) == 0) return true;
     return false;
 }
 
 /* What packing W costs once, NAN where there is none. */
 static double pack_ns(struct bench *b, const struct problem *problem) {
     const struct family *family = problem->family;
-    if (!has_field(family, "w") || !has_field(family, "m") || !has_field(family, "k"))
-        return NAN;
+    if (!has_field(family, "w") || !has_field(family, "m") || !has_field(family, "k")) return NAN;
     struct problem one = *problem;
-    if (has_field(family, "n"))
-        problem_set(&one, "n", 1);
-    if (b->packed.problem.family && problem_equal(&b->packed.problem, &one))
-        return b->packed.ns;
+    if (has_field(family, "n")) problem_set(&one, "n", 1);
+    if (b->packed.problem.family && problem_equal(&b->packed.problem, &one)) return b->packed.ns;
     const struct matrix matrix = {.weight = weight_from_int(problem_get(problem, "w")),
-                                  .m = problem_get(problem, "m"), .k = problem_get(problem, "k"),
+                                  .m = problem_get(problem, "m"),
+                                  .k = problem_get(problem, "k"),
                                   .read = same_row};
-    struct layout_regions regions = layout_regions(problem->layout, matrix.weight, matrix.m, matrix.k);
+    struct layout_regions regions =
+        layout_regions(problem->layout, matrix.weight, matrix.m, matrix.k);
     void *packed = malloc(regions.bytes);
-    if (!packed)
-        return NAN;
+    if (!packed) return NAN;
     struct error ignored;
     memset(packed, 0, regions.bytes); /* its pages are the system's affair, not packing */
     int64_t began = clock_now_ns();
@@ -238,21 +228,19 @@ static json_t *row_json(struct bench *b, const struct contender *c, const struct
     c->problem.family->cost(&c->problem, &cost);
     json_t *row = json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:I,s:o,s:o,s:o,s:o,s:o,s:s}", "family",
-        slice_name(&c->problem), "problem", problem, "class", class_names[c->problem.class], "layout",
-        c->problem.layout->name, "profile", c->profile, "variant", c->config.variant->name, "config",
-        config, "time_ns", frame_number(e->time_ns), "low_ns", frame_number(e->low_ns), "high_ns",
-        frame_number(e->high_ns), "n", (json_int_t)e->n_samples, "floor_ns",
-        frame_number(e->floor_ns), "pack_ns", frame_number(pack_ns(b, &c->problem)), "gflops",
-        frame_number(cost.operations / e->time_ns), "gbps", frame_number(cost.bytes / e->time_ns),
-        "share", frame_number(e->share), "outcome", outcome_names[e->outcome]);
-    if (c->rule)
-        json_object_set_new(row, "rule", json_string(c->rule));
-    if (e->message)
-        json_object_set_new(row, "message", frame_text(e->message));
+        slice_name(&c->problem), "problem", problem, "class", class_names[c->problem.class],
+        "layout", c->problem.layout->name, "profile", c->profile, "variant",
+        c->config.variant->name, "config", config, "time_ns", frame_number(e->time_ns), "low_ns",
+        frame_number(e->low_ns), "high_ns", frame_number(e->high_ns), "n", (json_int_t)e->n_samples,
+        "floor_ns", frame_number(e->floor_ns), "pack_ns", frame_number(pack_ns(b, &c->problem)),
+        "gflops", frame_number(cost.operations / e->time_ns), "gbps",
+        frame_number(cost.bytes / e->time_ns), "share", frame_number(e->share), "outcome",
+        outcome_names[e->outcome]);
+    if (c->rule) json_object_set_new(row, "rule", json_string(c->rule));
+    if (e->message) json_object_set_new(row, "message", frame_text(e->message));
     json_error_t why;
     json_t *conditions = e->conditions ? json_loads(e->conditions, 0, &why) : NULL;
-    if (conditions)
-        json_object_set_new(row, "conditions", conditions);
+    if (conditions) json_object_set_new(row, "conditions", conditions);
     json_object_set(row, "rivals", rivals);
     return row;
 }
@@ -266,22 +254,22 @@ static json_t *time_rivals(struct bench *b, const struct problem *problem) {
         char how[128];
         enum status st = rival->time(b->device, problem, &time_ns, how, &why);
         json_object_set_new(object, rival->name,
-                            st == OK ? json_pack("{s:f,s:s}", "time_ns", time_ns, "how", how)
-                                     : json_pack("{s:n,s:o}", "time_ns", "why", frame_text(why.text)));
+                            st == OK
+                                ? json_pack("{s:f,s:s}", "time_ns", time_ns, "how", how)
+                                : json_pack("{s:n,s:o}", "time_ns", "why", frame_text(why.text)));
     }
     return object;
 }
 
 static enum status keep_row(struct bench *b, const struct contender *c, const json_t *row,
                             struct error *err) {
-    if (!b->can_write)
-        return OK;
+    if (!b->can_write) return OK;
     char problem[160];
     problem_format(&c->problem, problem);
     char *text = json_dumps(row, JSON_COMPACT);
-    enum status st = text ? store_bench_add(b->store, b->device_id, c->problem.family->name, problem,
-                                            text, err)
-                          : fail(err, STATUS_NOMEM, "no memory for a row of the bench");
+    enum status st =
+        text ? store_bench_add(b->store, b->device_id, c->problem.family->name, problem, text, err)
+             : fail(err, STATUS_NOMEM, "no memory for a row of the bench");
     free(text);
     return st;
 }
@@ -301,8 +289,11 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
     }
     memset(e, 0, sizeof e);
     for (size_t i = 0; i < n; i++) {
-        works[i] = (struct work){.config = list[i].config, .problem = list[i].problem, .seed = 1,
-                                 .incumbent_ns = INFINITY, .budget_ns = SAMPLES_NS};
+        works[i] = (struct work){.config = list[i].config,
+                                 .problem = list[i].problem,
+                                 .seed = 1,
+                                 .incumbent_ns = INFINITY,
+                                 .budget_ns = SAMPLES_NS};
         e[i].time_ns = e[i].low_ns = e[i].high_ns = e[i].floor_ns = e[i].share = NAN;
     }
     enum status st = worker_finals(b->worker, works, n, e, b->options->interrupt, err);
@@ -313,8 +304,7 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
         st = keep_row(b, &list[i], row, err);
     }
     json_decref(rivals);
-    for (size_t i = 0; i < n; i++)
-        evaluation_free(&e[i]);
+    for (size_t i = 0; i < n; i++) evaluation_free(&e[i]);
     return st;
 }
 
@@ -339,15 +329,13 @@ static json_t *peak_json(const struct bench *b) {
 /* The database is a help here, not a condition. */
 static void open_store(struct bench *b) {
     struct error why = {0};
-    if (!b->options->database)
-        return;
+    if (!b->options->database) return;
     enum status st = store_open(b->options->database, STORE_WRITE, &b->store, &why);
     b->can_write = st == OK;
     if (st == OK)
         st = store_device(b->store, b->info->model_key, b->info->version_key, b->info->name,
                           b->info->uuid, &b->device_id, &why);
-    else
-        st = store_open(b->options->database, STORE_READ, &b->store, &why);
+    else st = store_open(b->options->database, STORE_READ, &b->store, &why);
     b->can_write = b->can_write && st == OK;
 }
 
@@ -358,12 +346,10 @@ static enum status open_bench(struct bench *b, struct error *err) {
             return fail(err, STATUS_INVALID, "there is no rival %s; there are clblast, openblas",
                         o->rivals[i]);
     enum status st = device_open(o->device, &b->device, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     b->info = device_describe(b->device);
     st = lock_take(b->info, o->lock_text, &b->lock, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     open_store(b);
     char index[24];
     snprintf(index, sizeof index, "%zu", device_index(b->device));
@@ -377,9 +363,10 @@ enum status bench_run(const struct bench_options *options, json_t **result, stru
     *result = NULL;
     enum status st = open_bench(&b, err);
     for (size_t i = 0; st == OK && i < options->n_problems; i++)
-        st = is_interrupted(&b) ? fail(err, STATUS_INTERRUPTED, "interrupted after %zu of %zu problems",
-                                       i, options->n_problems)
-                                : run_problem(&b, &options->problems[i], err);
+        st = is_interrupted(&b)
+                 ? fail(err, STATUS_INTERRUPTED, "interrupted after %zu of %zu problems", i,
+                        options->n_problems)
+                 : run_problem(&b, &options->problems[i], err);
     log_progress_done();
     if (st == OK || st == STATUS_INTERRUPTED)
         *result = json_pack("{s:s,s:o,s:O}", "device", b.info->name, "peak", peak_json(&b), "rows",

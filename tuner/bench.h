@@ -4,16 +4,19 @@
 #include <jansson.h>
 
 struct bench_options {
-    const char *device, *database;    /* database NULL or unusable: nothing is tuned, rows are not kept */
-    const struct problem *problems;   /* class set; layout: where the default runs if some variant takes it */
+    const char *device,
+        *database; /* database NULL or unusable: nothing is tuned, rows are not kept */
+    const struct problem
+        *problems; /* class set; layout: where the default runs if some variant takes it */
     size_t n_problems;
-    const char *profile;              /* "default", "tuned", NULL: both */
-    const char *config_variant, *config; /* a configuration of the user's, or NULL; variant NULL: the
+    const char *profile; /* "default", "tuned", NULL: both */
+    const char *config_variant,
+        *config;               /* a configuration of the user's, or NULL; variant NULL: the
                                             first that understands it */
-    const char *const *rivals;        /* names */
+    const char *const *rivals; /* names */
     size_t n_rivals;
-    const volatile int *interrupt;    /* may be NULL */
-    const char *lock_text;            /* who we are, for the lock file */
+    const volatile int *interrupt; /* may be NULL */
+    const char *lock_text;         /* who we are, for the lock file */
 };
 /* The JSON document of `hone bench`; rows go into the database when it can be written. On INTERRUPTED
  * *result holds the rows so far; NULL on other failures. BUSY when the device is being measured. */

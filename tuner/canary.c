@@ -30,12 +30,9 @@ static enum status run_timed(struct canary *c, int repeats, struct timing *timin
     };
     const struct launch launch = {c->kernel, {c->items, 1, 1}, {c->local, 1, 1}};
     enum status st = kernel_set(c->kernel, arguments, 4, err);
-    if (st == OK)
-        st = device_time_begin(c->device, err);
-    if (st != OK)
-        return st;
-    for (int i = 0; st == OK && i < repeats; i++)
-        st = launch_enqueue(c->device, &launch, err);
+    if (st == OK) st = device_time_begin(c->device, err);
+    if (st != OK) return st;
+    for (int i = 0; st == OK && i < repeats; i++) st = launch_enqueue(c->device, &launch, err);
     struct error ignored;
     enum status end = device_time_end(c->device, timing, st == OK ? err : &ignored);
     return st == OK ? end : st;
@@ -45,8 +42,7 @@ static enum status run_timed(struct canary *c, int repeats, struct timing *timin
 static enum status canary_run(void *context, int repeats, double *time_ns, struct error *err) {
     struct timing timing;
     enum status st = run_timed(context, repeats, &timing, err);
-    if (st == OK)
-        *time_ns = timing.host_ns / repeats;
+    if (st == OK) *time_ns = timing.host_ns / repeats;
     return st;
 }
 
@@ -60,10 +56,8 @@ static enum status calibrate(struct canary *c, struct error *err) {
     for (int i = 0; i < 12; i++) {
         struct timing timing;
         enum status st = run_timed(c, 1, &timing, err);
-        if (st != OK)
-            return st;
-        if (i > 0 && timing.host_ns < CANARY_NS && c->rounds < 1 << 20)
-            c->rounds *= 2;
+        if (st != OK) return st;
+        if (i > 0 && timing.host_ns < CANARY_NS && c->rounds < 1 << 20) c->rounds *= 2;
     }
     return OK;
 }
@@ -74,25 +68,21 @@ enum status canary_open(struct device *device, struct canary **out, struct error
     struct canary *c = memory_new(sizeof *c);
     c->device = device;
     c->local = info->type == DEVICE_CPU || info->max_work_group < LOCAL_GPU ? 1 : LOCAL_GPU;
-    c->items = (size_t)(info->compute_units > 0 ? info->compute_units : 1) * GROUPS_PER_UNIT * c->local;
+    c->items =
+        (size_t)(info->compute_units > 0 ? info->compute_units : 1) * GROUPS_PER_UNIT * c->local;
     *out = c;
-    enum status st = !source || !source->text
-                         ? fail(err, STATUS_UNSUPPORTED, "this program was built without tuner/canary.cl")
-                         : OK;
-    if (st == OK)
-        st = program_build(device, "canary", source->text, "", &c->program, err);
-    if (st == OK)
-        st = program_kernel(c->program, "canary", &c->kernel, err);
+    enum status st =
+        !source || !source->text
+            ? fail(err, STATUS_UNSUPPORTED, "this program was built without tuner/canary.cl")
+            : OK;
+    if (st == OK) st = program_build(device, "canary", source->text, "", &c->program, err);
+    if (st == OK) st = program_kernel(c->program, "canary", &c->kernel, err);
     if (st == OK)
         st = arena_open(device, DATA_BYTES + c->items * 64 + 2 * VIEW_ALIGN, &c->arena, err);
-    if (st == OK)
-        st = arena_take(c->arena, DATA_BYTES, &c->data, err);
-    if (st == OK)
-        st = arena_take(c->arena, c->items * 64, &c->out, err);
-    if (st == OK)
-        st = view_fill(c->data, 0, 0, DATA_BYTES, err);
-    if (st == OK)
-        st = calibrate(c, err);
+    if (st == OK) st = arena_take(c->arena, DATA_BYTES, &c->data, err);
+    if (st == OK) st = arena_take(c->arena, c->items * 64, &c->out, err);
+    if (st == OK) st = view_fill(c->data, 0, 0, DATA_BYTES, err);
+    if (st == OK) st = calibrate(c, err);
     if (st == OK) {
         program_keep(c->program);
         return OK;
@@ -103,8 +93,7 @@ enum status canary_open(struct device *device, struct canary **out, struct error
 }
 
 void canary_close(struct canary *canary) {
-    if (!canary)
-        return;
+    if (!canary) return;
     program_close(canary->program);
     arena_close(canary->arena);
     free(canary);
@@ -113,8 +102,7 @@ void canary_close(struct canary *canary) {
 enum status measure_clocks_agree(struct device *device, bool *agree, struct error *err) {
     struct canary *canary;
     enum status st = canary_open(device, &canary, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     int agreed = 0;
     for (int i = 0; st == OK && i < 5; i++) {
         struct timing timing;

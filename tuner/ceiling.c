@@ -42,15 +42,15 @@ static const struct way cpu_read[] = {
     {16, 4, 1, 1024, 1, 8, 0, 0, FEATURE_x86_avx512},
 };
 static const struct way gpu_read[] = {
-    {4, 4, 0, 0, 256, 8, 0, 0, FEATURE_NONE},   {4, 8, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
-    {4, 4, 0, 0, 256, 4, 0, 0, FEATURE_NONE},   {4, 8, 0, 0, 256, 4, 0, 0, FEATURE_NONE},
-    {4, 2, 0, 0, 256, 16, 0, 0, FEATURE_NONE},  {4, 4, 0, 0, 128, 16, 0, 0, FEATURE_NONE},
-    {4, 4, 0, 0, 512, 4, 0, 0, FEATURE_NONE},   {4, 4, 0, 0, 256, 64, 0, 0, FEATURE_NONE},
-    {2, 8, 0, 0, 256, 8, 0, 0, FEATURE_NONE},   {1, 8, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
+    {4, 4, 0, 0, 256, 8, 0, 0, FEATURE_NONE},  {4, 8, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
+    {4, 4, 0, 0, 256, 4, 0, 0, FEATURE_NONE},  {4, 8, 0, 0, 256, 4, 0, 0, FEATURE_NONE},
+    {4, 2, 0, 0, 256, 16, 0, 0, FEATURE_NONE}, {4, 4, 0, 0, 128, 16, 0, 0, FEATURE_NONE},
+    {4, 4, 0, 0, 512, 4, 0, 0, FEATURE_NONE},  {4, 4, 0, 0, 256, 64, 0, 0, FEATURE_NONE},
+    {2, 8, 0, 0, 256, 8, 0, 0, FEATURE_NONE},  {1, 8, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
 };
 static const struct way cpu_fma[] = {
-    {16, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},  {16, 12, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
-    {8, 12, 0, 0, 1, 1, 0, 0, FEATURE_NONE},  {16, 12, 0, 0, 1, 1, 1, 0, FEATURE_x86_avx512},
+    {16, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},        {16, 12, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
+    {8, 12, 0, 0, 1, 1, 0, 0, FEATURE_NONE},        {16, 12, 0, 0, 1, 1, 1, 0, FEATURE_x86_avx512},
     {16, 20, 0, 0, 1, 1, 1, 0, FEATURE_x86_avx512},
 };
 static const struct way gpu_fma[] = {
@@ -59,14 +59,17 @@ static const struct way gpu_fma[] = {
     {4, 8, 0, 0, 256, 4, 0, 0, FEATURE_NONE},
 };
 static const struct way cpu_dot[] = {
-    {4, 12, 0, 0, 1, 1, 0, 1, FEATURE_x86_vnni}, {4, 20, 0, 0, 1, 1, 0, 1, FEATURE_x86_vnni},
+    {4, 12, 0, 0, 1, 1, 0, 1, FEATURE_x86_vnni},
+    {4, 20, 0, 0, 1, 1, 0, 1, FEATURE_x86_vnni},
     {4, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
 };
 static const struct way gpu_dot[] = {
-    {4, 8, 0, 0, 256, 8, 0, 2, FEATURE_ptx_dp4a}, {4, 16, 0, 0, 256, 8, 0, 2, FEATURE_ptx_dp4a},
+    {4, 8, 0, 0, 256, 8, 0, 2, FEATURE_ptx_dp4a},
+    {4, 16, 0, 0, 256, 8, 0, 2, FEATURE_ptx_dp4a},
     {4, 4, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
 };
-#define LIST(entry, ways) {entry, ways, sizeof ways / sizeof *ways}
+#define LIST(entry, ways)                                                                          \
+    { entry, ways, sizeof ways / sizeof *ways }
 enum chain { CHAIN_READ, CHAIN_FMA, CHAIN_DOT, CHAINS };
 static const struct way_list lists[2][CHAINS] = {
     {LIST("ceiling_read", gpu_read), LIST("ceiling_fma", gpu_fma), LIST("ceiling_dot", gpu_dot)},
@@ -85,7 +88,7 @@ struct ceilings {
     bool is_tried[CHAINS][WAYS];
     struct program *empty_program;
     struct kernel *empty;
-    struct arena *arena;                   /* what is read; grows */
+    struct arena *arena; /* what is read; grows */
     struct view data, out;
     struct ceiling_memory memory;
     struct floor {
@@ -117,10 +120,12 @@ static struct kernel *way_kernel(struct ceilings *c, enum chain chain, size_t w)
     const struct way *way = &list_of(c, chain)->ways[w];
     if (!c->is_tried[chain][w] && is_possible(c, way)) {
         char options[160];
-        snprintf(options, sizeof options, "-DVW=%d -DACC=%d -DAPART=%d -DAHEAD=%d -DASM=%d -DDOT=%d",
-                 way->vw, way->acc, way->apart, way->ahead, way->assembly, way->dot);
+        snprintf(options, sizeof options,
+                 "-DVW=%d -DACC=%d -DAPART=%d -DAHEAD=%d -DASM=%d -DDOT=%d", way->vw, way->acc,
+                 way->apart, way->ahead, way->assembly, way->dot);
         struct error ignored;
-        program_build(c->device, "ceiling", source_text(), options, &c->program[chain][w], &ignored);
+        program_build(c->device, "ceiling", source_text(), options, &c->program[chain][w],
+                      &ignored);
     }
     c->is_tried[chain][w] = true;
     struct kernel *kernel = NULL;
@@ -134,14 +139,11 @@ static enum status time_launch(struct ceilings *c, const struct launch *launch, 
                                double *time_ns, struct error *err) {
     struct timing timing;
     enum status st = device_time_begin(c->device, err);
-    for (int i = 0; st == OK && i < repeats; i++)
-        st = launch_enqueue(c->device, launch, err);
+    for (int i = 0; st == OK && i < repeats; i++) st = launch_enqueue(c->device, launch, err);
     struct error ignored;
     enum status end = device_time_end(c->device, &timing, st == OK ? err : &ignored);
-    if (st == OK)
-        st = end;
-    if (st == OK)
-        *time_ns = timing_ns(&timing, c->host_clock) / repeats;
+    if (st == OK) st = end;
+    if (st == OK) *time_ns = timing_ns(&timing, c->host_clock) / repeats;
     return st;
 }
 
@@ -158,23 +160,22 @@ static enum status run_read(struct ceilings *c, size_t w, size_t bytes, double *
     size_t groups = way_groups(c, way), unit = (size_t)(way->acc * way->local);
     size_t per = bytes / ((size_t)way->vw * 4) / groups / unit * unit;
     *rate = 0;
-    if (!kernel || per == 0 || per > INT32_MAX)
-        return OK;
+    if (!kernel || per == 0 || per > INT32_MAX) return OK;
     double once = (double)per * (double)groups * way->vw * 4;
     double target = c->is_cpu ? CPU_READ_BYTES : GPU_READ_BYTES;
     int rounds = once < target ? (int)ceil(target / once) : 1;
     const struct argument arguments[] = {
-        {.kind = ARGUMENT_VIEW, .view = c->data}, {.kind = ARGUMENT_VIEW, .view = c->out},
-        {.kind = ARGUMENT_INT, .i = (int32_t)per}, {.kind = ARGUMENT_INT, .i = rounds},
+        {.kind = ARGUMENT_VIEW, .view = c->data},
+        {.kind = ARGUMENT_VIEW, .view = c->out},
+        {.kind = ARGUMENT_INT, .i = (int32_t)per},
+        {.kind = ARGUMENT_INT, .i = rounds},
     };
-    const struct launch launch = {kernel, {groups * (size_t)way->local, 1, 1},
-                                  {(size_t)way->local, 1, 1}};
+    const struct launch launch = {
+        kernel, {groups * (size_t)way->local, 1, 1}, {(size_t)way->local, 1, 1}};
     double time_ns;
     enum status st = kernel_set(kernel, arguments, 4, err);
-    if (st == OK)
-        st = time_launch(c, &launch, 1, &time_ns, err);
-    if (st == OK)
-        *rate = once * rounds / time_ns;
+    if (st == OK) st = time_launch(c, &launch, 1, &time_ns, err);
+    if (st == OK) *rate = once * rounds / time_ns;
     return st;
 }
 
@@ -184,19 +185,18 @@ static enum status run_chain(struct ceilings *c, enum chain chain, size_t w, int
     struct kernel *kernel = way_kernel(c, chain, w);
     *rate = 0;
     *time_ns = NAN;
-    if (!kernel)
-        return OK;
+    if (!kernel) return OK;
     size_t items = way_groups(c, way) * (size_t)way->local;
     struct argument arguments[4] = {
-        {.kind = ARGUMENT_VIEW, .view = c->out}, {.kind = ARGUMENT_INT, .i = rounds},
-        {.kind = ARGUMENT_INT, .i = 0x01010101}, {.kind = ARGUMENT_FLOAT, .f = 0.75f},
+        {.kind = ARGUMENT_VIEW, .view = c->out},
+        {.kind = ARGUMENT_INT, .i = rounds},
+        {.kind = ARGUMENT_INT, .i = 0x01010101},
+        {.kind = ARGUMENT_FLOAT, .f = 0.75f},
     };
-    if (chain == CHAIN_FMA)
-        arguments[2] = (struct argument){.kind = ARGUMENT_FLOAT, .f = 0.5f};
+    if (chain == CHAIN_FMA) arguments[2] = (struct argument){.kind = ARGUMENT_FLOAT, .f = 0.5f};
     const struct launch launch = {kernel, {items, 1, 1}, {(size_t)way->local, 1, 1}};
     enum status st = kernel_set(kernel, arguments, chain == CHAIN_FMA ? 4 : 3, err);
-    if (st == OK)
-        st = time_launch(c, &launch, 1, time_ns, err);
+    if (st == OK) st = time_launch(c, &launch, 1, time_ns, err);
     if (st == OK)
         *rate = (double)items * rounds * way->acc * step_operations(chain, way) / *time_ns;
     return st;
@@ -207,9 +207,9 @@ static enum status run_chain(struct ceilings *c, enum chain chain, size_t w, int
 struct contest {
     struct ceilings *c;
     enum chain chain;
-    size_t bytes;       /* reads */
-    int rounds[WAYS];   /* chains */
-    double rate[WAYS];  /* median so far */
+    size_t bytes;      /* reads */
+    int rounds[WAYS];  /* chains */
+    double rate[WAYS]; /* median so far */
 };
 
 static enum status run_way(struct contest *t, size_t w, double *rate, struct error *err) {
@@ -224,11 +224,9 @@ static enum status warm_way(struct contest *t, size_t w, struct error *err) {
     t->rounds[w] = 64;
     enum status st = OK;
     for (int i = 0; st == OK && i < 16; i++) {
-        if (t->chain == CHAIN_READ)
-            return run_read(t->c, w, t->bytes, &rate, err);
+        if (t->chain == CHAIN_READ) return run_read(t->c, w, t->bytes, &rate, err);
         st = run_chain(t->c, t->chain, w, t->rounds[w], &rate, &time_ns, err);
-        if (i > 0 && !(time_ns < CPU_LAUNCH_NS / 2))
-            break;
+        if (i > 0 && !(time_ns < CPU_LAUNCH_NS / 2)) break;
         t->rounds[w] *= i > 0 ? 2 : 1;
     }
     return st;
@@ -238,8 +236,7 @@ static enum status median_way(struct contest *t, size_t w, int runs, struct erro
     double rate[FINAL_RUNS];
     for (int i = 0; i < runs; i++) {
         enum status st = run_way(t, w, &rate[i], err);
-        if (st != OK)
-            return st;
+        if (st != OK) return st;
     }
     t->rate[w] = stats_median(rate, (size_t)runs);
     return OK;
@@ -253,22 +250,17 @@ static enum status hold_contest(struct contest *t, double *best, struct error *e
     *best = 0;
     for (size_t w = 0; w < n; w++) {
         enum status st = warm_way(t, w, err);
-        if (st == OK)
-            st = median_way(t, w, FIRST_RUNS, err);
-        if (st == STATUS_DEVICE || st == STATUS_NOMEM)
-            return st;
+        if (st == OK) st = median_way(t, w, FIRST_RUNS, err);
+        if (st == STATUS_DEVICE || st == STATUS_NOMEM) return st;
         is_out[w] = st != OK || !(t->rate[w] > 0);
     }
     for (int place = 0; place < FINALISTS; place++) {
         size_t next = n;
         for (size_t w = 0; w < n; w++)
-            if (!is_out[w] && (next == n || t->rate[w] > t->rate[next]))
-                next = w;
-        if (next == n)
-            break;
+            if (!is_out[w] && (next == n || t->rate[w] > t->rate[next])) next = w;
+        if (next == n) break;
         enum status st = median_way(t, next, FINAL_RUNS, err);
-        if (st != OK)
-            return st;
+        if (st != OK) return st;
         *best = fmax(*best, t->rate[next]);
         is_out[next] = true;
     }
@@ -278,19 +270,14 @@ static enum status hold_contest(struct contest *t, double *best, struct error *e
 /* ---- memory to read ---- */
 
 static enum status make_room(struct ceilings *c, size_t bytes, struct error *err) {
-    if (c->arena && c->data.bytes >= bytes)
-        return OK;
+    if (c->arena && c->data.bytes >= bytes) return OK;
     arena_close(c->arena);
     c->arena = NULL;
     enum status st = arena_open(c->device, bytes + 2 * VIEW_ALIGN + 4096, &c->arena, err);
-    if (st == OK)
-        st = arena_take(c->arena, bytes, &c->data, err);
-    if (st == OK)
-        st = arena_take(c->arena, 4096, &c->out, err);
-    if (st == OK)
-        st = view_fill(c->data, 0, 0x3f800000u, bytes, err);
-    if (st == OK)
-        st = device_finish(c->device, err);
+    if (st == OK) st = arena_take(c->arena, bytes, &c->data, err);
+    if (st == OK) st = arena_take(c->arena, 4096, &c->out, err);
+    if (st == OK) st = view_fill(c->data, 0, 0x3f800000u, bytes, err);
+    if (st == OK) st = device_finish(c->device, err);
     if (st != OK) {
         arena_close(c->arena);
         c->arena = NULL;
@@ -301,18 +288,15 @@ static enum status make_room(struct ceilings *c, size_t bytes, struct error *err
 /* Working sets are told apart by half powers of two; at least 64 KiB, at most what copies may take. */
 static size_t level_bytes(const struct ceilings *c, size_t bytes) {
     size_t most = measure_copies_limit(c->device), level = 64 << 10;
-    if (bytes > most)
-        bytes = most;
-    while (level * 2 <= bytes)
-        level *= 2;
+    if (bytes > most) bytes = most;
+    while (level * 2 <= bytes) level *= 2;
     return level + (level / 2 * 3 <= bytes ? level / 2 : 0);
 }
 
 static struct ceiling_level *find_level(struct ceilings *c, size_t bytes) {
     struct ceiling_memory *memory = &c->memory;
     for (size_t i = 0; i < memory->n_levels; i++)
-        if (memory->level[i].bytes == bytes)
-            return &memory->level[i];
+        if (memory->level[i].bytes == bytes) return &memory->level[i];
     if (memory->n_levels == CEILING_LEVELS)
         memory->n_levels--; /* sizes are few; the last one gives way */
     struct ceiling_level *level = &memory->level[memory->n_levels++];
@@ -325,18 +309,16 @@ static struct ceiling_level *find_level(struct ceilings *c, size_t bytes) {
 enum status ceilings_open(struct device *device, bool host_clock, struct ceilings **out,
                           struct error *err) {
     struct ceilings *c = memory_new(sizeof *c);
-    *c = (struct ceilings){.device = device, .host_clock = host_clock,
+    *c = (struct ceilings){.device = device,
+                           .host_clock = host_clock,
                            .is_cpu = device_describe(device)->type == DEVICE_CPU,
                            .memory = {.gflops = NAN, .giops = NAN, .launch_ns = NAN}};
     enum status st = source_text() ? OK
                                    : fail(err, STATUS_UNSUPPORTED,
                                           "this program was built without tuner/ceiling.cl");
-    if (st == OK)
-        st = program_build(device, "ceiling", source_text(), "", &c->empty_program, err);
-    if (st == OK)
-        st = program_kernel(c->empty_program, "ceiling_empty", &c->empty, err);
-    if (st == OK)
-        st = make_room(c, 64 << 10, err);
+    if (st == OK) st = program_build(device, "ceiling", source_text(), "", &c->empty_program, err);
+    if (st == OK) st = program_kernel(c->empty_program, "ceiling_empty", &c->empty, err);
+    if (st == OK) st = make_room(c, 64 << 10, err);
     if (st != OK) {
         ceilings_close(c);
         c = NULL;
@@ -346,11 +328,9 @@ enum status ceilings_open(struct device *device, bool host_clock, struct ceiling
 }
 
 void ceilings_close(struct ceilings *ceilings) {
-    if (!ceilings)
-        return;
+    if (!ceilings) return;
     for (int chain = 0; chain < CHAINS; chain++)
-        for (int w = 0; w < WAYS; w++)
-            program_close(ceilings->program[chain][w]);
+        for (int w = 0; w < WAYS; w++) program_close(ceilings->program[chain][w]);
     program_close(ceilings->empty_program);
     arena_close(ceilings->arena);
     free(ceilings);
@@ -369,15 +349,15 @@ static enum status measure_compute(struct ceilings *c, struct error *err) {
 }
 
 static struct ceiling ceiling_at(const struct ceilings *c, const struct ceiling_level *level) {
-    return (struct ceiling){level->read_gbps, c->memory.gflops, c->memory.giops, c->memory.launch_ns};
+    return (struct ceiling){level->read_gbps, c->memory.gflops, c->memory.giops,
+                            c->memory.launch_ns};
 }
 
 enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                              struct error *err) {
     struct ceiling_level *level = find_level(ceilings, level_bytes(ceilings, bytes));
     enum status st = OK;
-    if (isnan(ceilings->memory.gflops))
-        st = measure_compute(ceilings, err);
+    if (isnan(ceilings->memory.gflops)) st = measure_compute(ceilings, err);
     if (st == OK && isnan(ceilings->memory.launch_ns))
         st = ceilings_floor(ceilings, 1, 1, &ceilings->memory.launch_ns, err);
     if (st == OK && isnan(level->read_gbps))
@@ -389,13 +369,11 @@ enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct cei
 enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                            struct error *err) {
     enum status st = ceilings_measure(ceilings, bytes, out, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     struct ceiling before = *out;
     struct ceiling_level *level = find_level(ceilings, level_bytes(ceilings, bytes));
     st = measure_read(ceilings, level->bytes, &level->read_gbps, err);
-    if (st == OK)
-        st = measure_compute(ceilings, err);
+    if (st == OK) st = measure_compute(ceilings, err);
     level->read_gbps = fmax(level->read_gbps, before.read_gbps);
     ceilings->memory.gflops = fmax(ceilings->memory.gflops, before.gflops);
     ceilings->memory.giops = fmax(ceilings->memory.giops, before.giops);
@@ -413,15 +391,16 @@ enum status ceilings_floor(struct ceilings *ceilings, size_t groups, size_t loca
     const struct argument arguments[] = {
         {.kind = ARGUMENT_VIEW, .view = ceilings->data},
         {.kind = ARGUMENT_VIEW, .view = ceilings->out},
-        {.kind = ARGUMENT_INT}, {.kind = ARGUMENT_INT}, {.kind = ARGUMENT_INT},
+        {.kind = ARGUMENT_INT},
+        {.kind = ARGUMENT_INT},
+        {.kind = ARGUMENT_INT},
     };
     const struct launch launch = {ceilings->empty, {groups * local, 1, 1}, {local, 1, 1}};
     double sample[FLOOR_SAMPLES + 1];
     enum status st = kernel_set(ceilings->empty, arguments, 5, err);
     for (int i = 0; st == OK && i <= FLOOR_SAMPLES; i++)
         st = time_launch(ceilings, &launch, i ? FLOOR_REPEATS : 1, &sample[i], err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     *floor_ns = stats_median(sample + 1, FLOOR_SAMPLES);
     if (ceilings->n_floors < FLOORS)
         ceilings->floor[ceilings->n_floors++] = (struct floor){groups, local, *floor_ns};

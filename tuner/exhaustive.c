@@ -10,18 +10,15 @@ struct exhaustive {
 static enum status begin(struct search *search, struct error *err) {
     struct exhaustive *e = calloc(1, sizeof *e);
     search->state = e;
-    if (!e)
-        return fail(err, STATUS_NOMEM, "no memory to begin an exhaustive search");
+    if (!e) return fail(err, STATUS_NOMEM, "no memory to begin an exhaustive search");
     return told_open(&e->told, search, err);
 }
 
 static int64_t next(struct search *search) {
     struct exhaustive *e = search->state;
     int64_t seed = told_next_seed(&e->told, search);
-    if (seed >= 0)
-        return seed;
-    while (e->at < e->told.n && e->told.is_told[e->at])
-        e->at++;
+    if (seed >= 0) return seed;
+    while (e->at < e->told.n && e->told.is_told[e->at]) e->at++;
     return e->at < e->told.n ? (int64_t)e->at : -1;
 }
 
@@ -34,8 +31,7 @@ static void tell(struct search *search, int64_t config, double time_ns, bool cen
 
 static void end(struct search *search) {
     struct exhaustive *e = search->state;
-    if (e)
-        told_close(&e->told);
+    if (e) told_close(&e->told);
     free(e);
     search->state = NULL;
 }
@@ -43,5 +39,8 @@ static void end(struct search *search) {
 const struct strategy strategy_exhaustive = {
     .name = "exhaustive",
     .summary = "every configuration in order",
-    .begin = begin, .next = next, .tell = tell, .end = end,
+    .begin = begin,
+    .next = next,
+    .tell = tell,
+    .end = end,
 };

@@ -16,8 +16,7 @@ const char *const stage_names[STAGE_COUNT] = {
 
 int stage_find(const char *name) {
     for (int i = 0; name && i < STAGE_COUNT; i++)
-        if (strcmp(stage_names[i], name) == 0)
-            return i;
+        if (strcmp(stage_names[i], name) == 0) return i;
     return -1;
 }
 
@@ -47,12 +46,10 @@ json_t *frame_number(double value) {
 
 json_t *frame_text(const char *text) {
     json_t *string = json_string(text);
-    if (string)
-        return string;
+    if (string) return string;
     char *plain = text_copy(text);
     for (char *c = plain; *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
+        if ((unsigned char)*c >= 0x80) *c = '?';
     string = json_string(plain);
     free(plain);
     return string;
@@ -69,13 +66,12 @@ json_t *frame_work(const struct work *work) {
     char problem[160], config[400];
     problem_format(&work->problem, problem);
     config_format(&work->config, config);
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:I,s:b,s:b}", "family",
-                     work->problem.family->name, "problem", problem, "class",
-                     class_names[work->problem.class], "layout", work->problem.layout->name, "variant",
-                     work->config.variant->name, "config", config, "seed", (json_int_t)work->seed,
-                     "incumbent_ns", frame_number(work->incumbent_ns), "budget_ns",
-                     (json_int_t)work->budget_ns, "small_first", work->small_first, "final",
-                     work->is_final);
+    return json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:I,s:b,s:b}", "family", work->problem.family->name,
+        "problem", problem, "class", class_names[work->problem.class], "layout",
+        work->problem.layout->name, "variant", work->config.variant->name, "config", config, "seed",
+        (json_int_t)work->seed, "incumbent_ns", frame_number(work->incumbent_ns), "budget_ns",
+        (json_int_t)work->budget_ns, "small_first", work->small_first, "final", work->is_final);
 }
 
 enum status frame_read_work(const json_t *frame, struct work *work, struct error *err) {
@@ -83,23 +79,28 @@ enum status frame_read_work(const json_t *frame, struct work *work, struct error
     json_int_t seed, budget_ns;
     int small_first, is_final;
     json_error_t why;
-    if (json_unpack_ex((json_t *)frame, &why, 0, "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b}", "family",
-                       &family_name, "problem", &problem, "class", &class, "layout", &layout, "variant",
-                       &variant, "config", &config, "seed", &seed, "budget_ns", &budget_ns,
-                       "small_first", &small_first, "final", &is_final) != 0)
+    if (json_unpack_ex((json_t *)frame, &why, 0, "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b}",
+                       "family", &family_name, "problem", &problem, "class", &class, "layout",
+                       &layout, "variant", &variant, "config", &config, "seed", &seed, "budget_ns",
+                       &budget_ns, "small_first", &small_first, "final", &is_final) != 0)
         return fail(err, STATUS_INVALID, "a request to the worker is not understood: %s", why.text);
     const struct family *family = family_find(family_name);
     if (!family || class_find(class) < 0 || !layout_find(layout))
         return fail(err, STATUS_INVALID, "the worker knows no family %s, class %s or layout %s",
                     family_name, class, layout);
-    const struct slice slice = {.name = family->name, .family = family->name, .weight = "",
-                                .n_low = 1, .n_high = INT64_MAX, .summary = ""};
-    *work = (struct work){.seed = (uint64_t)seed, .budget_ns = budget_ns, .small_first = small_first,
+    const struct slice slice = {.name = family->name,
+                                .family = family->name,
+                                .weight = "",
+                                .n_low = 1,
+                                .n_high = INT64_MAX,
+                                .summary = ""};
+    *work = (struct work){.seed = (uint64_t)seed,
+                          .budget_ns = budget_ns,
+                          .small_first = small_first,
                           .is_final = is_final,
                           .incumbent_ns = frame_read_number(frame, "incumbent_ns", INFINITY)};
     enum status st = problem_parse(&slice, problem, &work->problem, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     work->problem.class = (enum class_id)class_find(class);
     work->problem.layout = layout_find(layout);
     return config_parse(family, variant, config, &work->config, err);
@@ -145,8 +146,7 @@ json_t *frame_evaluation(const struct evaluation *e) {
 
 static int outcome_find(const char *name) {
     for (int i = 0; name && i < OUTCOMES; i++)
-        if (strcmp(outcome_names[i], name) == 0)
-            return i;
+        if (strcmp(outcome_names[i], name) == 0) return i;
     return -1;
 }
 
@@ -167,10 +167,8 @@ enum status frame_read_evaluation(const json_t *frame, struct evaluation *e, str
     for (int i = 0; i < NUMBERS; i++) {
         char *at = (char *)e + numbers[i].offset;
         double value = frame_read_number(frame, numbers[i].key, NAN);
-        if (numbers[i].is_int)
-            *(int64_t *)at = value > 0 && value < 9e18 ? (int64_t)value : 0;
-        else
-            *(double *)at = value;
+        if (numbers[i].is_int) *(int64_t *)at = value > 0 && value < 9e18 ? (int64_t)value : 0;
+        else *(double *)at = value;
     }
     e->outcome = (enum outcome)outcome;
     free(e->message);
@@ -182,8 +180,9 @@ enum status frame_read_evaluation(const json_t *frame, struct evaluation *e, str
     e->samples_ns = memory_new((e->n_samples + 1) * sizeof *e->samples_ns);
     for (size_t i = 0; i < e->n_samples; i++)
         e->samples_ns[i] = json_number_value(json_array_get(samples, i));
-    return is_sane(e) ? OK : fail(err, STATUS_CRASHED, "the worker reports %s without a time",
-                                  outcome_names[outcome]);
+    return is_sane(e) ? OK
+                      : fail(err, STATUS_CRASHED, "the worker reports %s without a time",
+                             outcome_names[outcome]);
 }
 
 /* ---- ceilings ---- */
@@ -191,9 +190,9 @@ enum status frame_read_evaluation(const json_t *frame, struct evaluation *e, str
 json_t *frame_ceilings(const struct ceiling_memory *memory) {
     json_t *levels = json_array();
     for (size_t i = 0; i < memory->n_levels; i++)
-        json_array_append_new(levels, json_pack("{s:I,s:o}", "bytes",
-                                                (json_int_t)memory->level[i].bytes, "read_gbps",
-                                                frame_number(memory->level[i].read_gbps)));
+        json_array_append_new(levels,
+                              json_pack("{s:I,s:o}", "bytes", (json_int_t)memory->level[i].bytes,
+                                        "read_gbps", frame_number(memory->level[i].read_gbps)));
     return json_pack("{s:o,s:o,s:o,s:o}", "gflops", frame_number(memory->gflops), "giops",
                      frame_number(memory->giops), "launch_ns", frame_number(memory->launch_ns),
                      "levels", levels);
@@ -206,8 +205,8 @@ void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory) {
     const json_t *levels = json_object_get(frame, "levels");
     for (size_t i = 0; i < json_array_size(levels) && memory->n_levels < CEILING_LEVELS; i++) {
         const json_t *level = json_array_get(levels, i);
-        memory->level[memory->n_levels++] = (struct ceiling_level){
-            (size_t)json_integer_value(json_object_get(level, "bytes")),
-            frame_read_number(level, "read_gbps", NAN)};
+        memory->level[memory->n_levels++] =
+            (struct ceiling_level){(size_t)json_integer_value(json_object_get(level, "bytes")),
+                                   frame_read_number(level, "read_gbps", NAN)};
     }
 }

@@ -17,7 +17,7 @@ enum stage_id {
 #define XX(name, deadline, blame) STAGE_##name,
     STAGE_MAP(XX)
 #undef XX
-    STAGE_COUNT
+        STAGE_COUNT
 };
 extern const char *const stage_names[STAGE_COUNT];
 int stage_find(const char *name); /* −1: unknown */

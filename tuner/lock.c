@@ -30,8 +30,7 @@ static void read_holder(int fd, char text[256]) {
     text[n > 0 ? n : 0] = 0;
     text[strcspn(text, "\n")] = 0;
     for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ')
-            *c = '?';
+        if ((unsigned char)*c < ' ') *c = '?';
 }
 
 static void write_holder(int fd, const char *command) {
@@ -40,8 +39,7 @@ static void write_holder(int fd, const char *command) {
     char *text = text_format("pid %ld, %s, since %s\n", (long)getpid(),
                              command && *command ? command : "hone", since);
     /* Only words for people: the lock holds without them. */
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, strlen(text), 0) < 0)
-        errno = 0;
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, strlen(text), 0) < 0) errno = 0;
     free(text);
 }
 
@@ -59,8 +57,10 @@ enum status lock_take(const struct device_info *info, const char *command, struc
         st = fail(err, STATUS_IO, "the lock file %s cannot be opened: %s", path, strerror(errno));
     } else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         read_holder(fd, holder);
-        st = fail(err, STATUS_BUSY, "%s is being measured by another process (%s); wait for it or stop "
-                  "it", info->name, *holder ? holder : path);
+        st = fail(err, STATUS_BUSY,
+                  "%s is being measured by another process (%s); wait for it or stop "
+                  "it",
+                  info->name, *holder ? holder : path);
         close(fd);
     } else {
         write_holder(fd, command);
@@ -72,10 +72,8 @@ enum status lock_take(const struct device_info *info, const char *command, struc
 }
 
 void lock_release(struct lock *lock) {
-    if (!lock)
-        return;
-    if (ftruncate(lock->fd, 0) != 0)
-        errno = 0;
+    if (!lock) return;
+    if (ftruncate(lock->fd, 0) != 0) errno = 0;
     close(lock->fd);
     free(lock);
 }

@@ -81,8 +81,7 @@ static enum status take_sample(struct beside *b, struct subject subject, int rep
                                double *time_ns, bool *clean, struct error *err) {
     bool before = is_clean(b);
     enum status st = subject.run(subject.context, repeats, time_ns, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     b->spent_ns += *time_ns * repeats;
     st = run_canary(b, err);
     *clean = before && is_clean(b);
@@ -113,13 +112,11 @@ enum status measure_settle(struct subject canary, double *settled_ns, struct err
         double run[SETTLE_RUNS];
         for (int i = 0; i < SETTLE_RUNS; i++) {
             enum status st = canary.run(canary.context, 1, &run[i], err);
-            if (st != OK)
-                return st;
+            if (st != OK) return st;
             spent += run[i];
         }
         *settled_ns = stats_median(run, SETTLE_RUNS);
-        if (fabs(*settled_ns / before - 1) < SETTLE_WITHIN)
-            return OK;
+        if (fabs(*settled_ns / before - 1) < SETTLE_WITHIN) return OK;
         before = *settled_ns;
     }
     return OK;
@@ -129,8 +126,7 @@ enum status measure_settle(struct subject canary, double *settled_ns, struct err
 
 static bool drops(const struct measuring *m, const struct sample_set *s) {
     double last = s->time_ns[s->n - 1];
-    if (s->n == 1)
-        return last > DROP_FIRST * m->incumbent_ns;
+    if (s->n == 1) return last > DROP_FIRST * m->incumbent_ns;
     return s->n == 2 && fmin(last, s->time_ns[0]) > DROP_SECOND * m->incumbent_ns;
 }
 
@@ -141,8 +137,7 @@ enum status measure_race(const struct measuring *m, struct sample_set *out, bool
     *out = (struct sample_set){0};
     *abandoned = false;
     enum status st = estimate(&beside, m->subject, &repeats, err);
-    if (st == OK)
-        st = run_canary(&beside, err);
+    if (st == OK) st = run_canary(&beside, err);
     while (st == OK && !*abandoned && out->n < SAMPLES) {
         bool over = m->budget_ns > 0 && beside.spent_ns > (double)m->budget_ns;
         if (over && (out->n >= SAMPLES_LEAST || beside.spent_ns > 3.0 * (double)m->budget_ns))
@@ -150,8 +145,7 @@ enum status measure_race(const struct measuring *m, struct sample_set *out, bool
         double time_ns;
         bool clean;
         st = take_sample(&beside, m->subject, repeats, &time_ns, &clean, err);
-        if (st != OK)
-            break;
+        if (st != OK) break;
         if (!clean && out->discarded < DISCARDS_MOST) {
             out->discarded++;
             continue;
@@ -169,21 +163,18 @@ enum status measure_race(const struct measuring *m, struct sample_set *out, bool
 static size_t fastest(const struct sample_set *sets, size_t n) {
     size_t best = 0;
     for (size_t i = 1; i < n; i++)
-        if (sets[i].median < sets[best].median)
-            best = i;
+        if (sets[i].median < sets[best].median) best = i;
     return best;
 }
 
 /* Every other finalist is apart from the fastest, or within 1 % of it. */
 static bool is_decided(struct sample_set *sets, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        summarise(&sets[i]);
+    for (size_t i = 0; i < n; i++) summarise(&sets[i]);
     const struct sample_set *best = &sets[fastest(sets, n)];
     for (size_t i = 0; i < n; i++) {
         bool apart = sets[i].low > best->high;
         bool agrees = sets[i].median <= best->median * (1 + FINAL_AGREE);
-        if (sets[i].n < FINAL_LEAST || (!apart && !agrees))
-            return false;
+        if (sets[i].n < FINAL_LEAST || (!apart && !agrees)) return false;
     }
     return true;
 }
@@ -196,23 +187,18 @@ enum status measure_finals(struct subject canary, double canary_settled_ns,
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++)
         st = estimate(&beside, subjects[i], &repeats[i], err);
-    if (st == OK)
-        st = run_canary(&beside, err);
+    if (st == OK) st = run_canary(&beside, err);
     bool decided = n == 0;
     for (int round = 0; st == OK && round < FINAL_ROUNDS && !decided; round++) {
-        if (budget_ns > 0 && round >= SAMPLES_LEAST && beside.spent_ns > (double)budget_ns)
-            break;
+        if (budget_ns > 0 && round >= SAMPLES_LEAST && beside.spent_ns > (double)budget_ns) break;
         for (size_t turn = 0; st == OK && turn < n; turn++) {
             size_t i = (turn + (size_t)round) % n; /* nobody is always first */
             double time_ns;
             bool clean;
             st = take_sample(&beside, subjects[i], repeats[i], &time_ns, &clean, err);
-            if (st != OK)
-                break;
-            if (!clean && sets[i].discarded < DISCARDS_MOST)
-                sets[i].discarded++;
-            else
-                add_sample(&sets[i], time_ns);
+            if (st != OK) break;
+            if (!clean && sets[i].discarded < DISCARDS_MOST) sets[i].discarded++;
+            else add_sample(&sets[i], time_ns);
         }
         decided = is_decided(sets, n);
     }
@@ -234,14 +220,11 @@ static enum status timed_op_run(void *context, int repeats, double *time_ns, str
     struct timed_op *t = context;
     struct timing timing;
     enum status st = device_time_begin(t->c->device, err);
-    for (int i = 0; st == OK && i < repeats; i++)
-        st = check_enqueue(t->c, t->op, t->turn++, err);
+    for (int i = 0; st == OK && i < repeats; i++) st = check_enqueue(t->c, t->op, t->turn++, err);
     struct error ignored;
     enum status end = device_time_end(t->c->device, &timing, st == OK ? err : &ignored);
-    if (st == OK)
-        st = end;
-    if (st == OK)
-        *time_ns = timing_ns(&timing, t->host_clock) / repeats;
+    if (st == OK) st = end;
+    if (st == OK) *time_ns = timing_ns(&timing, t->host_clock) / repeats;
     return st;
 }
 
@@ -255,8 +238,7 @@ struct subject timed_op_subject(struct timed_op *t) {
 size_t measure_copies_limit(const struct device *device) {
     const struct device_info *info = device_describe(device);
     size_t limit = (size_t)3 << 29;
-    if (info->global_bytes / 8 < limit)
-        limit = info->global_bytes / 8;
+    if (info->global_bytes / 8 < limit) limit = info->global_bytes / 8;
     if (info->max_alloc_bytes && info->max_alloc_bytes / 8 * 7 < limit)
         limit = info->max_alloc_bytes / 8 * 7;
     return limit;
@@ -279,8 +261,7 @@ static size_t weights_bytes(const struct problem *problem, size_t *others) {
 
 int measure_copies(const struct device *device, const struct problem *problem) {
     size_t others, weights = weights_bytes(problem, &others);
-    if (weights == 0)
-        return 1;
+    if (weights == 0) return 1;
     size_t wanted = measure_cold_bytes(device) / weights + 1;
     size_t possible = measure_copies_limit(device) / weights;
     size_t copies = wanted < possible ? wanted : possible;

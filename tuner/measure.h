@@ -11,11 +11,11 @@ struct subject {
 };
 
 struct sample_set {
-    double *time_ns;    /* one per sample: time of one run */
+    double *time_ns; /* one per sample: time of one run */
     size_t n, capacity;
     double median, low, high;
-    double canary;      /* median of the canary beside, relative to its settled value; 1 = undisturbed */
-    int discarded;      /* samples thrown away because the canary drifted */
+    double canary; /* median of the canary beside, relative to its settled value; 1 = undisturbed */
+    int discarded; /* samples thrown away because the canary drifted */
 };
 void sample_set_free(struct sample_set *s);
 
@@ -27,9 +27,9 @@ struct subject canary_subject(struct canary *canary);
 
 struct measuring {
     struct subject subject, canary;
-    double canary_settled_ns;  /* from measure_settle */
-    double incumbent_ns;       /* best so far; INFINITY: none. Racing compares with it */
-    int64_t budget_ns;         /* at most this long for one candidate's samples; 0: no limit */
+    double canary_settled_ns; /* from measure_settle */
+    double incumbent_ns;      /* best so far; INFINITY: none. Racing compares with it */
+    int64_t budget_ns;        /* at most this long for one candidate's samples; 0: no limit */
 };
 /* Warm up until two consecutive medians of 5 canary runs differ < 2 %, at most 3 s. */
 enum status measure_settle(struct subject canary, double *settled_ns, struct error *err);
@@ -66,12 +66,12 @@ size_t measure_cold_bytes(const struct device *device);
 
 /* Ceilings of a device, measured in the same run. */
 struct ceiling {
-    double read_gbps;   /* best of the read family at this working-set size */
-    double gflops;      /* FMA chain */
-    double giops;       /* int8 dot chain (operations, multiply and add counted as two); 0: no such */
-    double launch_ns;   /* empty kernel */
+    double read_gbps; /* best of the read family at this working-set size */
+    double gflops;    /* FMA chain */
+    double giops;     /* int8 dot chain (operations, multiply and add counted as two); 0: no such */
+    double launch_ns; /* empty kernel */
 };
-struct ceilings;  /* opened once per run: keeps programs, remembers results by working-set size */
+struct ceilings; /* opened once per run: keeps programs, remembers results by working-set size */
 enum status ceilings_open(struct device *device, bool host_clock, struct ceilings **out,
                           struct error *err);
 void ceilings_close(struct ceilings *ceilings); /* NULL is fine */
@@ -87,7 +87,7 @@ struct ceiling_memory {
     double gflops, giops, launch_ns; /* NAN: not measured yet */
     struct ceiling_level {
         size_t bytes;
-        double read_gbps;            /* NAN: not measured yet */
+        double read_gbps; /* NAN: not measured yet */
     } level[CEILING_LEVELS];
     size_t n_levels;
 };

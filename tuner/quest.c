@@ -15,23 +15,19 @@ static const double FINALIST_WITHIN = 0.05;
 static int64_t find_default(const struct quest *q) {
     struct problem problem = q->problem;
     struct config config;
-    if (q->layout)
-        problem.layout = q->layout;
+    if (q->layout) problem.layout = q->layout;
     struct error ignored;
     memset(&config, 0, sizeof config);
     if (family_default(&problem, &config, &ignored) == OK) {
         int64_t at = space_find(&q->space, &config, problem.layout);
-        if (at >= 0)
-            return at;
+        if (at >= 0) return at;
     }
     for (size_t l = 0; l < q->space.n_layouts; l++) {
         problem.layout = q->space.layouts[l];
         memset(&config, 0, sizeof config);
-        if (family_default(&problem, &config, &ignored) != OK)
-            continue;
+        if (family_default(&problem, &config, &ignored) != OK) continue;
         int64_t at = space_find(&q->space, &config, problem.layout);
-        if (at >= 0)
-            return at;
+        if (at >= 0) return at;
     }
     return -1;
 }
@@ -39,21 +35,18 @@ static int64_t find_default(const struct quest *q) {
 enum status quest_open(struct quest *quest, const struct device *device,
                        const struct problem *problem, const struct layout *layout,
                        const struct space_limit *limits, size_t n_limits, struct error *err) {
-    *quest = (struct quest){.problem = *problem, .layout = layout, .default_config = -1,
-                            .retry_config = -1};
+    *quest = (struct quest){
+        .problem = *problem, .layout = layout, .default_config = -1, .retry_config = -1};
     problem_format(problem, quest->text);
     enum status st = space_open(device, problem, layout, limits, n_limits, &quest->space, err);
     quest->is_open = st == OK;
-    if (st == OK)
-        quest->default_config = find_default(quest);
+    if (st == OK) quest->default_config = find_default(quest);
     return st;
 }
 
 void quest_close(struct quest *quest) {
-    if (quest->strategy)
-        quest->strategy->end(&quest->search);
-    if (quest->is_open)
-        space_close(&quest->space);
+    if (quest->strategy) quest->strategy->end(&quest->search);
+    if (quest->is_open) space_close(&quest->space);
     free(quest->seeds);
     free(quest->attempts);
     *quest = (struct quest){0};
@@ -61,13 +54,12 @@ void quest_close(struct quest *quest) {
 
 enum status quest_begin(struct quest *quest, const struct strategy *strategy, uint64_t seed,
                         const int64_t *seeds, size_t n_seeds, struct error *err) {
-    if (quest->strategy)
-        quest->strategy->end(&quest->search);
+    if (quest->strategy) quest->strategy->end(&quest->search);
     free(quest->seeds);
     quest->seeds = memory_new((n_seeds + 1) * sizeof *quest->seeds);
     memcpy(quest->seeds, seeds, n_seeds * sizeof *seeds);
-    quest->search = (struct search){.space = &quest->space, .rng = rng_seed(seed),
-                                    .seeds = quest->seeds, .n_seeds = n_seeds};
+    quest->search = (struct search){
+        .space = &quest->space, .rng = rng_seed(seed), .seeds = quest->seeds, .n_seeds = n_seeds};
     quest->strategy = strategy;
     return strategy->begin(&quest->search, err);
 }
@@ -79,9 +71,12 @@ void quest_tell(struct quest *quest, const struct evaluation *e, int64_t config)
         quest->capacity = quest->capacity ? quest->capacity * 2 : 64;
         quest->attempts = memory_grow(quest->attempts, quest->capacity * sizeof *quest->attempts);
     }
-    quest->attempts[quest->n_attempts++] = (struct attempt){
-        .id = e->id, .config = config, .outcome = e->outcome, .time_ns = e->time_ns,
-        .share = e->share, .is_final = e->is_final};
+    quest->attempts[quest->n_attempts++] = (struct attempt){.id = e->id,
+                                                            .config = config,
+                                                            .outcome = e->outcome,
+                                                            .time_ns = e->time_ns,
+                                                            .share = e->share,
+                                                            .is_final = e->is_final};
     bool is_timed = e->outcome == OUTCOME_OK || e->outcome == OUTCOME_ABANDONED;
     if (config >= 0)
         quest->strategy->tell(&quest->search, config, is_timed ? e->time_ns : INFINITY,
@@ -100,8 +95,7 @@ const struct attempt *quest_best(const struct quest *quest) {
     const struct attempt *best = NULL;
     for (size_t i = 0; i < quest->n_attempts; i++) {
         const struct attempt *a = &quest->attempts[i];
-        if (!is_candidate(a))
-            continue;
+        if (!is_candidate(a)) continue;
         if (!best || a->is_final > best->is_final ||
             (a->is_final == best->is_final && a->time_ns < best->time_ns))
             best = a;
@@ -112,8 +106,7 @@ const struct attempt *quest_best(const struct quest *quest) {
 double quest_incumbent(const struct quest *quest) {
     double best = INFINITY;
     for (size_t i = 0; i < quest->n_attempts; i++)
-        if (is_candidate(&quest->attempts[i]))
-            best = fmin(best, quest->attempts[i].time_ns);
+        if (is_candidate(&quest->attempts[i])) best = fmin(best, quest->attempts[i].time_ns);
     return best;
 }
 
@@ -128,8 +121,7 @@ size_t quest_finalists(const struct quest *quest, struct attempt **out, size_t l
     size_t n = 0;
     for (size_t i = 0; i < quest->n_attempts; i++) {
         struct attempt *a = &quest->attempts[i];
-        if (is_candidate(a) && !a->is_final && a->time_ns <= most)
-            near[n++] = a;
+        if (is_candidate(a) && !a->is_final && a->time_ns <= most) near[n++] = a;
     }
     qsort(near, n, sizeof *near, by_time);
     n = n < limit ? n : limit;
@@ -149,8 +141,7 @@ double quest_default_ns(const struct quest *quest) {
 
 int64_t quest_count(const struct quest *quest, enum outcome outcome) {
     int64_t n = 0;
-    for (size_t i = 0; i < quest->n_attempts; i++)
-        n += quest->attempts[i].outcome == outcome;
+    for (size_t i = 0; i < quest->n_attempts; i++) n += quest->attempts[i].outcome == outcome;
     return n;
 }
 
@@ -179,9 +170,9 @@ json_t *quest_json(const struct quest *quest) {
         if (n > 0 || o == OUTCOME_OK)
             json_object_set_new(outcomes, outcome_names[o], json_integer(n));
     }
-    json_t *object = json_pack("{s:s,s:s,s:s,s:o,s:I,s:f,s:b}", "family", slice_name(quest), "problem",
-                               quest->text, "class", class_names[quest->problem.class], "outcomes",
-                               outcomes, "space", (json_int_t)quest->space.n, "raw",
+    json_t *object = json_pack("{s:s,s:s,s:s,s:o,s:I,s:f,s:b}", "family", slice_name(quest),
+                               "problem", quest->text, "class", class_names[quest->problem.class],
+                               "outcomes", outcomes, "space", (json_int_t)quest->space.n, "raw",
                                quest->space.raw, "finished", quest->is_done);
     double default_ns = quest_default_ns(quest);
     json_object_set_new(object, "default", json_pack("{s:o}", "time_ns", number(default_ns)));
@@ -197,9 +188,9 @@ json_t *quest_json(const struct quest *quest) {
     json_object_set_new(object, "layout", json_string(problem.layout->name));
     json_object_set_new(object, "best",
                         json_pack("{s:s,s:s,s:o,s:o,s:b}", "variant",
-                                  quest->space.configs[best->config].variant->name, "config", config,
-                                  "time_ns", number(best->time_ns), "share", number(best->share),
-                                  "checked_in_full", best->is_final));
+                                  quest->space.configs[best->config].variant->name, "config",
+                                  config, "time_ns", number(best->time_ns), "share",
+                                  number(best->share), "checked_in_full", best->is_final));
     json_object_set_new(object, "speedup", number(default_ns / best->time_ns));
     return object;
 }
@@ -213,14 +204,17 @@ enum status quest_key(const struct quest *quest, int64_t config, struct record_k
     char *source = NULL, *options = NULL, source_key[17], text[400];
     enum status st = op_source(c, &problem, &source, &options, err);
     free(source);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     variant_source_key(c->variant, source_key);
     config_format(c, text);
-    *key = (struct record_key){
-        .source_key = text_copy(source_key), .options = options, .family = quest->problem.family->name,
-        .problem = quest->text, .class_name = class_names[problem.class],
-        .layout = problem.layout->name, .variant = c->variant->name, .config = text_copy(text)};
+    *key = (struct record_key){.source_key = text_copy(source_key),
+                               .options = options,
+                               .family = quest->problem.family->name,
+                               .problem = quest->text,
+                               .class_name = class_names[problem.class],
+                               .layout = problem.layout->name,
+                               .variant = c->variant->name,
+                               .config = text_copy(text)};
     return OK;
 }
 

@@ -7,28 +7,28 @@
 
 /* An evaluation that was made, in the order asked. */
 struct attempt {
-    int64_t id;           /* row */
-    int64_t config;       /* in the space; −1: this program does not have it any more */
+    int64_t id;     /* row */
+    int64_t config; /* in the space; −1: this program does not have it any more */
     enum outcome outcome;
     double time_ns, share;
     bool is_final;
 };
 struct quest {
     struct problem problem;
-    const struct layout *layout;   /* the only one; NULL: all */
-    char text[160];                /* of the problem */
-    double weight;                 /* of the budget */
+    const struct layout *layout; /* the only one; NULL: all */
+    char text[160];              /* of the problem */
+    double weight;               /* of the budget */
     struct space space;
     const struct strategy *strategy;
     struct search search;
-    int64_t *seeds;                /* owned by the quest, used by the search */
+    int64_t *seeds; /* owned by the quest, used by the search */
     struct attempt *attempts;
     size_t n_attempts, capacity;
-    int64_t default_config;        /* −1: none is in the space */
-    int64_t retry_id;              /* row found running, to be tried once more; 0: none */
+    int64_t default_config; /* −1: none is in the space */
+    int64_t retry_id;       /* row found running, to be tried once more; 0: none */
     int64_t retry_config;
     bool is_open, is_done;
-    int64_t n_here;                /* evaluations of this run */
+    int64_t n_here; /* evaluations of this run */
 };
 
 /* Space and default; UNSUPPORTED when nothing is valid. */

@@ -13,12 +13,10 @@ static enum status begin(struct search *search, struct error *err) {
     struct random *r = calloc(1, sizeof *r);
     search->state = r;
     size_t n = search->space->n;
-    if (r)
-        r->deck = malloc((n ? n : 1) * sizeof *r->deck);
+    if (r) r->deck = malloc((n ? n : 1) * sizeof *r->deck);
     if (!r || !r->deck)
         return fail(err, STATUS_NOMEM, "no memory to search %zu configurations at random", n);
-    for (size_t i = 0; i < n; i++)
-        r->deck[i] = (uint32_t)i;
+    for (size_t i = 0; i < n; i++) r->deck[i] = (uint32_t)i;
     return told_open(&r->told, search, err);
 }
 
@@ -26,11 +24,9 @@ static enum status begin(struct search *search, struct error *err) {
 static int64_t next(struct search *search) {
     struct random *r = search->state;
     int64_t seed = told_next_seed(&r->told, search);
-    if (seed >= 0)
-        return seed;
+    if (seed >= 0) return seed;
     while (r->dealt == 0 || r->told.is_told[r->deck[r->dealt - 1]]) {
-        if (r->dealt == r->told.n)
-            return -1;
+        if (r->dealt == r->told.n) return -1;
         size_t pick = r->dealt + rng_below(&search->rng, r->told.n - r->dealt);
         uint32_t card = r->deck[pick];
         r->deck[pick] = r->deck[r->dealt];
@@ -59,5 +55,8 @@ static void end(struct search *search) {
 const struct strategy strategy_random = {
     .name = "random",
     .summary = "uniformly without repetition",
-    .begin = begin, .next = next, .tell = tell, .end = end,
+    .begin = begin,
+    .next = next,
+    .tell = tell,
+    .end = end,
 };

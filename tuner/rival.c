@@ -16,17 +16,15 @@
 
 enum { SAMPLES = 9, SAMPLES_BRIEF = 3, REPEATS_MOST = 64 };
 static const double SAMPLE_NS = 2e6, SAMPLES_NS = 4e9;
-static const double SLOW_NS = 1e9; /* a way this slow is looked at once */
+static const double SLOW_NS = 1e9;             /* a way this slow is looked at once */
 static const int64_t ANSWER_NS = 300000000000; /* kernels are compiled at the first call */
-
 
 const struct rival *const rivals[] = {&rival_clblast, &rival_openblas, NULL};
 static const struct rival_side *const sides[] = {&rival_side_clblast, &rival_side_openblas, NULL};
 
 const struct rival *rival_find(const char *name) {
     for (const struct rival *const *r = rivals; *r; r++)
-        if (strcmp((*r)->name, name) == 0)
-            return *r;
+        if (strcmp((*r)->name, name) == 0) return *r;
     return NULL;
 }
 
@@ -48,8 +46,7 @@ void rival_fill(float *x, size_t n) {
 /* ---- the question ---- */
 
 static bool is_plain_fp32(const struct problem *problem) {
-    if (strcmp(problem->family->name, "matmul") != 0 || problem->class != CLASS_F32)
-        return false;
+    if (strcmp(problem->family->name, "matmul") != 0 || problem->class != CLASS_F32) return false;
     return weight_from_int(problem_get(problem, "w")).kind == WEIGHT_f32 &&
            problem_get(problem, "e") == 0;
 }
@@ -57,12 +54,11 @@ static bool is_plain_fp32(const struct problem *problem) {
 static json_t *request_json(struct device *device, const struct problem *problem, const char *rival,
                             const char *core) {
     const struct device_info *info = device_describe(device);
-    return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i}", "rival", rival, "core", core, "platform",
-                     info->platform, "device", info->name, "m",
-                     (json_int_t)problem_get(problem, "m"), "n",
-                     (json_int_t)problem_get(problem, "n"), "k",
-                     (json_int_t)problem_get(problem, "k"), "copies",
-                     measure_copies(device, problem));
+    return json_pack(
+        "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i}", "rival", rival, "core", core, "platform",
+        info->platform, "device", info->name, "m", (json_int_t)problem_get(problem, "m"), "n",
+        (json_int_t)problem_get(problem, "n"), "k", (json_int_t)problem_get(problem, "k"), "copies",
+        measure_copies(device, problem));
 }
 
 static enum status read_answer(const char *text, double *time_ns, char how[128],
@@ -78,8 +74,7 @@ static enum status read_answer(const char *text, double *time_ns, char how[128],
                   sentence);
     else if (!said || !(*time_ns > 0))
         st = fail(err, STATUS_CRASHED, "the rival's process answers nonsense");
-    else
-        snprintf(how, 128, "%s", said);
+    else snprintf(how, 128, "%s", said);
     json_decref(answer);
     return st;
 }
@@ -98,10 +93,8 @@ enum status rival_ask(struct device *device, const struct problem *problem, cons
         st = text ? child_send(child, text, strlen(text), err)
                   : fail(err, STATUS_NOMEM, "no memory to ask %s", rival);
     }
-    if (st == OK)
-        st = child_receive(child, ANSWER_NS, &answer, &size, NULL, err);
-    if (st == OK)
-        st = read_answer(answer, time_ns, how, err);
+    if (st == OK) st = child_receive(child, ANSWER_NS, &answer, &size, NULL, err);
+    if (st == OK) st = read_answer(answer, time_ns, how, err);
     free(answer);
     free(text);
     json_decref(request);
@@ -123,8 +116,7 @@ static enum status one_sample(struct bout *b, int way, int repeats, double *time
     enum status st = OK;
     for (int i = 0; st == OK && i < repeats; i++)
         st = b->side->multiply(b->state, way, b->turn++ % b->copies, err);
-    if (st == OK)
-        st = b->side->finish(b->state, err);
+    if (st == OK) st = b->side->finish(b->state, err);
     *time_ns = (double)(clock_now_ns() - began) / repeats;
     return st;
 }
@@ -134,8 +126,7 @@ static enum status time_way(struct bout *b, int way, int samples, double *median
                             struct error *err) {
     double sample[SAMPLES], spent = 0, warm;
     enum status st = one_sample(b, way, 1, &warm, err);
-    if (st == OK)
-        st = one_sample(b, way, 1, &warm, err);
+    if (st == OK) st = one_sample(b, way, 1, &warm, err);
     double wanted = ceil(SAMPLE_NS / fmax(warm, 1));
     int repeats = wanted < REPEATS_MOST ? (int)wanted : REPEATS_MOST, n = 0;
     int least = samples == SAMPLES_BRIEF && warm > SLOW_NS ? 1 : SAMPLES_BRIEF;
@@ -153,16 +144,14 @@ static enum status time_rival(struct bout *b, int *best, double *time_ns, struct
     *best = -1;
     for (int way = 0; way < RIVAL_WAYS; way++) {
         enum status st = time_way(b, way, SAMPLES_BRIEF, &brief[way], err);
-        if (st == OK && (*best < 0 || brief[way] < brief[*best]))
-            *best = way;
+        if (st == OK && (*best < 0 || brief[way] < brief[*best])) *best = way;
     }
     return *best < 0 ? STATUS_LAUNCH : time_way(b, *best, SAMPLES, time_ns, err);
 }
 
 static const struct rival_side *side_find(const char *name) {
     for (const struct rival_side *const *s = sides; *s; s++)
-        if (strcmp((*s)->name, name) == 0)
-            return *s;
+        if (strcmp((*s)->name, name) == 0) return *s;
     return NULL;
 }
 
@@ -173,8 +162,7 @@ static enum status serve(const struct rival_request *request, double *time_ns, c
     if (!bout.side || request->copies < 1)
         return fail(err, STATUS_INVALID, "there is no rival %s", request->rival);
     enum status st = bout.side->open(request, &bout.state, err);
-    if (st == OK)
-        st = time_rival(&bout, &best, time_ns, err);
+    if (st == OK) st = time_rival(&bout, &best, time_ns, err);
     if (st == OK)
         snprintf(how, 128, "%s%s%s", rival_way_name(best), *request->core ? ", " : "",
                  request->core);
@@ -188,9 +176,9 @@ static enum status read_request(const char *text, struct rival_request *r, struc
     json_int_t m, n, k;
     json_t *frame = json_loads(text, 0, &why);
     *r = (struct rival_request){0};
-    if (!frame || json_unpack_ex(frame, &why, 0, "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i}", "rival", &rival,
-                                 "core", &core, "platform", &platform, "device", &device, "m", &m,
-                                 "n", &n, "k", &k, "copies", &r->copies) != 0) {
+    if (!frame || json_unpack_ex(frame, &why, 0, "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i}", "rival",
+                                 &rival, "core", &core, "platform", &platform, "device", &device,
+                                 "m", &m, "n", &n, "k", &k, "copies", &r->copies) != 0) {
         json_decref(frame);
         return fail(err, STATUS_INVALID, "a request to a rival is not understood: %s", why.text);
     }
@@ -216,16 +204,14 @@ int rival_child(void) {
         double time_ns = 0;
         enum status st = read_request(bytes, &request, &err);
         free(bytes);
-        if (st == OK)
-            st = serve(&request, &time_ns, how, &err);
+        if (st == OK) st = serve(&request, &time_ns, how, &err);
         json_t *answer = st == OK ? json_pack("{s:f,s:s}", "time_ns", time_ns, "how", how)
                                   : json_pack("{s:i,s:s}", "status", (int)st, "error", err.text);
         char *text = json_dumps(answer, JSON_COMPACT);
         json_decref(answer);
         st = text ? child_side_send(text, strlen(text), &err) : STATUS_NOMEM;
         free(text);
-        if (st != OK)
-            break;
+        if (st != OK) break;
     }
     return 0;
 }

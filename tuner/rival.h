@@ -3,7 +3,7 @@
 #include "kernels/kernel.h"
 
 struct rival {
-    const char *name;        /* "clblast", "openblas" */
+    const char *name; /* "clblast", "openblas" */
     /* Fastest median time of C[M,N] = W·X in fp32, cold the same way as ours; trying the transposes (and
      * core types) it may like best; how says which won. UNSUPPORTED for problems that it does not do, or
      * when its library is not installed (the sentence names the Debian package). Runs in a child. */

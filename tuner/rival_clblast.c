@@ -21,10 +21,10 @@ struct clblast {
 
 static enum status load(struct clblast *s, struct error *err) {
     s->library = dlopen("libclblast.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (s->library)
-        s->sgemm = (__typeof__(s->sgemm))dlsym(s->library, "CLBlastSgemm");
+    if (s->library) s->sgemm = (__typeof__(s->sgemm))dlsym(s->library, "CLBlastSgemm");
     return s->sgemm ? OK
-                    : fail(err, STATUS_UNSUPPORTED, "CLBlast is not there; install the Debian package "
+                    : fail(err, STATUS_UNSUPPORTED,
+                           "CLBlast is not there; install the Debian package "
                            "libclblast1");
 }
 
@@ -38,13 +38,11 @@ static cl_device_id find_device(const struct rival_request *request) {
         cl_device_id devices[DEVICES];
         cl_uint n = 0;
         clGetPlatformInfo(platforms[p], CL_PLATFORM_NAME, sizeof name, name, NULL);
-        if (strncmp(name, request->platform, sizeof request->platform - 1) != 0)
-            continue;
+        if (strncmp(name, request->platform, sizeof request->platform - 1) != 0) continue;
         clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, DEVICES, devices, &n);
         for (cl_uint d = 0; d < n && d < DEVICES; d++) {
             clGetDeviceInfo(devices[d], CL_DEVICE_NAME, sizeof name, name, NULL);
-            if (strncmp(name, request->device, sizeof request->device - 1) == 0)
-                return devices[d];
+            if (strncmp(name, request->device, sizeof request->device - 1) == 0) return devices[d];
         }
     }
     return NULL;
@@ -66,8 +64,7 @@ static enum status make_operands(struct clblast *s, struct error *err) {
     size_t most = w > x ? w : x;
     most = most > c ? most : c;
     float *values = malloc(most * sizeof *values);
-    if (!values)
-        return fail(err, STATUS_NOMEM, "CLBlast: no memory for %zu values", most);
+    if (!values) return fail(err, STATUS_NOMEM, "CLBlast: no memory for %zu values", most);
     rival_fill(values, most);
     s->w = memory_new((size_t)r->copies * sizeof *s->w);
     s->x = make_buffer(s, values, x, err);
@@ -81,20 +78,14 @@ static enum status make_operands(struct clblast *s, struct error *err) {
 
 static void clblast_close(void *state) {
     struct clblast *s = state;
-    if (!s)
-        return;
+    if (!s) return;
     for (int i = 0; s->w && i < s->request.copies; i++)
-        if (s->w[i])
-            clReleaseMemObject(s->w[i]);
+        if (s->w[i]) clReleaseMemObject(s->w[i]);
     free(s->w);
-    if (s->x)
-        clReleaseMemObject(s->x);
-    if (s->c)
-        clReleaseMemObject(s->c);
-    if (s->queue)
-        clReleaseCommandQueue(s->queue);
-    if (s->context)
-        clReleaseContext(s->context);
+    if (s->x) clReleaseMemObject(s->x);
+    if (s->c) clReleaseMemObject(s->c);
+    if (s->queue) clReleaseCommandQueue(s->queue);
+    if (s->context) clReleaseContext(s->context);
     free(s); /* the library stays: it has threads and caches of its own */
 }
 
@@ -104,16 +95,13 @@ static enum status clblast_open(const struct rival_request *request, void **stat
     s->request = *request;
     *state = s;
     enum status st = load(s, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     cl_device_id device = find_device(request);
     if (!device)
         return fail(err, STATUS_DEVICE, "CLBlast: the device %s is not there", request->device);
     s->context = clCreateContext(NULL, 1, &device, NULL, NULL, NULL);
-    if (s->context)
-        s->queue = clCreateCommandQueue(s->context, device, 0, NULL);
-    if (!s->queue)
-        return fail(err, STATUS_DEVICE, "CLBlast: no queue on %s", request->device);
+    if (s->context) s->queue = clCreateCommandQueue(s->context, device, 0, NULL);
+    if (!s->queue) return fail(err, STATUS_DEVICE, "CLBlast: no queue on %s", request->device);
     return make_operands(s, err);
 }
 
@@ -126,15 +114,15 @@ static enum status clblast_multiply(void *state, int way, int copy, struct error
     CLBlastStatusCode code;
     if (by_output)
         code = s->sgemm(CLBlastLayoutRowMajor, turned ? CLBlastTransposeYes : CLBlastTransposeNo,
-                        CLBlastTransposeNo, m, n, k, 1, s->w[copy], 0, turned ? m : k, s->x, 0, n, 0,
-                        s->c, 0, n, &s->queue, NULL);
+                        CLBlastTransposeNo, m, n, k, 1, s->w[copy], 0, turned ? m : k, s->x, 0, n,
+                        0, s->c, 0, n, &s->queue, NULL);
     else
         code = s->sgemm(CLBlastLayoutRowMajor, CLBlastTransposeNo,
                         turned ? CLBlastTransposeNo : CLBlastTransposeYes, n, m, k, 1, s->x, 0, k,
                         s->w[copy], 0, turned ? m : k, 0, s->c, 0, m, &s->queue, NULL);
-    return code == CLBlastSuccess ? OK
-                                  : fail(err, STATUS_LAUNCH, "CLBlast refuses %zux%zux%zu (%d)", m, n,
-                                         k, (int)code);
+    return code == CLBlastSuccess
+               ? OK
+               : fail(err, STATUS_LAUNCH, "CLBlast refuses %zux%zux%zu (%d)", m, n, k, (int)code);
 }
 
 static enum status clblast_finish(void *state, struct error *err) {
@@ -144,8 +132,11 @@ static enum status clblast_finish(void *state, struct error *err) {
 }
 
 const struct rival_side rival_side_clblast = {
-    .name = "clblast", .open = clblast_open, .multiply = clblast_multiply,
-    .finish = clblast_finish, .close = clblast_close,
+    .name = "clblast",
+    .open = clblast_open,
+    .multiply = clblast_multiply,
+    .finish = clblast_finish,
+    .close = clblast_close,
 };
 
 static enum status clblast_time(struct device *device, const struct problem *problem,

@@ -41,22 +41,19 @@ static enum status load(struct openblas *s, struct error *err) {
     char threads[16];
     snprintf(threads, sizeof threads, "%d", usable_cpus());
     setenv("OPENBLAS_NUM_THREADS", threads, 1);
-    if (*s->request.core)
-        setenv("OPENBLAS_CORETYPE", s->request.core, 1);
-    else
-        unsetenv("OPENBLAS_CORETYPE");
+    if (*s->request.core) setenv("OPENBLAS_CORETYPE", s->request.core, 1);
+    else unsetenv("OPENBLAS_CORETYPE");
     void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
-    if (library)
-        s->sgemm = (__typeof__(s->sgemm))dlsym(library, "cblas_sgemm");
+    if (library) s->sgemm = (__typeof__(s->sgemm))dlsym(library, "cblas_sgemm");
     return s->sgemm ? OK
-                    : fail(err, STATUS_UNSUPPORTED, "OpenBLAS is not there; install the Debian package "
+                    : fail(err, STATUS_UNSUPPORTED,
+                           "OpenBLAS is not there; install the Debian package "
                            "libopenblas0-pthread");
 }
 
 static float *make_values(size_t n) {
     float *values = aligned_alloc(64, (n * sizeof *values + 63) / 64 * 64);
-    if (values)
-        rival_fill(values, n);
+    if (values) rival_fill(values, n);
     return values;
 }
 
@@ -66,8 +63,7 @@ static enum status openblas_open(const struct rival_request *request, void **sta
     s->request = *request;
     *state = s;
     enum status st = load(s, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     s->w = memory_new((size_t)request->copies * sizeof *s->w);
     s->x = make_values((size_t)(request->n * request->k));
     s->c = make_values((size_t)(request->n * request->m));
@@ -86,8 +82,8 @@ static enum status openblas_multiply(void *state, int way, int copy, struct erro
         s->sgemm(CblasRowMajor, turned ? CblasTrans : CblasNoTrans, CblasNoTrans, m, n, k, 1,
                  s->w[copy], turned ? m : k, s->x, n, 0, s->c, n);
     else
-        s->sgemm(CblasRowMajor, CblasNoTrans, turned ? CblasNoTrans : CblasTrans, n, m, k, 1, s->x, k,
-                 s->w[copy], turned ? m : k, 0, s->c, m);
+        s->sgemm(CblasRowMajor, CblasNoTrans, turned ? CblasNoTrans : CblasTrans, n, m, k, 1, s->x,
+                 k, s->w[copy], turned ? m : k, 0, s->c, m);
     return OK;
 }
 
@@ -99,10 +95,8 @@ static enum status openblas_finish(void *state, struct error *err) {
 
 static void openblas_close(void *state) {
     struct openblas *s = state;
-    if (!s)
-        return;
-    for (int i = 0; s->w && i < s->request.copies; i++)
-        free(s->w[i]);
+    if (!s) return;
+    for (int i = 0; s->w && i < s->request.copies; i++) free(s->w[i]);
     free(s->w);
     free(s->x);
     free(s->c);
@@ -110,8 +104,11 @@ static void openblas_close(void *state) {
 }
 
 const struct rival_side rival_side_openblas = {
-    .name = "openblas", .open = openblas_open, .multiply = openblas_multiply,
-    .finish = openblas_finish, .close = openblas_close,
+    .name = "openblas",
+    .open = openblas_open,
+    .multiply = openblas_multiply,
+    .finish = openblas_finish,
+    .close = openblas_close,
 };
 
 /* ---- in the parent ---- */
@@ -128,8 +125,7 @@ static char *cpu_flags(void) {
             flags = text_copy(line);
         }
     free(line);
-    if (file)
-        fclose(file);
+    if (file) fclose(file);
     return flags ? flags : text_copy("");
 }
 
@@ -138,8 +134,7 @@ static bool core_runs_here(const struct core *core, const char *flags) {
         char *word = text_format(" %s ", core->flags[i]);
         bool has = strstr(flags, word) != NULL;
         free(word);
-        if (!has)
-            return false;
+        if (!has) return false;
     }
     return true;
 }
@@ -154,11 +149,10 @@ static enum status openblas_time(struct device *device, const struct problem *pr
     for (int i = 0; i < CORES; i++) {
         double core_ns;
         char core_how[128];
-        if (!core_runs_here(&cores[i], flags))
-            continue;
+        if (!core_runs_here(&cores[i], flags)) continue;
         struct error why = {0};
-        enum status one = rival_ask(device, problem, "openblas", cores[i].name, &core_ns, core_how,
-                                    &why);
+        enum status one =
+            rival_ask(device, problem, "openblas", cores[i].name, &core_ns, core_how, &why);
         if (one == OK && core_ns < *time_ns) {
             *time_ns = core_ns;
             snprintf(how, 128, "%s", core_how);

@@ -9,10 +9,10 @@ const char *rival_way_name(int way);
 
 /* One problem for a rival's child. */
 struct rival_request {
-    char rival[16], core[24];              /* core: OPENBLAS_CORETYPE, "" for auto */
+    char rival[16], core[24]; /* core: OPENBLAS_CORETYPE, "" for auto */
     char platform[128], device[256];
     int64_t m, n, k;
-    int copies;                            /* of W, used in turn: cold */
+    int copies; /* of W, used in turn: cold */
 };
 /* Ask a child of its own. UNSUPPORTED for what is no plain fp32 product. */
 enum status rival_ask(struct device *device, const struct problem *problem, const char *rival,
@@ -25,7 +25,7 @@ struct rival_side {
     /* Enqueued or done; finish waits. */
     enum status (*multiply)(void *state, int way, int copy, struct error *err);
     enum status (*finish)(void *state, struct error *err);
-    void (*close)(void *state);            /* NULL is fine */
+    void (*close)(void *state); /* NULL is fine */
 };
 extern const struct rival_side rival_side_clblast, rival_side_openblas;
 extern const struct rival rival_clblast, rival_openblas;

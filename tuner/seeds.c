@@ -15,24 +15,20 @@ struct relative {
 
 /* −1: not related. */
 static double distance(const struct problem *a, const struct problem *b) {
-    if (a->family != b->family || a->class != b->class)
-        return -1;
+    if (a->family != b->family || a->class != b->class) return -1;
     double sum = 0;
     for (int f = 0; f < a->family->n_fields; f++) {
         if (a->family->fields[f].kind == FIELD_SIZE && a->value[f] > 0 && b->value[f] > 0)
             sum += fabs(log((double)a->value[f] / (double)b->value[f]));
-        else if (a->value[f] != b->value[f])
-            return -1;
+        else if (a->value[f] != b->value[f]) return -1;
     }
     return sum;
 }
 
 static void add_seed(int64_t seeds[SEEDS_MOST], size_t *n, int64_t seed) {
     for (size_t i = 0; i < *n; i++)
-        if (seeds[i] == seed)
-            return;
-    if (seed >= 0 && *n < SEEDS_MOST)
-        seeds[(*n)++] = seed;
+        if (seeds[i] == seed) return;
+    if (seed >= 0 && *n < SEEDS_MOST) seeds[(*n)++] = seed;
 }
 
 static int by_distance(const void *a, const void *b) {
@@ -48,7 +44,8 @@ static size_t nearest_records(struct store *store, const struct device_info *inf
     qsort(relatives, n, sizeof *relatives, by_distance);
     for (size_t i = 0; i < n && places <= NEAREST; i++) {
         const struct quest *r = relatives[i].quest;
-        const struct record_key key = {.family = r->problem.family->name, .problem = r->text,
+        const struct record_key key = {.family = r->problem.family->name,
+                                       .problem = r->text,
                                        .class_name = class_names[r->problem.class]};
         struct evaluation *list = NULL;
         size_t n_list = 0;
@@ -58,8 +55,7 @@ static size_t nearest_records(struct store *store, const struct device_info *inf
         for (size_t rank = 0; rank < RECORDS_EACH; rank++)
             best[places][rank] = rank < n_list ? quest_find(quest, &list[rank].key) : -1;
         places += n_list > 0;
-        for (size_t rank = 0; rank < n_list; rank++)
-            evaluation_free(&list[rank]);
+        for (size_t rank = 0; rank < n_list; rank++) evaluation_free(&list[rank]);
         free(list);
     }
     return places;
@@ -75,18 +71,16 @@ static const char *asker_source_key(void *context, const char *variant) {
     struct asker *a = context;
     const struct variant *v = variant_find(a->quest->problem.family, variant);
     a->source_key[0] = 0;
-    if (v)
-        variant_source_key(v, a->source_key);
+    if (v) variant_source_key(v, a->source_key);
     return a->source_key;
 }
 /* Whether it is in the space of some layout. */
 static bool asker_usable(void *context, const char *variant, const char *config) {
     struct asker *a = context;
     for (size_t l = 0; l < a->quest->space.n_layouts; l++) {
-        const struct record_key key = {.layout = a->quest->space.layouts[l]->name,
-                                       .variant = variant, .config = config};
-        if (quest_find(a->quest, &key) >= 0)
-            return true;
+        const struct record_key key = {
+            .layout = a->quest->space.layouts[l]->name, .variant = variant, .config = config};
+        if (quest_find(a->quest, &key) >= 0) return true;
     }
     return false;
 }
@@ -94,22 +88,22 @@ static bool asker_usable(void *context, const char *variant, const char *config)
 static void add_looked_up(struct store *store, const struct device_info *info,
                           const struct quest *quest, int64_t seeds[SEEDS_MOST], size_t *n) {
     struct asker asker = {.quest = quest};
-    const struct lookup_query query = {
-        .model = info->model_key, .version = info->version_key,
-        .family = quest->problem.family->name, .problem = quest->text,
-        .class_name = class_names[quest->problem.class],
-        .layout = quest->layout ? quest->layout->name : NULL,
-        .source_key = asker_source_key, .usable = asker_usable, .context = &asker};
+    const struct lookup_query query = {.model = info->model_key,
+                                       .version = info->version_key,
+                                       .family = quest->problem.family->name,
+                                       .problem = quest->text,
+                                       .class_name = class_names[quest->problem.class],
+                                       .layout = quest->layout ? quest->layout->name : NULL,
+                                       .source_key = asker_source_key,
+                                       .usable = asker_usable,
+                                       .context = &asker};
     struct lookup_answer answer = {0};
     struct error ignored;
-    if (lookup(store, &query, &answer, &ignored) != OK)
-        return;
+    if (lookup(store, &query, &answer, &ignored) != OK) return;
     add_seed(seeds, n, quest_find(quest, &answer.record.key));
-    if (answer.runner_up.id)
-        add_seed(seeds, n, quest_find(quest, &answer.runner_up.key));
+    if (answer.runner_up.id) add_seed(seeds, n, quest_find(quest, &answer.runner_up.key));
     evaluation_free(&answer.record);
-    if (answer.runner_up.id)
-        evaluation_free(&answer.runner_up);
+    if (answer.runner_up.id) evaluation_free(&answer.runner_up);
 }
 
 /* Where hardly anything is known, the default in every other layout. */
@@ -133,17 +127,13 @@ size_t seeds_gather(struct store *store, const struct device_info *info, const s
     add_seed(seeds, &n, quest->default_config);
     for (size_t i = 0; list && i < n_relatives; i++) {
         double d = distance(&quest->problem, &relatives[i].problem);
-        if (d >= 0)
-            list[n_list++] = (struct relative){&relatives[i], d};
+        if (d >= 0) list[n_list++] = (struct relative){&relatives[i], d};
     }
-    if (list)
-        places = nearest_records(store, info, quest, list, n_list, best);
+    if (list) places = nearest_records(store, info, quest, list, n_list, best);
     for (size_t rank = 0; rank < RECORDS_EACH; rank++)
-        for (size_t place = 0; place < places; place++)
-            add_seed(seeds, &n, best[place][rank]);
+        for (size_t place = 0; place < places; place++) add_seed(seeds, &n, best[place][rank]);
     free(list);
     add_looked_up(store, info, quest, seeds, &n);
-    if (n < SEEDS_FEW)
-        add_defaults(quest, seeds, &n);
+    if (n < SEEDS_FEW) add_defaults(quest, seeds, &n);
     return n;
 }

@@ -42,7 +42,7 @@ struct session {
     int64_t device_id;
     struct session_row row;
     bool was_found, was_finished;
-    int64_t grants;             /* how many times the budget was given: 1, and 1 for each --more */
+    int64_t grants; /* how many times the budget was given: 1, and 1 for each --more */
     struct worker *worker;
     struct quest *quests;
     size_t n_quests;
@@ -59,8 +59,7 @@ static int64_t spent_ns(const struct session *s) {
 
 /* What is left of the budget; INT64_MAX without one. */
 static int64_t left_ns(const struct session *s) {
-    if (s->options->budget_ns <= 0)
-        return INT64_MAX;
+    if (s->options->budget_ns <= 0) return INT64_MAX;
     int64_t left = s->options->budget_ns * s->grants - spent_ns(s);
     return left > 0 ? left : 0;
 }
@@ -113,8 +112,7 @@ static void load_grants(struct session *s) {
 
 static enum status save_ceilings(struct session *s, struct error *err) {
     const struct ceiling_memory *memory = worker_ceilings(s->worker);
-    if (isnan(memory->gflops))
-        return OK;
+    if (isnan(memory->gflops)) return OK;
     return set_fact(s, "ceiling", "measured", frame_ceilings(memory), err);
 }
 
@@ -132,8 +130,8 @@ static enum status save_quest(struct session *s, const struct quest *q, struct e
     for (size_t i = 0; i < q->search.n_seeds; i++)
         json_array_append_new(seeds, seed_json(q, q->seeds[i]));
     char *key = fact_key(s, q);
-    enum status st = set_fact(s, "seeds", key,
-                              json_pack("{s:o,s:b}", "seeds", seeds, "done", q->is_done), err);
+    enum status st =
+        set_fact(s, "seeds", key, json_pack("{s:o,s:b}", "seeds", seeds, "done", q->is_done), err);
     free(key);
     return st;
 }
@@ -153,8 +151,7 @@ static bool load_seeds(struct session *s, struct quest *q, int64_t seeds[SEEDS_M
             .variant = json_string_value(json_object_get(seed, "variant")),
             .config = json_string_value(json_object_get(seed, "config"))};
         int64_t at = record.layout && record.variant && record.config ? quest_find(q, &record) : -1;
-        if (at >= 0)
-            seeds[(*n)++] = at;
+        if (at >= 0) seeds[(*n)++] = at;
     }
     json_decref(fact);
     return list != NULL;
@@ -170,8 +167,7 @@ static enum status consult(struct session *s, struct quest *q, const struct reco
     enum status st = store_verdict(s->store, s->device_id, key, &outcome, &message, err);
     free(message);
     *may_run = st == OK && outcome == OUTCOME_OK;
-    if (st == OK && !*may_run)
-        quest_skip(q, config);
+    if (st == OK && !*may_run) quest_skip(q, config);
     return st;
 }
 
@@ -180,14 +176,11 @@ static enum status next_config(struct session *s, struct quest *q, int64_t *conf
                                struct record_key *key, struct error *err) {
     for (;;) {
         *config = q->strategy->next(&q->search);
-        if (*config < 0)
-            return OK;
+        if (*config < 0) return OK;
         bool may_run;
         enum status st = quest_key(q, *config, key, err);
-        if (st == OK)
-            st = consult(s, q, key, *config, &may_run, err);
-        if (st != OK || may_run)
-            return st;
+        if (st == OK) st = consult(s, q, key, *config, &may_run, err);
+        if (st != OK || may_run) return st;
         quest_key_free(key);
     }
 }
@@ -205,17 +198,16 @@ static enum status load_history(struct session *s, const struct quest *q, struct
     *all = NULL;
     *n = 0;
     for (size_t l = 0; l < q->space.n_layouts; l++) {
-        const struct record_key key = {.family = q->problem.family->name, .problem = q->text,
+        const struct record_key key = {.family = q->problem.family->name,
+                                       .problem = q->text,
                                        .class_name = class_names[q->problem.class],
                                        .layout = q->space.layouts[l]->name};
         struct evaluation *list = NULL;
         size_t n_list = 0;
         enum status st = store_history(s->store, s->row.id, &key, &list, &n_list, err);
-        if (st != OK && st != STATUS_NOTHING)
-            return st;
+        if (st != OK && st != STATUS_NOTHING) return st;
         *all = memory_grow(*all, (*n + n_list + 1) * sizeof **all);
-        if (n_list)
-            memcpy(*all + *n, list, n_list * sizeof **all);
+        if (n_list) memcpy(*all + *n, list, n_list * sizeof **all);
         *n += n_list;
         free(list);
     }
@@ -231,15 +223,14 @@ static enum status replay(struct session *s, struct quest *q, struct error *err)
     enum status st = load_history(s, q, &history, &n, err);
     for (size_t i = 0; st == OK && i < n; i++) {
         int64_t config = quest_find(q, &history[i].key);
-        for (int64_t next; st == OK && (next = q->strategy->next(&q->search)) >= 0 && next != config;) {
+        for (int64_t next;
+             st == OK && (next = q->strategy->next(&q->search)) >= 0 && next != config;) {
             struct record_key key;
             bool may_run = true;
             st = quest_key(q, next, &key, err);
-            if (st == OK)
-                st = consult(s, q, &key, next, &may_run, err);
+            if (st == OK) st = consult(s, q, &key, next, &may_run, err);
             quest_key_free(&key);
-            if (may_run)
-                break; /* another program's order: told all the same */
+            if (may_run) break; /* another program's order: told all the same */
         }
         if (st == OK && history[i].outcome == OUTCOME_RUNNING) {
             q->retry_id = history[i].id;
@@ -248,8 +239,7 @@ static enum status replay(struct session *s, struct quest *q, struct error *err)
             quest_tell(q, &history[i], config);
         }
     }
-    for (size_t i = 0; i < n; i++)
-        evaluation_free(&history[i]);
+    for (size_t i = 0; i < n; i++) evaluation_free(&history[i]);
     free(history);
     return st;
 }
@@ -259,11 +249,9 @@ static enum status begin_quest(struct session *s, struct quest *q, struct error 
     int64_t seeds[SEEDS_MOST];
     size_t n;
     bool is_known = load_seeds(s, q, seeds, &n);
-    if (!is_known)
-        n = seeds_gather(s->store, s->info, q, s->quests, s->n_quests, seeds);
+    if (!is_known) n = seeds_gather(s->store, s->info, q, s->quests, s->n_quests, seeds);
     enum status st = quest_begin(q, s->strategy, s->options->seed, seeds, n, err);
-    if (st == OK && !is_known)
-        st = save_quest(s, q, err);
+    if (st == OK && !is_known) st = save_quest(s, q, err);
     return st == OK ? replay(s, q, err) : st;
 }
 
@@ -271,10 +259,8 @@ static enum status begin_quest(struct session *s, struct quest *q, struct error 
 
 static void format_left(double ns, char text[32]) {
     double seconds = ns / 1e9;
-    if (seconds >= 60)
-        snprintf(text, 32, "%dm%02ds", (int)(seconds / 60), (int)fmod(seconds, 60));
-    else
-        snprintf(text, 32, "%.0fs", seconds);
+    if (seconds >= 60) snprintf(text, 32, "%dm%02ds", (int)(seconds / 60), (int)fmod(seconds, 60));
+    else snprintf(text, 32, "%.0fs", seconds);
 }
 
 static void show_progress(const struct session *s, const struct quest *q, double eta_ns) {
@@ -286,15 +272,16 @@ static void show_progress(const struct session *s, const struct quest *q, double
         int at = snprintf(best_text, sizeof best_text, "best %s %.0f %% of ceiling",
                           units_time_ns(best->time_ns, time), 100 * best->share);
         if (base > 0 && at > 0 && (size_t)at < sizeof best_text)
-            snprintf(best_text + at, sizeof best_text - (size_t)at, " (×%.1f)", base / best->time_ns);
+            snprintf(best_text + at, sizeof best_text - (size_t)at, " (×%.1f)",
+                     base / best->time_ns);
     }
     if (isfinite(eta_ns)) {
         char left[32];
         format_left(eta_ns, left);
         snprintf(eta, sizeof eta, "  ETA %s", left);
     }
-    int64_t failed = (int64_t)q->n_attempts - quest_count(q, OUTCOME_OK) -
-                     quest_count(q, OUTCOME_ABANDONED);
+    int64_t failed =
+        (int64_t)q->n_attempts - quest_count(q, OUTCOME_OK) - quest_count(q, OUTCOME_ABANDONED);
     int64_t total = (int64_t)q->space.n, limit = s->options->evaluations * s->grants;
     log_progress("%s  %zu/%lld  %s  %lld failed%s", name, q->n_attempts,
                  (long long)(limit > 0 && limit < total ? limit : total), best_text,
@@ -310,8 +297,7 @@ struct span {
 
 static struct span span_of(const struct session *s, const struct quest *q) {
     int64_t left = left_ns(s), now = clock_now_ns();
-    if (left == INT64_MAX)
-        return (struct span){INT64_MAX, INT64_MAX};
+    if (left == INT64_MAX) return (struct span){INT64_MAX, INT64_MAX};
     double all = 0;
     for (size_t i = 0; i < s->n_quests; i++)
         all += s->quests[i].is_open && !s->quests[i].is_done ? s->quests[i].weight : 0;
@@ -323,18 +309,15 @@ static struct span span_of(const struct session *s, const struct quest *q) {
 static bool goes_on(const struct session *s, const struct quest *q, const struct span *span,
                     int64_t search_began_ns) {
     int64_t limit = s->options->evaluations * s->grants;
-    if (is_interrupted(s) || (limit > 0 && (int64_t)q->n_attempts >= limit))
-        return false;
-    if (q->n_attempts < EVALUATIONS_LEAST || span->search_end_ns == INT64_MAX)
-        return true;
+    if (is_interrupted(s) || (limit > 0 && (int64_t)q->n_attempts >= limit)) return false;
+    if (q->n_attempts < EVALUATIONS_LEAST || span->search_end_ns == INT64_MAX) return true;
     int64_t now = clock_now_ns();
     int64_t usual = q->n_here ? (now - search_began_ns) / q->n_here : 0;
     return now + usual / 2 < span->search_end_ns;
 }
 
 static int64_t samples_budget(const struct session *s, const struct span *span) {
-    if (span->end_ns == INT64_MAX)
-        return SAMPLES_MOST_NS;
+    if (span->end_ns == INT64_MAX) return SAMPLES_MOST_NS;
     double share = SAMPLES_SHARE * (double)(span->end_ns - clock_now_ns());
     (void)s;
     return share < (double)SAMPLES_LEAST_NS  ? SAMPLES_LEAST_NS
@@ -360,11 +343,20 @@ static void drop(struct evaluation *e, struct record_key *key) {
 
 static struct evaluation new_evaluation(const struct session *s, const struct quest *q,
                                         const struct record_key *key) {
-    return (struct evaluation){
-        .session_id = s->row.id, .device_id = s->device_id, .sequence = (int64_t)q->n_attempts,
-        .key = *key, .outcome = OUTCOME_RUNNING, .time_ns = NAN, .low_ns = NAN, .high_ns = NAN,
-        .floor_ns = NAN, .ceiling_gbps = NAN, .ceiling_gflops = NAN, .share = NAN, .nmse = NAN,
-        .unix_s = clock_unix_s()};
+    return (struct evaluation){.session_id = s->row.id,
+                               .device_id = s->device_id,
+                               .sequence = (int64_t)q->n_attempts,
+                               .key = *key,
+                               .outcome = OUTCOME_RUNNING,
+                               .time_ns = NAN,
+                               .low_ns = NAN,
+                               .high_ns = NAN,
+                               .floor_ns = NAN,
+                               .ceiling_gbps = NAN,
+                               .ceiling_gflops = NAN,
+                               .share = NAN,
+                               .nmse = NAN,
+                               .unix_s = clock_unix_s()};
 }
 
 static enum status spend(struct session *s, const char *state, struct error *err) {
@@ -382,20 +374,18 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
         st = store_step(s->store, &p->now, NULL, err); /* still running, for the second time */
     } else {
         st = store_step(s->store, p->has_done ? &p->done : NULL, &p->now, err);
-        if (st == OK && p->has_done)
-            drop(&p->done, &p->done_key);
+        if (st == OK && p->has_done) drop(&p->done, &p->done_key);
         p->has_done = st == OK ? false : p->has_done;
     }
-    if (st == OK)
-        st = spend(s, "running", err);
-    const struct work work = {
-        .config = q->space.configs[config], .problem = space_problem(&q->space, config), .seed = 1,
-        .incumbent_ns = quest_incumbent(q), .budget_ns = samples_budget(s, span),
-        .small_first = is_retry};
-    if (st == OK)
-        st = worker_evaluate(s->worker, &work, &p->now, s->options->interrupt, err);
-    if (st != OK)
-        return st;
+    if (st == OK) st = spend(s, "running", err);
+    const struct work work = {.config = q->space.configs[config],
+                              .problem = space_problem(&q->space, config),
+                              .seed = 1,
+                              .incumbent_ns = quest_incumbent(q),
+                              .budget_ns = samples_budget(s, span),
+                              .small_first = is_retry};
+    if (st == OK) st = worker_evaluate(s->worker, &work, &p->now, s->options->interrupt, err);
+    if (st != OK) return st;
     quest_tell(q, &p->now, config);
     q->n_here++;
     p->done = p->now;
@@ -413,15 +403,13 @@ static enum status search_quest(struct session *s, struct quest *q, const struct
     enum status st = OK;
     if (q->retry_id && q->retry_config >= 0) {
         st = quest_key(q, q->retry_config, &p.key, err);
-        if (st == OK)
-            st = evaluate_one(s, q, &p, q->retry_config, true, span, err);
+        if (st == OK) st = evaluate_one(s, q, &p, q->retry_config, true, span, err);
         q->retry_id = st == OK ? 0 : q->retry_id;
     }
     while (st == OK && goes_on(s, q, span, began)) {
         int64_t config = -1;
         st = next_config(s, q, &config, &p.key, err);
-        if (st != OK || config < 0)
-            break;
+        if (st != OK || config < 0) break;
         st = evaluate_one(s, q, &p, config, false, span, err);
         double eta = left_ns(s) == INT64_MAX ? NAN : (double)left_ns(s);
         show_progress(s, q, eta);
@@ -451,40 +439,37 @@ static void update_attempt(struct attempt *a, const struct evaluation *e) {
 static enum status commit_final(struct session *s, struct attempt *a, struct evaluation *e,
                                 struct error *err) {
     e->is_final = e->outcome == OUTCOME_OK;
-    enum status st = e->is_final ? store_refine(s->store, e, err) : store_step(s->store, e, NULL, err);
-    if (st == OK)
-        update_attempt(a, e);
+    enum status st =
+        e->is_final ? store_refine(s->store, e, err) : store_step(s->store, e, NULL, err);
+    if (st == OK) update_attempt(a, e);
     return st;
 }
 
 /* Measure these attempts side by side, checked in full. */
 static enum status measure_again(struct session *s, struct quest *q, struct attempt **who, size_t n,
                                  struct error *err) {
-    struct work works[FINALISTS];
-    struct evaluation e[FINALISTS];
+    struct work works[FINALISTS] = {0};
+    struct evaluation e[FINALISTS] = {0};
     struct record_key keys[FINALISTS] = {0};
     enum status st = OK;
     for (size_t i = 0; i < n; i++) {
         works[i] = (struct work){.config = q->space.configs[who[i]->config],
-                                 .problem = space_problem(&q->space, who[i]->config), .seed = 1,
+                                 .problem = space_problem(&q->space, who[i]->config),
+                                 .seed = 1,
                                  .incumbent_ns = quest_incumbent(q),
-                                 .budget_ns = FINALS_MOST_NS, .is_final = true};
-        if (st == OK)
-            st = quest_key(q, who[i]->config, &keys[i], err);
+                                 .budget_ns = FINALS_MOST_NS,
+                                 .is_final = true};
+        if (st == OK) st = quest_key(q, who[i]->config, &keys[i], err);
         e[i] = new_evaluation(s, q, &keys[i]);
         e[i].id = who[i]->id;
         e[i].sequence = who[i] - q->attempts;
     }
-    if (st == OK)
-        st = worker_finals(s->worker, works, n, e, s->options->interrupt, err);
+    if (st == OK) st = worker_finals(s->worker, works, n, e, s->options->interrupt, err);
     bool died = n > 1 && (e[0].outcome == OUTCOME_CRASHED || e[0].outcome == OUTCOME_TIMEOUT);
-    for (size_t i = 0; st == OK && !died && i < n; i++)
-        st = commit_final(s, who[i], &e[i], err);
-    for (size_t i = 0; i < n; i++)
-        drop(&e[i], &keys[i]);
+    for (size_t i = 0; st == OK && !died && i < n; i++) st = commit_final(s, who[i], &e[i], err);
+    for (size_t i = 0; i < n; i++) drop(&e[i], &keys[i]);
     /* A worker that died, died of one of them: each alone, then. */
-    for (size_t i = 0; st == OK && died && i < n; i++)
-        st = measure_again(s, q, &who[i], 1, err);
+    for (size_t i = 0; st == OK && died && i < n; i++) st = measure_again(s, q, &who[i], 1, err);
     return st;
 }
 
@@ -493,11 +478,9 @@ static enum status hold_finals(struct session *s, struct quest *q, struct error 
         struct attempt *who[FINALISTS];
         size_t n = quest_finalists(q, who, FINALISTS);
         const struct attempt *best = quest_best(q);
-        if (n == 0 || (best && best->is_final))
-            return OK;
+        if (n == 0 || (best && best->is_final)) return OK;
         enum status st = measure_again(s, q, who, n, err);
-        if (st != OK)
-            return st;
+        if (st != OK) return st;
     }
     return OK;
 }
@@ -505,20 +488,16 @@ static enum status hold_finals(struct session *s, struct quest *q, struct error 
 /* ---- one problem ---- */
 
 static enum status run_quest(struct session *s, struct quest *q, struct error *err) {
-    if (q->is_done)
-        return OK;
+    if (q->is_done) return OK;
     struct span span = span_of(s, q);
     enum status st = search_quest(s, q, &span, err);
-    if (st == OK && !is_interrupted(s))
-        st = hold_finals(s, q, err);
+    if (st == OK && !is_interrupted(s)) st = hold_finals(s, q, err);
     if (st == OK && !is_interrupted(s)) {
         q->is_done = true;
         st = save_quest(s, q, err);
     }
-    if (st == OK)
-        st = save_ceilings(s, err);
-    if (st == OK)
-        st = spend(s, "running", err);
+    if (st == OK) st = save_ceilings(s, err);
+    if (st == OK) st = spend(s, "running", err);
     log_progress_done();
     const struct attempt *best = quest_best(q);
     if (st == OK && best) {
@@ -534,12 +513,10 @@ static enum status run_quest(struct session *s, struct quest *q, struct error *e
  * next best. */
 static enum status recheck(struct session *s, struct quest *q, struct error *err) {
     const struct attempt *best = quest_best(q);
-    if (!best || is_interrupted(s))
-        return OK;
+    if (!best || is_interrupted(s)) return OK;
     struct attempt *who[1] = {&q->attempts[best - q->attempts]};
     enum status st = measure_again(s, q, who, 1, err);
-    if (st != OK || who[0]->outcome == OUTCOME_OK)
-        return st;
+    if (st != OK || who[0]->outcome == OUTCOME_OK) return st;
     char name[256];
     quest_name(q, name);
     log_warn("%s: the winner does not pass its check any more (%s)", name,
@@ -555,15 +532,15 @@ static enum status settle_running(struct session *s, struct error *err) {
     struct evaluation *list = NULL;
     bool *same_boot = NULL;
     size_t n = 0;
-    enum status st = store_running(s->store, s->device_id, clock_boot_id(), &list, &n, &same_boot, err);
-    if (st == STATUS_NOTHING)
-        st = OK;
+    enum status st =
+        store_running(s->store, s->device_id, clock_boot_id(), &list, &n, &same_boot, err);
+    if (st == STATUS_NOTHING) st = OK;
     for (size_t i = 0; i < n; i++) {
         if (st == OK && (!same_boot[i] || list[i].is_resumed)) {
             free(list[i].message);
-            list[i].message = text_copy(list[i].is_resumed
-                                            ? "was running when the program died, twice"
-                                            : "was running when the machine went down");
+            list[i].message =
+                text_copy(list[i].is_resumed ? "was running when the program died, twice"
+                                             : "was running when the machine went down");
             list[i].outcome = OUTCOME_CRASHED;
             st = store_step(s->store, &list[i], NULL, err);
         }
@@ -602,14 +579,12 @@ static enum status open_quests(struct session *s, struct error *err) {
             log_warn("%s", err->text);
             continue;
         }
-        if (st != OK)
-            return st;
+        if (st != OK) return st;
         q->weight = rough_ns(&q->problem);
         all += q->weight;
         s->n_quests++;
     }
-    if (s->n_quests == 0)
-        return STATUS_UNSUPPORTED;
+    if (s->n_quests == 0) return STATUS_UNSUPPORTED;
     for (size_t i = 0; i < s->n_quests; i++)
         s->quests[i].weight = EVEN_SHARE / (double)s->n_quests +
                               (1 - EVEN_SHARE) * (all > 0 ? s->quests[i].weight / all : 0);
@@ -635,10 +610,13 @@ static char *asked_text(const struct session *s) {
 }
 
 static enum status find_or_begin(struct session *s, struct error *err) {
-    struct session_row asked = {
-        .device_id = s->device_id, .problems = asked_text(s), .strategy = (char *)s->strategy->name,
-        .seed = s->options->seed, .budget_ns = s->options->budget_ns,
-        .evaluations = s->options->evaluations, .state = "running"};
+    struct session_row asked = {.device_id = s->device_id,
+                                .problems = asked_text(s),
+                                .strategy = (char *)s->strategy->name,
+                                .seed = s->options->seed,
+                                .budget_ns = s->options->budget_ns,
+                                .evaluations = s->options->evaluations,
+                                .state = "running"};
     enum status st = store_session_find(s->store, &asked, &s->row, err);
     s->was_found = st == OK;
     s->grants = 1;
@@ -659,23 +637,20 @@ static enum status find_or_begin(struct session *s, struct error *err) {
 
 /* --more: the budget once again, and the searches are open again. */
 static enum status grant_more(struct session *s, struct error *err) {
-    if (!s->was_finished || !s->options->more)
-        return OK;
+    if (!s->was_finished || !s->options->more) return OK;
     s->grants++;
     s->was_finished = false;
     /* What earlier grants left over is gone: this one is whole. */
     if (s->options->budget_ns > 0 && s->spent_before_ns < s->options->budget_ns * (s->grants - 1))
         s->spent_before_ns = s->options->budget_ns * (s->grants - 1);
-    for (size_t i = 0; i < s->n_quests; i++)
-        s->quests[i].is_done = false;
+    for (size_t i = 0; i < s->n_quests; i++) s->quests[i].is_done = false;
     return save_grants(s, err);
 }
 
 static enum status open_session(struct session *s, struct error *err) {
     const struct session_options *o = s->options;
     enum status st = device_open(o->device, &s->device, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     s->info = device_describe(s->device);
     if ((st = lock_take(s->info, o->lock_text, &s->lock, err)) != OK ||
         (st = open_quests(s, err)) != OK ||
@@ -699,8 +674,7 @@ static void close_session(struct session *s) {
     worker_close(s->worker);
     session_row_free(&s->row);
     store_close(s->store);
-    for (size_t i = 0; i < s->n_quests; i++)
-        quest_close(&s->quests[i]);
+    for (size_t i = 0; i < s->n_quests; i++) quest_close(&s->quests[i]);
     free(s->quests);
     lock_release(s->lock);
     device_close(s->device);
@@ -727,8 +701,7 @@ static void recall(struct session *s, struct quest *q) {
     int64_t seeds[SEEDS_MOST];
     size_t n;
     struct error ignored;
-    if (!q->strategy && load_seeds(s, q, seeds, &n))
-        begin_quest(s, q, &ignored);
+    if (!q->strategy && load_seeds(s, q, seeds, &n)) begin_quest(s, q, &ignored);
 }
 
 /* ---- the story ---- */
@@ -738,20 +711,20 @@ static enum status tell_story(struct session *s, struct error *err) {
     if (s->was_finished)
         log_say("session %lld is finished: its winners are measured once more (--more goes on)",
                 (long long)s->row.id);
-    else if (s->was_found)
-        log_say("going on with session %lld", (long long)s->row.id);
+    else if (s->was_found) log_say("going on with session %lld", (long long)s->row.id);
     for (size_t i = 0; st == OK && i < s->n_quests && !is_interrupted(s); i++) {
         st = begin_quest(s, &s->quests[i], err);
         if (st == OK)
-            st = s->was_finished ? recheck(s, &s->quests[i], err) : run_quest(s, &s->quests[i], err);
+            st =
+                s->was_finished ? recheck(s, &s->quests[i], err) : run_quest(s, &s->quests[i], err);
     }
-    for (size_t i = 0; s->was_found && i < s->n_quests; i++)
-        recall(s, &s->quests[i]);
+    for (size_t i = 0; s->was_found && i < s->n_quests; i++) recall(s, &s->quests[i]);
     return st;
 }
 
 enum status session_run(const struct session_options *options, json_t **result, struct error *err) {
-    struct session s = {.options = options, .began_ns = clock_now_ns(),
+    struct session s = {.options = options,
+                        .began_ns = clock_now_ns(),
                         .strategy = strategy_find(options->strategy)};
     struct error local = {0};
     err = err ? err : &local;
@@ -767,13 +740,12 @@ enum status session_run(const struct session_options *options, json_t **result, 
         struct error second;
         enum status last = spend(&s, state, st == OK ? err : &second);
         log_progress_done();
-        if (st == OK)
-            st = last;
+        if (st == OK) st = last;
         if (stopped && (st == OK || st == STATUS_INTERRUPTED))
-            st = fail(err, STATUS_INTERRUPTED, "interrupted; what was measured is kept, and the same "
+            st = fail(err, STATUS_INTERRUPTED,
+                      "interrupted; what was measured is kept, and the same "
                       "command goes on");
-        if (st == OK || st == STATUS_INTERRUPTED)
-            *result = session_json(&s, state);
+        if (st == OK || st == STATUS_INTERRUPTED) *result = session_json(&s, state);
     }
     close_session(&s);
     return st;

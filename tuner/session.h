@@ -6,20 +6,20 @@
 #include <jansson.h>
 
 struct session_options {
-    const char *device;               /* selector of one device */
-    const char *database;             /* path */
-    const struct problem *problems;   /* class set; layout: every accepted one is searched */
+    const char *device;             /* selector of one device */
+    const char *database;           /* path */
+    const struct problem *problems; /* class set; layout: every accepted one is searched */
     size_t n_problems;
-    const char *const *layout;        /* per problem NULL (all layouts) or a layout's name; may be NULL */
-    const char *strategy;             /* NULL: default */
+    const char *const *layout; /* per problem NULL (all layouts) or a layout's name; may be NULL */
+    const char *strategy;      /* NULL: default */
     uint64_t seed;
-    int64_t budget_ns;                /* wall time of the command for this device; 0: none */
-    int64_t evaluations;              /* per problem; 0: no limit */
-    bool more;                        /* go on with a finished session */
+    int64_t budget_ns;   /* wall time of the command for this device; 0: none */
+    int64_t evaluations; /* per problem; 0: no limit */
+    bool more;           /* go on with a finished session */
     const struct space_limit *limits;
     size_t n_limits;
-    const volatile int *interrupt;    /* raised by the signal handler; may be NULL */
-    const char *lock_text;            /* who we are, for the lock file */
+    const volatile int *interrupt;     /* raised by the signal handler; may be NULL */
+    const char *lock_text;             /* who we are, for the lock file */
     const struct deadlines *deadlines; /* NULL: the usual ones */
 };
 /* The JSON document of `hone tune` for this device in *result (also when interrupted: what there is;

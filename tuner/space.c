@@ -22,8 +22,7 @@ struct walk {
 /* ---- limits ---- */
 
 static bool value_is(const struct param_value *value, const char *text) {
-    if (value->name)
-        return strcmp(value->name, text) == 0;
+    if (value->name) return strcmp(value->name, text) == 0;
     char *end;
     long number = strtol(text, &end, 10);
     return *end == 0 && end != text && number == value->value;
@@ -33,13 +32,10 @@ static bool limit_allows(const struct walk *w, const struct param *param,
                          const struct param_value *value) {
     for (size_t l = 0; l < w->n_limits; l++) {
         const struct space_limit *limit = &w->limits[l];
-        if (strcmp(limit->param, param->name) != 0)
-            continue;
+        if (strcmp(limit->param, param->name) != 0) continue;
         bool found = false;
-        for (int v = 0; v < limit->n_values; v++)
-            found |= value_is(value, limit->values[v]);
-        if (!found)
-            return false;
+        for (int v = 0; v < limit->n_values; v++) found |= value_is(value, limit->values[v]);
+        if (!found) return false;
     }
     return true;
 }
@@ -48,8 +44,7 @@ static bool family_has_param(const struct family *family, const char *name, stru
     for (const struct variant *const *v = family->variants; *v; v++)
         for (int p = 0; p < (*v)->n_params; p++) {
             const char *have = (*v)->params[p].name;
-            if (strcmp(have, name) == 0)
-                return true;
+            if (strcmp(have, name) == 0) return true;
             if (!strstr(str_text(known), have))
                 str_addf(known, "%s%s", known->length ? ", " : "", have);
         }
@@ -65,8 +60,7 @@ static enum status check_limits(const struct family *family, const struct space_
             fail(err, STATUS_INVALID, "--param %s: family %s has no such parameter; it has %s",
                  limits[l].param, family->name, str_text(&known));
         str_free(&known);
-        if (!has)
-            return STATUS_INVALID;
+        if (!has) return STATUS_INVALID;
     }
     return OK;
 }
@@ -97,12 +91,12 @@ static enum status parse_text(const char *text, struct space_limit **list, size_
             limit = NULL;
         }
         if (!limit || !add_value(limit, value, length - (size_t)(value - piece)))
-            return fail(err, STATUS_INVALID,
-                        "--param %s: expected NAME=VALUE,VALUE with at most %d values, as in TM=4,8",
-                        text, LIMIT_VALUES);
+            return fail(
+                err, STATUS_INVALID,
+                "--param %s: expected NAME=VALUE,VALUE with at most %d values, as in TM=4,8", text,
+                LIMIT_VALUES);
         piece += length;
-        if (*piece == 0)
-            return OK;
+        if (*piece == 0) return OK;
     }
 }
 
@@ -130,16 +124,14 @@ static void plan_constraints(struct walk *w) {
         uint32_t reads = w->variant->constraints[c].reads;
         int last = 0;
         for (int p = 0; p < w->variant->n_params; p++)
-            if (reads >> p & 1)
-                last = p;
+            if (reads >> p & 1) last = p;
         w->decided[last] |= 1u << c;
     }
 }
 
 static bool constraints_hold(const struct walk *w, const struct config *config, int p) {
     for (int c = 0; c < w->variant->n_constraints; c++)
-        if (w->decided[p] >> c & 1 &&
-            !w->variant->constraints[c].holds(config->value, &w->problem))
+        if (w->decided[p] >> c & 1 && !w->variant->constraints[c].holds(config->value, &w->problem))
             return false;
     return true;
 }
@@ -149,11 +141,9 @@ static void keep(struct walk *w, const struct config *config) {
     if (s->n == w->capacity) {
         size_t capacity = w->capacity ? w->capacity * 2 : 256;
         struct config *configs = realloc(s->configs, capacity * sizeof *configs);
-        if (configs)
-            s->configs = configs;
+        if (configs) s->configs = configs;
         unsigned char *layout = realloc(s->layout, capacity);
-        if (layout)
-            s->layout = layout;
+        if (layout) s->layout = layout;
         if (!configs || !layout) {
             w->out_of_memory = true;
             return;
@@ -166,8 +156,7 @@ static void keep(struct walk *w, const struct config *config) {
 
 static void enumerate(struct walk *w, struct config *config, int p) {
     if (p == w->variant->n_params) {
-        if (config_valid(config, &w->problem, w->space->device, NULL))
-            keep(w, config);
+        if (config_valid(config, &w->problem, w->space->device, NULL)) keep(w, config);
         return;
     }
     const struct param *param = &w->variant->params[p];
@@ -184,8 +173,7 @@ static void enumerate_variant(struct walk *w, const struct variant *variant) {
     w->variant = variant;
     plan_constraints(w);
     double raw = 1;
-    for (int p = 0; p < variant->n_params; p++)
-        raw *= variant->params[p].n_values;
+    for (int p = 0; p < variant->n_params; p++) raw *= variant->params[p].n_values;
     w->space->raw += raw;
     struct config config;
     memset(&config, 0, sizeof config);
@@ -209,16 +197,16 @@ static bool same_config(const struct config *a, const struct config *b) {
 
 static enum status build_index(struct space *s, struct error *err) {
     s->index_size = 16;
-    while (s->index_size < 2 * s->n)
-        s->index_size *= 2;
+    while (s->index_size < 2 * s->n) s->index_size *= 2;
     s->index = calloc(s->index_size, sizeof *s->index);
     if (!s->index || s->n >= UINT32_MAX)
-        return fail(err, STATUS_NOMEM, "no memory to index a space of %zu configurations; narrow it "
-                    "with --param", s->n);
+        return fail(err, STATUS_NOMEM,
+                    "no memory to index a space of %zu configurations; narrow it "
+                    "with --param",
+                    s->n);
     for (size_t i = 0; i < s->n; i++) {
         uint64_t at = config_slot(&s->configs[i], s->layout[i]);
-        while (s->index[at & (s->index_size - 1)])
-            at++;
+        while (s->index[at & (s->index_size - 1)]) at++;
         s->index[at & (s->index_size - 1)] = (uint32_t)i + 1;
     }
     return OK;
@@ -227,8 +215,7 @@ static enum status build_index(struct space *s, struct error *err) {
 static int64_t find(const struct space *s, const struct config *config, unsigned layout) {
     for (uint64_t at = config_slot(config, layout);; at++) {
         uint32_t entry = s->index[at & (s->index_size - 1)];
-        if (!entry)
-            return -1;
+        if (!entry) return -1;
         if (s->layout[entry - 1] == layout && same_config(&s->configs[entry - 1], config))
             return entry - 1;
     }
@@ -237,8 +224,7 @@ static int64_t find(const struct space *s, const struct config *config, unsigned
 int64_t space_find(const struct space *space, const struct config *config,
                    const struct layout *layout) {
     for (size_t l = 0; l < space->n_layouts; l++)
-        if (space->layouts[l] == layout)
-            return find(space, config, (unsigned)l);
+        if (space->layouts[l] == layout) return find(space, config, (unsigned)l);
     return -1;
 }
 
@@ -252,12 +238,11 @@ struct problem space_problem(const struct space *space, int64_t at) {
 /* ---- open and close ---- */
 
 enum status space_open(const struct device *device, const struct problem *problem,
-                       const struct layout *layout, const struct space_limit *limits, size_t n_limits,
-                       struct space *space, struct error *err) {
+                       const struct layout *layout, const struct space_limit *limits,
+                       size_t n_limits, struct space *space, struct error *err) {
     *space = (struct space){.device = device, .problem = *problem};
     enum status st = check_limits(problem->family, limits, n_limits, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     if (layout) {
         space->layouts[0] = layout;
         space->n_layouts = 1;
@@ -270,25 +255,25 @@ enum status space_open(const struct device *device, const struct problem *proble
         walk.problem = *problem;
         walk.problem.layout = space->layouts[l];
         for (const struct variant *const *v = problem->family->variants; *v; v++)
-            if ((*v)->accepts(&walk.problem))
-                enumerate_variant(&walk, *v);
+            if ((*v)->accepts(&walk.problem)) enumerate_variant(&walk, *v);
     }
     if (walk.out_of_memory) {
-        st = fail(err, STATUS_NOMEM, "no memory for a space of more than %zu configurations; narrow it "
-                  "with --param", space->n);
+        st = fail(err, STATUS_NOMEM,
+                  "no memory for a space of more than %zu configurations; narrow it "
+                  "with --param",
+                  space->n);
     } else if (space->n == 0) {
         char text[160];
         problem_format(problem, text);
-        st = fail(err, STATUS_UNSUPPORTED,
-                  "%s %s in class %s: no configuration is valid on %s%s", problem->family->name, text,
-                  class_names[problem->class], device ? device_describe(device)->name : "this device",
+        st = fail(err, STATUS_UNSUPPORTED, "%s %s in class %s: no configuration is valid on %s%s",
+                  problem->family->name, text, class_names[problem->class],
+                  device ? device_describe(device)->name : "this device",
                   n_limits ? "; the --param limits may leave none" : "");
     } else {
         space->problem.layout = space->layouts[0];
         st = build_index(space, err);
     }
-    if (st != OK)
-        space_close(space);
+    if (st != OK) space_close(space);
     return st;
 }
 
@@ -307,17 +292,14 @@ struct neighbours {
 };
 
 static void add_neighbour(struct neighbours *list, int64_t at) {
-    if (at < 0)
-        return;
-    if (list->n < list->limit)
-        list->out[list->n] = at;
+    if (at < 0) return;
+    if (list->n < list->limit) list->out[list->n] = at;
     list->n++;
 }
 
 static int value_place(const struct param *param, int value) {
     for (int v = 0; v < param->n_values; v++)
-        if (param->values[v].value == value)
-            return v;
+        if (param->values[v].value == value) return v;
     return -1;
 }
 
@@ -344,22 +326,19 @@ size_t space_neighbours(const struct space *space, int64_t at, int64_t *out, siz
     unsigned layout = space->layout[at];
     int widest = 0;
     for (int p = 0; p < variant->n_params; p++)
-        if (variant->params[p].n_values > widest)
-            widest = variant->params[p].n_values;
+        if (variant->params[p].n_values > widest) widest = variant->params[p].n_values;
     for (int step = 1; step < widest; step++)
         for (int p = 0; p < variant->n_params; p++)
             for (int sign = -1; sign <= 1; sign += 2) {
                 const struct param *param = &variant->params[p];
                 int place = value_place(param, here->value[p]) + sign * step;
-                if (place < 0 || place >= param->n_values)
-                    continue;
+                if (place < 0 || place >= param->n_values) continue;
                 struct config moved = *here;
                 moved.value[p] = param->values[place].value;
                 add_neighbour(&list, find(space, &moved, layout));
             }
     for (unsigned l = 0; l < space->n_layouts; l++)
-        if (l != layout)
-            add_neighbour(&list, find(space, here, l));
+        if (l != layout) add_neighbour(&list, find(space, here, l));
     struct problem problem = space_problem(space, at);
     for (const struct variant *const *v = space->problem.family->variants; *v; v++)
         if (*v != variant && (*v)->accepts(&problem)) {

@@ -16,21 +16,21 @@ struct space_limit {
 
 struct space {
     const struct device *device;
-    struct problem problem;        /* its layout is that of the first layout of the space */
+    struct problem problem; /* its layout is that of the first layout of the space */
     const struct layout *layouts[LAYOUTS];
     size_t n_layouts;
-    struct config *configs;        /* in order of layout, variant, parameters; owned */
-    unsigned char *layout;         /* per configuration: index into layouts; owned */
+    struct config *configs; /* in order of layout, variant, parameters; owned */
+    unsigned char *layout;  /* per configuration: index into layouts; owned */
     size_t n;
-    double raw;                    /* points before constraints */
-    uint32_t *index;               /* hash table of numbers + 1; owned */
+    double raw;      /* points before constraints */
+    uint32_t *index; /* hash table of numbers + 1; owned */
     size_t index_size;
 };
 /* layout NULL: every layout that some variant accepts; else only this one. UNSUPPORTED when nothing is
  * valid; INVALID when a limit names a parameter that no variant has. */
 enum status space_open(const struct device *device, const struct problem *problem,
-                       const struct layout *layout, const struct space_limit *limits, size_t n_limits,
-                       struct space *space, struct error *err);
+                       const struct layout *layout, const struct space_limit *limits,
+                       size_t n_limits, struct space *space, struct error *err);
 void space_close(struct space *space);
 /* Number of the configuration in the space, −1 when it is not in it. O(1). */
 int64_t space_find(const struct space *space, const struct config *config,

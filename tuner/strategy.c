@@ -16,11 +16,9 @@ const struct strategy *const strategies[] = {
 };
 
 const struct strategy *strategy_find(const char *name) {
-    if (!name || !*name)
-        return strategies[0];
+    if (!name || !*name) return strategies[0];
     for (const struct strategy *const *s = strategies; *s; s++)
-        if (strcmp((*s)->name, name) == 0)
-            return *s;
+        if (strcmp((*s)->name, name) == 0) return *s;
     return NULL;
 }
 
@@ -46,8 +44,7 @@ void told_mark(struct told *told, int64_t config) {
 int64_t told_next_seed(struct told *told, const struct search *search) {
     for (; told->next_seed < search->n_seeds; told->next_seed++) {
         int64_t seed = search->seeds[told->next_seed];
-        if (seed >= 0 && (size_t)seed < told->n && !told->is_told[seed])
-            return seed;
+        if (seed >= 0 && (size_t)seed < told->n && !told->is_told[seed]) return seed;
     }
     return -1;
 }

@@ -8,9 +8,10 @@
 struct search {
     const struct space *space;
     struct rng rng;
-    const int64_t *seeds; /* configurations worth asking first (default, nearest records); may be empty */
+    const int64_t
+        *seeds; /* configurations worth asking first (default, nearest records); may be empty */
     size_t n_seeds;
-    void *state;          /* the strategy's own */
+    void *state; /* the strategy's own */
 };
 struct strategy {
     const char *name, *summary;

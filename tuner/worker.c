@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS(s) ((int64_t)(s) * 1000000000)
+#define SECONDS(s) ((int64_t)(s)*1000000000)
 /* Compilers rarely take 10 s and never come back after 60; a launch that takes 30 s is not wanted even
  * if it ends. The rest is the worker's own business and only must not hang for ever. */
 const struct deadlines deadlines_usual = {
-    .start = SECONDS(120), .prepare = SECONDS(300), .build = SECONDS(60),
-    .launch_least = SECONDS(2), .launch_most = SECONDS(30), .judge = SECONDS(180),
+    .start = SECONDS(120),
+    .prepare = SECONDS(300),
+    .build = SECONDS(60),
+    .launch_least = SECONDS(2),
+    .launch_most = SECONDS(30),
+    .judge = SECONDS(180),
     .ceiling = SECONDS(120),
 };
 
@@ -22,10 +26,10 @@ enum { CRASHES_UNTIL_DOUBT = 3, ATTEMPTS = 2 };
 struct worker {
     char *selector;
     struct deadlines deadlines;
-    struct child *child;           /* NULL: none runs */
+    struct child *child; /* NULL: none runs */
     struct ceiling_memory ceilings;
-    int crashes;                   /* in a row */
-    struct work good;              /* the last that went well */
+    int crashes;      /* in a row */
+    struct work good; /* the last that went well */
     bool has_good;
 };
 
@@ -46,8 +50,7 @@ static void stop(struct worker *w) {
 }
 
 void worker_close(struct worker *worker) {
-    if (!worker)
-        return;
+    if (!worker) return;
     stop(worker);
     free(worker->selector);
     free(worker);
@@ -75,17 +78,15 @@ static enum status receive(struct worker *w, int64_t deadline_ns, char **bytes,
     size_t size;
     if (before == 0) {
         enum status st = child_receive(w->child, deadline_ns, bytes, &size, interrupt, err);
-        if (st != STATUS_INTERRUPTED)
-            return st;
+        if (st != STATUS_INTERRUPTED) return st;
     }
     const int first = interrupt ? *interrupt : 0;
     for (;;) {
         int64_t left = end - clock_now_ns();
-        if (left <= 0)
-            return fail(err, STATUS_TIMEOUT, "the deadline passed");
-        enum status st = child_receive(w->child, left < slice ? left : slice, bytes, &size, NULL, err);
-        if (st != STATUS_TIMEOUT)
-            return st;
+        if (left <= 0) return fail(err, STATUS_TIMEOUT, "the deadline passed");
+        enum status st =
+            child_receive(w->child, left < slice ? left : slice, bytes, &size, NULL, err);
+        if (st != STATUS_TIMEOUT) return st;
         if (interrupt && *interrupt > first)
             return fail(err, STATUS_INTERRUPTED, "interrupted in the middle of a candidate");
     }
@@ -95,8 +96,7 @@ static enum status receive(struct worker *w, int64_t deadline_ns, char **bytes,
 static enum status read_error(const json_t *frame, struct error *err) {
     const char *text = json_string_value(json_object_get(frame, "text"));
     json_int_t status = json_integer_value(json_object_get(frame, "status"));
-    if (status <= OK || status > STATUS_INTERRUPTED)
-        status = STATUS_CRASHED;
+    if (status <= OK || status > STATUS_INTERRUPTED) status = STATUS_CRASHED;
     return fail(err, (enum status)status, "%s", text ? text : "the worker failed without a word");
 }
 
@@ -111,8 +111,7 @@ static enum status converse(struct worker *w, enum stage_id *stage, json_t **rep
         if (st == STATUS_TIMEOUT)
             return fail(err, st, "no end of %s after %.1f s", stage_names[*stage],
                         (double)deadline / 1e9);
-        if (st != OK)
-            return st;
+        if (st != OK) return st;
         json_error_t why;
         json_t *frame = json_loads(bytes, 0, &why);
         free(bytes);
@@ -131,25 +130,21 @@ static enum status converse(struct worker *w, enum stage_id *stage, json_t **rep
             st = read_error(error, err);
         }
         json_decref(frame);
-        if (error)
-            return st;
+        if (error) return st;
     }
 }
 
 static enum status start(struct worker *w, enum stage_id *stage, const volatile int *interrupt,
                          struct error *err) {
     *stage = STAGE_start;
-    if (w->child)
-        return OK;
+    if (w->child) return OK;
     enum status st = child_open("worker", &w->child, err);
-    if (st != OK)
-        return st;
-    json_t *hello = json_pack("{s:s,s:o}", "device", w->selector, "ceilings",
-                              frame_ceilings(&w->ceilings));
+    if (st != OK) return st;
+    json_t *hello =
+        json_pack("{s:s,s:o}", "device", w->selector, "ceilings", frame_ceilings(&w->ceilings));
     json_t *reply = NULL;
     st = send_json(w, hello, err);
-    if (st == OK)
-        st = converse(w, stage, &reply, interrupt, err);
+    if (st == OK) st = converse(w, stage, &reply, interrupt, err);
     json_decref(hello);
     json_decref(reply);
     return st;
@@ -162,21 +157,20 @@ static enum status ask(struct worker *w, const struct work *works, size_t n, str
     for (size_t i = 0; i < n; i++)
         json_array_append_new(json_object_get(request, "works"), frame_work(&works[i]));
     enum status st = start(w, stage, interrupt, err);
-    if (st == OK)
-        st = send_json(w, request, err);
+    if (st == OK) st = send_json(w, request, err);
     if (st == OK) {
         *stage = STAGE_prepare;
         st = converse(w, stage, &reply, interrupt, err);
     }
     const json_t *results = json_object_get(reply, "results");
     if (st == OK && json_array_size(results) != n)
-        st = fail(err, STATUS_CRASHED, "the worker answers %zu of %zu", json_array_size(results), n);
+        st =
+            fail(err, STATUS_CRASHED, "the worker answers %zu of %zu", json_array_size(results), n);
     for (size_t i = 0; st == OK && i < n; i++)
         st = frame_read_evaluation(json_array_get(results, i), &e[i], err);
     if (st == OK && json_object_get(reply, "ceilings"))
         frame_read_ceilings(json_object_get(reply, "ceilings"), &w->ceilings);
-    if (st != OK)
-        stop(w);
+    if (st != OK) stop(w);
     json_decref(request);
     json_decref(reply);
     return st;
@@ -197,8 +191,7 @@ static const struct death {
 
 static const struct death *death_of(enum status status) {
     for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++)
-        if (deaths[i].status == status)
-            return &deaths[i];
+        if (deaths[i].status == status) return &deaths[i];
     return NULL;
 }
 
@@ -209,8 +202,7 @@ static void set_failed(struct evaluation *e, enum outcome outcome, const char *s
     e->message = text_format("%s: %s", stage, text);
     e->time_ns = e->low_ns = e->high_ns = e->floor_ns = e->ceiling_gbps = e->ceiling_gflops =
         e->share = e->nmse = NAN;
-    if (!e->conditions)
-        e->conditions = text_copy("{}");
+    if (!e->conditions) e->conditions = text_copy("{}");
 }
 
 /* One request with its second attempt: a worker that dies before it reaches the candidate says nothing
@@ -224,8 +216,7 @@ static enum status attempt(struct worker *w, const struct work *works, size_t n,
         enum stage_id stage = STAGE_start;
         st = ask(w, works, n, e, &stage, interrupt, err);
         const struct death *death = death_of(st);
-        if (!death)
-            return st;
+        if (!death) return st;
         if (stage_blames_candidate(stage)) {
             *blamed = true;
             for (size_t k = 0; k < n; k++)
@@ -241,26 +232,27 @@ static enum status attempt(struct worker *w, const struct work *works, size_t n,
 static enum status doubt_device(struct worker *w, const struct work *suspect,
                                 const volatile int *interrupt, struct error *err) {
     struct work good = w->has_good ? w->good : *suspect;
-    if (!w->has_good && family_default(&good.problem, &good.config, err) != OK)
-        return OK;
+    if (!w->has_good && family_default(&good.problem, &good.config, err) != OK) return OK;
     struct evaluation e = {0};
     bool blamed;
     good.incumbent_ns = INFINITY;
     good.is_final = false;
     enum status st = attempt(w, &good, 1, &e, interrupt, &blamed, err);
     if (st == OK && blamed && w->has_good)
-        st = fail(err, STATUS_DEVICE, "three kernels crashed in a row, and one that was right before "
-                  "does too (%s): the device is lost; see `hone doctor`", e.message);
+        st = fail(err, STATUS_DEVICE,
+                  "three kernels crashed in a row, and one that was right before "
+                  "does too (%s): the device is lost; see `hone doctor`",
+                  e.message);
     evaluation_free(&e);
     w->crashes = 0;
     return st;
 }
 
 static enum status evaluate(struct worker *w, const struct work *works, size_t n,
-                            struct evaluation *e, const volatile int *interrupt, struct error *err) {
+                            struct evaluation *e, const volatile int *interrupt,
+                            struct error *err) {
     struct error local = {0};
-    if (!err)
-        err = &local;
+    if (!err) err = &local;
     int64_t began = clock_now_ns();
     bool blamed;
     enum status st = attempt(w, works, n, e, interrupt, &blamed, err);
@@ -268,16 +260,14 @@ static enum status evaluate(struct worker *w, const struct work *works, size_t n
         e[i].wall_ns = (clock_now_ns() - began) / (int64_t)n;
         e[i].unix_s = clock_unix_s();
     }
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     w->crashes = blamed ? w->crashes + 1 : 0;
     for (size_t i = 0; i < n; i++) {
         if (e[i].outcome == OUTCOME_OK) {
             w->good = works[i];
             w->has_good = true;
         }
-        if (e[i].outcome == OUTCOME_WRONG)
-            stop(w); /* it may have written where it should not */
+        if (e[i].outcome == OUTCOME_WRONG) stop(w); /* it may have written where it should not */
     }
     return w->crashes >= CRASHES_UNTIL_DOUBT ? doubt_device(w, works, interrupt, err) : OK;
 }

@@ -11,8 +11,8 @@ struct deadlines {
     int64_t build;        /* compile, and the first launch of a geometry */
     int64_t launch_least; /* a sample: 20 × best × launches, within these two */
     int64_t launch_most;
-    int64_t judge;        /* run once and compare with the reference */
-    int64_t ceiling;      /* measure ceilings */
+    int64_t judge;   /* run once and compare with the reference */
+    int64_t ceiling; /* measure ceilings */
 };
 extern const struct deadlines deadlines_usual;
 
@@ -28,10 +28,10 @@ struct work {
     struct config config;
     struct problem problem;
     uint64_t seed;
-    double incumbent_ns;    /* for racing; INFINITY: none */
-    int64_t budget_ns;      /* for samples; 0: no limit */
-    bool small_first;       /* found running before: the ragged problem first */
-    bool is_final;          /* check whole, measure without racing */
+    double incumbent_ns; /* for racing; INFINITY: none */
+    int64_t budget_ns;   /* for samples; 0: no limit */
+    bool small_first;    /* found running before: the ragged problem first */
+    bool is_final;       /* check whole, measure without racing */
 };
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
  * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure; DEVICE

@@ -59,21 +59,20 @@ static enum status send_frame(json_t *frame, struct error *err) {
 
 static void tell_stage(enum stage_id stage, double hint_ns) {
     struct error ignored; /* a parent that is gone is noticed at the next request */
-    send_frame(json_pack("{s:s,s:o}", "stage", stage_names[stage], "hint_ns", frame_number(hint_ns)),
-               &ignored);
+    send_frame(
+        json_pack("{s:s,s:o}", "stage", stage_names[stage], "hint_ns", frame_number(hint_ns)),
+        &ignored);
 }
 
 /* ---- what is kept ---- */
 
 /* Ops are shared by problems that differ in arguments only. */
 static bool shares_op(const struct problem *a, const struct problem *b) {
-    if (a->family != b->family || a->class != b->class || a->layout != b->layout)
-        return false;
+    if (a->family != b->family || a->class != b->class || a->layout != b->layout) return false;
     for (int f = 0; f < a->family->n_fields; f++) {
         const struct field *field = &a->family->fields[f];
         bool is_argument = field->kind == FIELD_SIZE && !(field->use & USE_DEFINE);
-        if (!is_argument && a->value[f] != b->value[f])
-            return false;
+        if (!is_argument && a->value[f] != b->value[f]) return false;
     }
     return true;
 }
@@ -88,12 +87,10 @@ static enum status desk_op(struct desk *d, const struct config *config,
             *out = kept->op;
             return OK;
         }
-        if (kept->used < oldest->used)
-            oldest = kept;
+        if (kept->used < oldest->used) oldest = kept;
     }
     enum status st = op_open(d->device, config, problem, out, err);
-    if (st != OK)
-        return st;
+    if (st != OK) return st;
     op_close(oldest->op);
     *oldest = (struct kept_op){*out, *config, *problem, ++d->tick};
     return OK;
@@ -127,11 +124,9 @@ static struct kept_case *make_room(struct desk *d, const struct problem *problem
                 continue;
             }
             bytes += case_bytes(kept->c);
-            if (!kept->is_in_use && (!oldest || kept->used < oldest->used))
-                oldest = kept;
+            if (!kept->is_in_use && (!oldest || kept->used < oldest->used)) oldest = kept;
         }
-        if (empty && (bytes <= most || !oldest))
-            return empty;
+        if (empty && (bytes <= most || !oldest)) return empty;
         close_case(oldest);
     }
 }
@@ -150,8 +145,7 @@ static enum status desk_case(struct desk *d, const struct problem *problem, uint
     }
     struct kept_case *place = make_room(d, problem);
     enum status st = check_open(d->device, problem, seed, copies, out, err);
-    if (st == OK)
-        *place = (struct kept_case){*out, ++d->tick, true};
+    if (st == OK) *place = (struct kept_case){*out, ++d->tick, true};
     return st;
 }
 
@@ -160,18 +154,15 @@ static enum status desk_case(struct desk *d, const struct problem *problem, uint
 static char *first_line(const char *path) {
     char line[256] = "";
     FILE *file = fopen(path, "r");
-    if (file && !fgets(line, sizeof line, file))
-        line[0] = 0;
-    if (file)
-        fclose(file);
+    if (file && !fgets(line, sizeof line, file)) line[0] = 0;
+    if (file) fclose(file);
     line[strcspn(line, "\n")] = 0;
     return text_copy(line);
 }
 
 static void set_line(json_t *object, const char *key, const char *path) {
     char *line = first_line(path);
-    if (*line)
-        json_object_set_new(object, key, frame_text(line));
+    if (*line) json_object_set_new(object, key, frame_text(line));
     free(line);
 }
 
@@ -181,8 +172,7 @@ static json_t *environment(void) {
     for (char **e = environ; *e; e++)
         for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
             const char *equal = strchr(*e, '=');
-            if (!equal || strncmp(*e, prefixes[p], strlen(prefixes[p])) != 0)
-                continue;
+            if (!equal || strncmp(*e, prefixes[p], strlen(prefixes[p])) != 0) continue;
             char *name = text_format("%.*s", (int)(equal - *e), *e);
             json_object_set_new(object, name, frame_text(equal + 1));
             free(name);
@@ -194,12 +184,12 @@ static json_t *environment(void) {
 static char *conditions_text(const struct desk *d, const struct problem *problem,
                              const struct sample_set *set, const struct ceiling *ceiling) {
     size_t bytes = measure_working_set(d->device, problem);
-    json_t *object = json_pack(
-        "{s:b,s:i,s:I,s:b,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->host_clock, "copies",
-        measure_copies(d->device, problem), "working_set", (json_int_t)bytes, "cold",
-        bytes >= measure_cold_bytes(d->device), "canary", frame_number(set->canary), "discarded",
-        set->discarded, "giops", frame_number(ceiling->giops), "gflops",
-        frame_number(ceiling->gflops), "environment", environment());
+    json_t *object =
+        json_pack("{s:b,s:i,s:I,s:b,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->host_clock, "copies",
+                  measure_copies(d->device, problem), "working_set", (json_int_t)bytes, "cold",
+                  bytes >= measure_cold_bytes(d->device), "canary", frame_number(set->canary),
+                  "discarded", set->discarded, "giops", frame_number(ceiling->giops), "gflops",
+                  frame_number(ceiling->gflops), "environment", environment());
     cpu_set_t cpus;
     if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
         json_object_set_new(object, "cpus", json_integer(CPU_COUNT(&cpus)));
@@ -263,12 +253,9 @@ static enum status first_launch(struct desk *d, struct trial *t, const struct pr
     int64_t began = clock_now_ns();
     tell_stage(STAGE_build, NAN);
     enum status st = desk_op(d, &t->work->config, problem, &t->op, err);
-    if (st == OK)
-        st = check_enqueue(c, t->op, 0, err);
-    if (st == OK)
-        st = device_finish(d->device, err);
-    if (st == OK)
-        op_keep(t->op);
+    if (st == OK) st = check_enqueue(c, t->op, 0, err);
+    if (st == OK) st = device_finish(d->device, err);
+    if (st == OK) op_keep(t->op);
     t->build_ns += clock_now_ns() - began;
     return st;
 }
@@ -278,8 +265,7 @@ static enum status judge(struct trial *t, struct check_case *c, bool whole, stru
     struct verdict verdict = {0};
     tell_stage(STAGE_judge, NAN);
     enum status st = check_run(c, t->op, whole, &verdict, err);
-    if (st == OK && *verdict.failed)
-        st = fail(err, STATUS_WRONG, "%s", verdict.failed);
+    if (st == OK && *verdict.failed) st = fail(err, STATUS_WRONG, "%s", verdict.failed);
     t->verdict = verdict;
     t->check_ns += clock_now_ns() - began;
     return st;
@@ -295,8 +281,7 @@ static enum status try_small(struct desk *d, struct trial *t, struct error *err)
         return OK;
     tell_stage(STAGE_prepare, NAN);
     enum status st = desk_case(d, &small, t->work->seed, 1, &c, err);
-    if (st == OK)
-        st = first_launch(d, t, &small, c, err);
+    if (st == OK) st = first_launch(d, t, &small, c, err);
     return st == OK ? judge(t, c, true, err) : st;
 }
 
@@ -308,10 +293,8 @@ static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
         tell_stage(STAGE_prepare, NAN);
         st = desk_case(d, problem, t->work->seed, measure_copies(d->device, problem), &t->c, err);
     }
-    if (st == OK)
-        st = first_launch(d, t, problem, t->c, err);
-    if (st == OK)
-        st = judge(t, t->c, t->work->is_final, err);
+    if (st == OK) st = first_launch(d, t, problem, t->c, err);
+    if (st == OK) st = judge(t, t->c, t->work->is_final, err);
     t->watched = (struct watched){.timed = {t->c, t->op, 0, d->host_clock},
                                   .best_ns = t->work->incumbent_ns};
     return st;
@@ -323,10 +306,8 @@ static enum status check_again(struct trial *t, struct error *err) {
     struct verdict verdict = {0};
     tell_stage(STAGE_judge, NAN);
     enum status st = check_after(t->c, t->op, &verdict, err);
-    if (st == OK && *verdict.failed)
-        st = fail(err, STATUS_WRONG, "%s", verdict.failed);
-    if (st == STATUS_WRONG)
-        fail_while(err, "after the timed runs");
+    if (st == OK && *verdict.failed) st = fail(err, STATUS_WRONG, "%s", verdict.failed);
+    if (st == STATUS_WRONG) fail_while(err, "after the timed runs");
     t->check_ns += clock_now_ns() - began;
     return st;
 }
@@ -347,8 +328,7 @@ static enum status floor_of(struct desk *d, const struct trial *t, double *floor
         }
         double stage_ns;
         enum status st = ceilings_floor(d->ceilings, groups, local, &stage_ns, err);
-        if (st != OK)
-            return st;
+        if (st != OK) return st;
         *floor_ns += stage_ns;
     }
     return OK;
@@ -365,10 +345,8 @@ static enum status relate(struct desk *d, struct trial *t, struct evaluation *e,
     enum status st = ceilings_measure(d->ceilings, bytes, ceiling, err);
     if (st == OK && ceiling_share(ceiling, &cost, t->set.median) > PLAUSIBLE_SHARE)
         st = ceilings_again(d->ceilings, bytes, ceiling, err);
-    if (st == OK)
-        st = floor_of(d, t, &e->floor_ns, err);
-    if (st != OK)
-        return st;
+    if (st == OK) st = floor_of(d, t, &e->floor_ns, err);
+    if (st != OK) return st;
     e->share = ceiling_share(ceiling, &cost, t->set.median);
     e->ceiling_gbps = ceiling->read_gbps;
     e->ceiling_gflops = cost.integer && ceiling->giops > 0 ? ceiling->giops : ceiling->gflops;
@@ -382,14 +360,18 @@ static enum status relate(struct desk *d, struct trial *t, struct evaluation *e,
 }
 
 static enum status report(struct desk *d, struct trial *t, json_t *results, struct error *err) {
-    struct evaluation e = {.time_ns = NAN, .low_ns = NAN, .high_ns = NAN, .floor_ns = NAN,
-                           .ceiling_gbps = NAN, .ceiling_gflops = NAN, .share = NAN,
+    struct evaluation e = {.time_ns = NAN,
+                           .low_ns = NAN,
+                           .high_ns = NAN,
+                           .floor_ns = NAN,
+                           .ceiling_gbps = NAN,
+                           .ceiling_gflops = NAN,
+                           .share = NAN,
                            .nmse = t->verdict.judged > 0 ? t->verdict.nmse : NAN};
     struct ceiling ceiling = {.giops = NAN, .gflops = NAN};
     if (t->outcome == OUTCOME_OK || t->outcome == OUTCOME_ABANDONED) {
         enum status st = relate(d, t, &e, &ceiling, err);
-        if (st != OK)
-            return st;
+        if (st != OK) return st;
         e.time_ns = t->set.median;
         e.low_ns = t->set.low;
         e.high_ns = t->set.high;
@@ -408,8 +390,7 @@ static enum status report(struct desk *d, struct trial *t, json_t *results, stru
 
 /* A machine that has changed its pace for good gets a new settled value. */
 static enum status settle_again(struct desk *d, const struct sample_set *set, struct error *err) {
-    if (set->discarded <= (int)set->n / 2)
-        return OK;
+    if (set->discarded <= (int)set->n / 2) return OK;
     tell_stage(STAGE_ceiling, NAN);
     return measure_settle(canary_subject(d->canary), &d->settled_ns, err);
 }
@@ -427,18 +408,15 @@ static enum status evaluate(struct desk *d, const struct work *work, json_t *res
                               .budget_ns = work->budget_ns};
         st = measure_race(&m, &t.set, &abandoned, err);
     }
-    if (st == OK)
-        st = check_again(&t, err);
+    if (st == OK) st = check_again(&t, err);
     if (st == OK && abandoned) {
         t.outcome = OUTCOME_ABANDONED;
         snprintf(t.message, sizeof t.message, "%.2f times the best after %zu runs",
                  t.set.median / work->incumbent_ns, t.set.n);
     }
     st = settle_failure(&t, st, err);
-    if (st == OK)
-        st = settle_again(d, &t.set, err);
-    if (st == OK)
-        st = report(d, &t, results, err);
+    if (st == OK) st = settle_again(d, &t.set, err);
+    if (st == OK) st = report(d, &t, results, err);
     sample_set_free(&t.set);
     return st;
 }
@@ -462,14 +440,11 @@ static enum status finals(struct desk *d, const struct work *works, size_t n, js
     if (st == OK)
         st = measure_finals(canary_subject(d->canary), d->settled_ns, subjects, n_right,
                             works[0].budget_ns, sets, err);
-    for (size_t i = 0; i < n_right; i++)
-        trials[who[i]].set = sets[i];
+    for (size_t i = 0; i < n_right; i++) trials[who[i]].set = sets[i];
     for (size_t i = 0; st == OK && i < n_right; i++)
         st = settle_failure(&trials[who[i]], check_again(&trials[who[i]], err), err);
-    for (size_t i = 0; st == OK && i < n; i++)
-        st = report(d, &trials[i], results, err);
-    for (size_t i = 0; i < n; i++)
-        sample_set_free(&trials[i].set);
+    for (size_t i = 0; st == OK && i < n; i++) st = report(d, &trials[i], results, err);
+    for (size_t i = 0; i < n; i++) sample_set_free(&trials[i].set);
     return st;
 }
 
@@ -479,15 +454,11 @@ static enum status desk_open(struct desk *d, const json_t *hello, struct error *
     const char *selector = json_string_value(json_object_get(hello, "device"));
     bool agree = false;
     enum status st = device_open(selector, &d->device, err);
-    if (st == OK)
-        st = measure_clocks_agree(d->device, &agree, err);
+    if (st == OK) st = measure_clocks_agree(d->device, &agree, err);
     d->host_clock = !agree;
-    if (st == OK)
-        st = canary_open(d->device, &d->canary, err);
-    if (st == OK)
-        st = measure_settle(canary_subject(d->canary), &d->settled_ns, err);
-    if (st == OK)
-        st = ceilings_open(d->device, d->host_clock, &d->ceilings, err);
+    if (st == OK) st = canary_open(d->device, &d->canary, err);
+    if (st == OK) st = measure_settle(canary_subject(d->canary), &d->settled_ns, err);
+    if (st == OK) st = ceilings_open(d->device, d->host_clock, &d->ceilings, err);
     if (st == OK) {
         struct ceiling_memory memory;
         frame_read_ceilings(json_object_get(hello, "ceilings"), &memory);
@@ -497,10 +468,8 @@ static enum status desk_open(struct desk *d, const json_t *hello, struct error *
 }
 
 static void desk_close(struct desk *d) {
-    for (int i = 0; i < OPS_KEPT; i++)
-        op_close(d->ops[i].op);
-    for (int i = 0; i < CASES_KEPT; i++)
-        close_case(&d->cases[i]);
+    for (int i = 0; i < OPS_KEPT; i++) op_close(d->ops[i].op);
+    for (int i = 0; i < CASES_KEPT; i++) close_case(&d->cases[i]);
     ceilings_close(d->ceilings);
     canary_close(d->canary);
     device_close(d->device);
@@ -514,11 +483,9 @@ static enum status serve_works(struct desk *d, const json_t *list, json_t *resul
         return fail(err, STATUS_INVALID, "%zu works in one request", n);
     for (size_t i = 0; i < n; i++) {
         enum status st = frame_read_work(json_array_get(list, i), &works[i], err);
-        if (st != OK)
-            return st;
+        if (st != OK) return st;
     }
-    for (int i = 0; i < CASES_KEPT; i++)
-        d->cases[i].is_in_use = false;
+    for (int i = 0; i < CASES_KEPT; i++) d->cases[i].is_in_use = false;
     return n == 1 ? evaluate(d, &works[0], results, err) : finals(d, works, n, results, err);
 }
 
@@ -529,8 +496,7 @@ static enum status serve(struct desk *d, const json_t *request, json_t **reply, 
     if (st == OK)
         *reply = json_pack("{s:o,s:o}", "results", results, "ceilings",
                            frame_ceilings(ceilings_memory(d->ceilings)));
-    else
-        json_decref(results);
+    else json_decref(results);
     return st;
 }
 
@@ -544,14 +510,14 @@ int worker_child(void) {
         json_error_t why;
         json_t *request = json_loads(bytes, 0, &why), *reply = NULL;
         free(bytes);
-        enum status st = request ? serve(&desk, request, &reply, &err)
-                                 : fail(&err, STATUS_INVALID, "a request is not JSON: %s", why.text);
+        enum status st = request
+                             ? serve(&desk, request, &reply, &err)
+                             : fail(&err, STATUS_INVALID, "a request is not JSON: %s", why.text);
         if (st != OK)
             reply = json_pack("{s:{s:i,s:o}}", "error", "status", (int)st, "text",
                               frame_text(err.text));
         json_decref(request);
-        if (!reply || send_frame(reply, &err) != OK)
-            break;
+        if (!reply || send_frame(reply, &err) != OK) break;
     }
     desk_close(&desk);
     return 0;

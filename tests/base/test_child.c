@@ -27,10 +27,12 @@ static const char script[] =
     "crash) echo 'about to fall' >&2; kill -SEGV $$ ;;\n"
     "exit) echo 'no such device' >&2; exit 7 ;;\n"
     "babble) head -c 200000 /dev/zero | tr '\\0' x >&2; printf '\\nthe end\\n' >&2; exit 1 ;;\n"
-    "large) printf '\\000\\000\\020\\000' >&3; head -c 1048576 /dev/zero | tr '\\0' y >&3; exec sleep 60 ;;\n"
+    "large) printf '\\000\\000\\020\\000' >&3; head -c 1048576 /dev/zero | tr '\\0' y >&3; exec "
+    "sleep 60 ;;\n"
     "huge) printf '\\377\\377\\377\\377' >&3; exec sleep 60 ;;\n"
     "half) printf '\\012\\000\\000\\000abc' >&3 ;;\n"
-    "slow) sleep 0.3; printf '\\002\\000\\000\\000' >&3; sleep 0.3; printf ok >&3; exec sleep 60 ;;\n"
+    "slow) sleep 0.3; printf '\\002\\000\\000\\000' >&3; sleep 0.3; printf ok >&3; exec sleep 60 "
+    ";;\n"
     "deaf) exec 2>&-; sleep 0.5; printf '\\000\\000\\000\\000' >&3; exec sleep 60 ;;\n"
     "esac\n";
 
@@ -55,7 +57,8 @@ static void check_receive_fails(const char *part, enum status expected, const ch
     char *bytes = (char *)1;
     size_t size = 0;
     const enum status status = child_receive(child, 20 * second_ns, &bytes, &size, NULL, &err);
-    cr_assert(status == expected && err.status == expected, "%s: %s, %s", part, status_name(status), err.text);
+    cr_assert(status == expected && err.status == expected, "%s: %s, %s", part, status_name(status),
+              err.text);
     cr_assert(bytes == NULL);
     cr_assert(strstr(err.text, words) != NULL, "'%s' is not in: %s", words, err.text);
     cr_assert(strstr(err.text, part) != NULL, "the sentence names the child: %s", err.text);
@@ -96,7 +99,8 @@ Test(child, frames_come_back, .timeout = 60) {
         for (size_t i = 0; i < size; i++) sent[i] = (char)(i * 7);
         size_t got_size = 99;
         cr_assert(child_send(child, sent, size, &err) == OK, "%s", err.text);
-        cr_assert(child_receive(child, 20 * second_ns, &got, &got_size, NULL, &err) == OK, "%s", err.text);
+        cr_assert(child_receive(child, 20 * second_ns, &got, &got_size, NULL, &err) == OK, "%s",
+                  err.text);
         cr_assert(got_size == size && !memcmp(got, sent, size) && got[size] == 0);
         free(sent);
         free(got);
@@ -128,7 +132,8 @@ Test(child, large_and_slow_frames_arrive_whole, .timeout = 60) {
         struct error err = {0};
         char *bytes = NULL;
         size_t size = 99;
-        cr_assert(child_receive(child, 20 * second_ns, &bytes, &size, NULL, &err) == OK, "%s", err.text);
+        cr_assert(child_receive(child, 20 * second_ns, &bytes, &size, NULL, &err) == OK, "%s",
+                  err.text);
         cr_assert(size == cases[i].size && strlen(bytes) == size);
         free(bytes);
         child_close(child);

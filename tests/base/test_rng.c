@@ -7,7 +7,8 @@
 /* Computed apart from this program, from the published recurrences. */
 Test(rng, known_sequence) {
     uint64_t state = 1;
-    static const uint32_t expected[] = {1206177355, 2882512552u, 3117485455u, 1303648416, 241277360, 3362212811u};
+    static const uint32_t expected[] = {1206177355, 2882512552u, 3117485455u,
+                                        1303648416, 241277360,   3362212811u};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         const uint32_t got = rng_u32_xorshift(&state);
         cr_assert(got == expected[i], "number %zu is %u, expected %u", i, got, expected[i]);
@@ -34,9 +35,11 @@ Test(rng, below_stays_below_and_is_even) {
         cr_assert(x < 7);
         counts[x]++;
     }
-    for (int i = 0; i < 7; i++) cr_assert(abs(counts[i] - 10000) < 500, "%d came %d times", i, counts[i]);
+    for (int i = 0; i < 7; i++)
+        cr_assert(abs(counts[i] - 10000) < 500, "%d came %d times", i, counts[i]);
     for (int i = 0; i < 100; i++) cr_assert(rng_below(&rng, 1) == 0);
-    for (int i = 0; i < 100; i++) cr_assert(rng_below(&rng, ((uint64_t)1 << 63) + 1) <= (uint64_t)1 << 63);
+    for (int i = 0; i < 100; i++)
+        cr_assert(rng_below(&rng, ((uint64_t)1 << 63) + 1) <= (uint64_t)1 << 63);
 }
 
 Test(rng, uniform_and_normal_have_their_moments) {

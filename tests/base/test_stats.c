@@ -5,8 +5,8 @@
 #include <math.h>
 
 static void check_close(double got, double expected) {
-    cr_assert(fabs(got - expected) <= 1e-12 * fmax(1, fabs(expected)), "got %.17g, expected %.17g", got,
-              expected);
+    cr_assert(fabs(got - expected) <= 1e-12 * fmax(1, fabs(expected)), "got %.17g, expected %.17g",
+              got, expected);
 }
 
 Test(stats, median_of_odd_and_even_counts) {
@@ -53,7 +53,8 @@ Test(stats, mad_ignores_an_outlier) {
 Test(stats, median_interval_has_the_ranks_of_the_sign_test) {
     static const struct {
         size_t n, rank;
-    } cases[] = {{2, 1}, {5, 1}, {6, 1}, {8, 1}, {9, 2}, {10, 2}, {12, 3}, {15, 4}, {20, 6}, {25, 8}};
+    } cases[] = {{2, 1},  {5, 1},  {6, 1},  {8, 1},  {9, 2},
+                 {10, 2}, {12, 3}, {15, 4}, {20, 6}, {25, 8}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double x[25], low, high;
         const size_t n = cases[i].n;
@@ -70,7 +71,8 @@ Test(stats, median_interval_of_many_samples_stays_near_the_median) {
     for (int i = 0; i < 20000; i++) x[i] = i;
     stats_median_interval(x, 20000, 0.95, &low, &high);
     /* 1.96 · √n / 2 ranks on either side */
-    cr_assert(fabs(low - (9999.5 - 138.6)) < 2 && fabs(high - (9999.5 + 138.6)) < 2, "[%g, %g]", low, high);
+    cr_assert(fabs(low - (9999.5 - 138.6)) < 2 && fabs(high - (9999.5 + 138.6)) < 2, "[%g, %g]",
+              low, high);
 }
 
 Test(stats, median_interval_covers_the_median_as_often_as_it_says) {

@@ -50,9 +50,10 @@ Test(units, durations) {
     static const struct {
         const char *text;
         double seconds; /* negative: refused */
-    } cases[] = {{"60s", 60},   {"2m", 120}, {"1h30m", 5400}, {"90", 90},   {"1.5s", 1.5}, {"250ms", 0.25},
-                 {"0", 0},      {"", -1},    {"s", -1},       {"-5s", -1},  {"5 s", -1},   {"5x", -1},
-                 {"1e400", -1}, {"nan", -1}, {"inf", -1},     {"10s ", -1}, {" 10s", -1},  {"1h-5m", -1}};
+    } cases[] = {{"60s", 60},     {"2m", 120},  {"1h30m", 5400}, {"90", 90},  {"1.5s", 1.5},
+                 {"250ms", 0.25}, {"0", 0},     {"", -1},        {"s", -1},   {"-5s", -1},
+                 {"5 s", -1},     {"5x", -1},   {"1e400", -1},   {"nan", -1}, {"inf", -1},
+                 {"10s ", -1},    {" 10s", -1}, {"1h-5m", -1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t ns = -1;
         struct error err = {0};
@@ -72,12 +73,15 @@ Test(units, whole_numbers_within_their_range) {
     int64_t value = 0;
     cr_assert(units_parse_int("512", 1, 4096, &value, NULL) == OK && value == 512);
     cr_assert(units_parse_int("-3", -5, 5, &value, NULL) == OK && value == -3);
-    cr_assert(units_parse_int("9223372036854775807", 0, INT64_MAX, &value, NULL) == OK && value == INT64_MAX);
-    static const char *const bad[] = {"", "x", "5x", " 5", "5 ", "4097", "0", "0x10", "9223372036854775808"};
+    cr_assert(units_parse_int("9223372036854775807", 0, INT64_MAX, &value, NULL) == OK &&
+              value == INT64_MAX);
+    static const char *const bad[] = {
+        "", "x", "5x", " 5", "5 ", "4097", "0", "0x10", "9223372036854775808"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct error err = {0};
         value = 77;
-        cr_assert(units_parse_int(bad[i], 1, 4096, &value, &err) == STATUS_INVALID, "'%s' was taken", bad[i]);
+        cr_assert(units_parse_int(bad[i], 1, 4096, &value, &err) == STATUS_INVALID,
+                  "'%s' was taken", bad[i]);
         cr_assert(value == 77, "a refused number must leave the value alone");
         cr_assert(strstr(err.text, "4096") != NULL, "the sentence names the range: %s", err.text);
     }

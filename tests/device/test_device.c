@@ -13,12 +13,11 @@
 #include <string.h>
 
 /* y[i] = 2·x[i] + n + N */
-static const char twice[] =
-    "__kernel void twice(__global const float *x, ulong x_at,\n"
-    "                    __global float *y, ulong y_at, int n) {\n"
-    "    size_t i = get_global_id(0);\n"
-    "    y[y_at / 4 + i] = 2 * x[x_at / 4 + i] + n + N;\n"
-    "}\n";
+static const char twice[] = "__kernel void twice(__global const float *x, ulong x_at,\n"
+                            "                    __global float *y, ulong y_at, int n) {\n"
+                            "    size_t i = get_global_id(0);\n"
+                            "    y[y_at / 4 + i] = 2 * x[x_at / 4 + i] + n + N;\n"
+                            "}\n";
 enum { COUNT = 1024, BYTES = 4 * COUNT };
 
 static struct error err;

@@ -86,8 +86,7 @@ Test(features, are_found_in_a_child_and_kept) {
     device_close(device);
     uint64_t bits, again;
     cr_assert_eq(device_find_features(0, &bits, &err), OK, "%s", err.text);
-    if (type == DEVICE_CPU)
-        cr_assert_not(bits >> FEATURE_ptx_mma & 1, "a CPU has no tensor cores");
+    if (type == DEVICE_CPU) cr_assert_not(bits >> FEATURE_ptx_mma & 1, "a CPU has no tensor cores");
     if (is_pocl && is_x86 && type == DEVICE_CPU) {
         cr_assert_eq(bits >> FEATURE_x86_vnni & 1, host_has("avx512_vnni"));
         cr_assert_eq(bits >> FEATURE_x86_avx512 & 1, host_has("avx512f"));

@@ -7,8 +7,7 @@
 
 enum { S_WG, S_TM, S_TN, S_VW, S_UNROLL, S_MODE, S_PARAMS };
 
-#define SYNTHETIC_VALUES(name, ...)                                                                \
-    static const struct param_value name[] = {__VA_ARGS__}
+#define SYNTHETIC_VALUES(name, ...) static const struct param_value name[] = {__VA_ARGS__}
 SYNTHETIC_VALUES(synthetic_wg, {32, NULL, FEATURE_NONE}, {64, NULL, FEATURE_NONE},
                  {128, NULL, FEATURE_NONE}, {256, NULL, FEATURE_NONE});
 SYNTHETIC_VALUES(synthetic_tile, {1, NULL, FEATURE_NONE}, {2, NULL, FEATURE_NONE},
@@ -55,8 +54,8 @@ static void synthetic_geometry(const struct config *config, const struct problem
                                struct geometry *out) {
     (void)problem;
     *out = (struct geometry){.n_stages = 1};
-    out->stage[0] = (struct stage){"none", {(size_t)config->value[S_WG], 1, 1},
-                                   {(size_t)config->value[S_WG], 1, 1}};
+    out->stage[0] = (struct stage){
+        "none", {(size_t)config->value[S_WG], 1, 1}, {(size_t)config->value[S_WG], 1, 1}};
 }
 static void synthetic_fallback(const struct problem *problem, struct config *out) {
     (void)problem;
@@ -70,27 +69,55 @@ static void synthetic_fallback_small(const struct problem *problem, struct confi
 }
 
 static const struct variant synthetic_alpha = {
-    .name = "alpha", .summary = "everything", .source = "kernels/none.cl",
-    .params = synthetic_params, .n_params = S_PARAMS,
-    .constraints = synthetic_constraints, .n_constraints = 3,
-    .accepts = synthetic_accepts, .geometry = synthetic_geometry, .fallback = synthetic_fallback,
+    .name = "alpha",
+    .summary = "everything",
+    .source = "kernels/none.cl",
+    .params = synthetic_params,
+    .n_params = S_PARAMS,
+    .constraints = synthetic_constraints,
+    .n_constraints = 3,
+    .accepts = synthetic_accepts,
+    .geometry = synthetic_geometry,
+    .fallback = synthetic_fallback,
 };
 static const struct variant synthetic_beta = {
-    .name = "beta", .summary = "little", .source = "kernels/none.cl",
-    .params = synthetic_params, .n_params = 2,
-    .accepts = synthetic_accepts_rows, .geometry = synthetic_geometry,
+    .name = "beta",
+    .summary = "little",
+    .source = "kernels/none.cl",
+    .params = synthetic_params,
+    .n_params = 2,
+    .accepts = synthetic_accepts_rows,
+    .geometry = synthetic_geometry,
     .fallback = synthetic_fallback_small,
 };
 static const struct variant *const synthetic_variants[] = {&synthetic_alpha, &synthetic_beta, NULL};
 
 static const struct field synthetic_fields[] = {
-    {.name = "m", .meaning = "rows", .kind = FIELD_SIZE, .use = USE_ARGUMENT, .low = 1,
-     .high = 1 << 20, .fallback = -1},
-    {.name = "k", .meaning = "inner", .kind = FIELD_SIZE, .use = USE_ARGUMENT, .low = 1,
-     .high = 1 << 20, .fallback = -1},
-    {.name = "n", .meaning = "columns", .kind = FIELD_SIZE, .use = USE_ARGUMENT, .low = 1,
-     .high = 1 << 20, .fallback = -1},
-    {.name = "w", .meaning = "weight type", .kind = FIELD_WEIGHT, .use = USE_DEFINE,
+    {.name = "m",
+     .meaning = "rows",
+     .kind = FIELD_SIZE,
+     .use = USE_ARGUMENT,
+     .low = 1,
+     .high = 1 << 20,
+     .fallback = -1},
+    {.name = "k",
+     .meaning = "inner",
+     .kind = FIELD_SIZE,
+     .use = USE_ARGUMENT,
+     .low = 1,
+     .high = 1 << 20,
+     .fallback = -1},
+    {.name = "n",
+     .meaning = "columns",
+     .kind = FIELD_SIZE,
+     .use = USE_ARGUMENT,
+     .low = 1,
+     .high = 1 << 20,
+     .fallback = -1},
+    {.name = "w",
+     .meaning = "weight type",
+     .kind = FIELD_WEIGHT,
+     .use = USE_DEFINE,
      .fallback = WEIGHT_f32 << 16},
 };
 /* One operand of weights, so that layouts matter. */
@@ -101,11 +128,17 @@ static const struct operand synthetic_operands[] = {
     {"W", "[m][k]", OPERAND_WEIGHTS, synthetic_bytes},
 };
 static const struct family synthetic_family = {
-    .name = "synthetic", .summary = "for tests", .fields = synthetic_fields, .n_fields = 4,
-    .operands = synthetic_operands, .n_operands = 1, .variants = synthetic_variants,
+    .name = "synthetic",
+    .summary = "for tests",
+    .fields = synthetic_fields,
+    .n_fields = 4,
+    .operands = synthetic_operands,
+    .n_operands = 1,
+    .variants = synthetic_variants,
 };
 static struct problem synthetic_problem(int64_t n) {
-    return (struct problem){.family = &synthetic_family, .value = {1024, 1024, n, WEIGHT_f32 << 16},
+    return (struct problem){.family = &synthetic_family,
+                            .value = {1024, 1024, n, WEIGHT_f32 << 16},
                             .layout = &layouts[LAYOUT_rows]};
 }
 

@@ -13,16 +13,16 @@ static enum status script_run(void *context, int repeats, double *time_ns, struc
     struct script *s = context;
     (void)repeats;
     s->runs++;
-    if (s->fails_at && s->runs == s->fails_at)
-        return fail(err, STATUS_LAUNCH, "scripted failure");
+    if (s->fails_at && s->runs == s->fails_at) return fail(err, STATUS_LAUNCH, "scripted failure");
     *time_ns = s->time_ns[s->at];
-    if (s->at + 1 < s->n)
-        s->at++;
+    if (s->at + 1 < s->n) s->at++;
     return OK;
 }
 #define SCRIPT(...)                                                                                \
-    (struct script){(const double[]){__VA_ARGS__},                                                 \
-                    sizeof((const double[]){__VA_ARGS__}) / sizeof(double), 0, 0, 0}
+    (struct script) {                                                                              \
+        (const double[]){__VA_ARGS__}, sizeof((const double[]){__VA_ARGS__}) / sizeof(double), 0,  \
+            0, 0                                                                                   \
+    }
 static struct subject scripted(struct script *s) {
     return (struct subject){script_run, s};
 }
@@ -30,8 +30,8 @@ static struct subject scripted(struct script *s) {
 /* ---- settle ---- */
 
 Test(measure, settle_waits_for_two_equal_medians) {
-    struct script canary = SCRIPT(900, 900, 900, 900, 900, 700, 700, 700, 700, 700, 600, 600, 600, 600,
-                                  600, 599, 598, 600, 597, 600, 1);
+    struct script canary = SCRIPT(900, 900, 900, 900, 900, 700, 700, 700, 700, 700, 600, 600, 600,
+                                  600, 600, 599, 598, 600, 597, 600, 1);
     double settled;
     struct error err = {0};
     cr_assert_eq(measure_settle(scripted(&canary), &settled, &err), OK);
@@ -58,10 +58,11 @@ Test(measure, settle_gives_up_after_three_seconds) {
 
 static bool race(struct script *subject, struct script *canary, double incumbent, int64_t budget,
                  struct sample_set *set) {
-    struct measuring m = {.subject = scripted(subject), .incumbent_ns = incumbent,
-                          .budget_ns = budget, .canary_settled_ns = 1e5};
-    if (canary)
-        m.canary = scripted(canary);
+    struct measuring m = {.subject = scripted(subject),
+                          .incumbent_ns = incumbent,
+                          .budget_ns = budget,
+                          .canary_settled_ns = 1e5};
+    if (canary) m.canary = scripted(canary);
     bool abandoned;
     struct error err = {0};
     cr_assert_eq(measure_race(&m, set, &abandoned, &err), OK, "%s", err.text);
@@ -261,8 +262,10 @@ Test(measure, canary_and_ceilings_on_the_device) {
     struct ceiling first, again;
     cr_assert_eq(ceilings_measure(ceilings, 32 << 20, &first, &err), OK, "%s", err.text);
     cr_assert_eq(ceilings_measure(ceilings, (32 << 20) + 5, &again, &err), OK, "%s", err.text);
-    cr_log_info("clocks agree %d, canary %.0f ns, read %.1f GB/s, %.0f GFLOP/s, %.0f GIOP/s, launch "
-                "%.0f ns", agree, settled, first.read_gbps, first.gflops, first.giops, first.launch_ns);
+    cr_log_info(
+        "clocks agree %d, canary %.0f ns, read %.1f GB/s, %.0f GFLOP/s, %.0f GIOP/s, launch "
+        "%.0f ns",
+        agree, settled, first.read_gbps, first.gflops, first.giops, first.launch_ns);
     cr_assert_eq(first.read_gbps, again.read_gbps, "the same level is measured once");
     cr_assert(first.read_gbps > 0.5 && first.read_gbps < 2e4);
     cr_assert(first.gflops > 1 && first.giops > 1 && first.launch_ns > 10);

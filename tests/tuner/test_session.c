@@ -12,13 +12,19 @@
 
 enum { SPACE = KINDS * 4 };
 
+TestSuite(session, .init = faulty_setup);
+
 static struct space_limit harmless = {
     .param = "KIND", .values = {"right", "slow", "wrong"}, .n_values = 3};
 
 static struct session_options options_for(const char *database, const struct problem *problems,
                                           size_t n) {
-    return (struct session_options){.database = database, .problems = problems, .n_problems = n,
-                                    .strategy = "exhaustive", .seed = 1, .lock_text = "test_session",
+    return (struct session_options){.database = database,
+                                    .problems = problems,
+                                    .n_problems = n,
+                                    .strategy = "exhaustive",
+                                    .seed = 1,
+                                    .lock_text = "test_session",
                                     .deadlines = &faulty_deadlines};
 }
 
@@ -101,8 +107,7 @@ static struct session_options harmless_session(const char *path) {
 
 /* The session as a program of its own, to be killed. */
 static int session_child(int argc, char **argv) {
-    if (argc < 4)
-        return 2;
+    if (argc < 4) return 2;
     setenv("HONE_PROGRAM", "/proc/self/exe", 1);
     struct session_options options = harmless_session(argv[3]);
     json_t *result = NULL;
@@ -125,18 +130,16 @@ static pid_t start_session(const char *path) {
 static int count_rows(const char *path, const char *outcome) {
     struct store *store;
     struct error err = {0};
-    if (store_open(path, STORE_READ, &store, &err) != OK)
-        return -1;
+    if (store_open(path, STORE_READ, &store, &err) != OK) return -1;
     int n = 0;
     for (int i = 0; i < 2; i++) {
         char text[160];
         problem_format(&two_problems()[i], text);
-        const struct record_key key = {.family = faulty_family.name, .problem = text,
-                                       .class_name = "f32", .layout = "rows"};
+        const struct record_key key = {
+            .family = faulty_family.name, .problem = text, .class_name = "f32", .layout = "rows"};
         struct evaluation *list = NULL;
         size_t n_list = 0;
-        if (store_history(store, 1, &key, &list, &n_list, &err) != OK)
-            n_list = 0;
+        if (store_history(store, 1, &key, &list, &n_list, &err) != OK) n_list = 0;
         for (size_t k = 0; k < n_list; k++) {
             n += !outcome || strcmp(outcome_names[list[k].outcome], outcome) == 0;
             evaluation_free(&list[k]);
@@ -150,8 +153,7 @@ static int count_rows(const char *path, const char *outcome) {
 Test(session, kill_9_loses_one_evaluation_at_most) {
     const char *path = database();
     pid_t pid = start_session(path);
-    for (int i = 0; i < 1200 && count_rows(path, "ok") < 2; i++)
-        clock_sleep_ns(50000000);
+    for (int i = 0; i < 1200 && count_rows(path, "ok") < 2; i++) clock_sleep_ns(50000000);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     int before = count_rows(path, NULL), running = count_rows(path, "running");
@@ -216,8 +218,7 @@ Test(session, an_interrupt_keeps_what_there_is) {
     json_t *result = NULL;
     struct error err = {0};
     enum status st = session_run(&options, &result, &err);
-    if (st == OK)
-        cr_skip_test("the session ended before it was interrupted");
+    if (st == OK) cr_skip_test("the session ended before it was interrupted");
     cr_assert_eq(st, STATUS_INTERRUPTED, "%s: %s", status_name(st), err.text);
     cr_assert(strstr(err.text, "same command"), "%s", err.text);
     cr_assert_not_null(result);
@@ -234,7 +235,8 @@ Test(session, two_at_once_are_told_who_is_there) {
     struct lock *lock;
     struct error err = {0};
     cr_assert_eq(device_open(NULL, &device, &err), OK, "%s", err.text);
-    cr_assert_eq(lock_take(device_describe(device), "the other one", &lock, &err), OK, "%s", err.text);
+    cr_assert_eq(lock_take(device_describe(device), "the other one", &lock, &err), OK, "%s",
+                 err.text);
     struct session_options options = harmless_session(database());
     json_t *result = NULL;
     cr_assert_eq(session_run(&options, &result, &err), STATUS_BUSY);

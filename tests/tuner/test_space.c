@@ -42,8 +42,7 @@ static size_t brute_force(const struct problem *problem, bool half, struct confi
                             bool holds = true;
                             for (int i = 0; i < 3; i++)
                                 holds &= synthetic_constraints[i].holds(c.value, problem);
-                            if (holds)
-                                out[n++] = c;
+                            if (holds) out[n++] = c;
                         }
     return n;
 }
@@ -90,8 +89,7 @@ Test(space, finds_each_by_its_number) {
 
 static int differences(const struct config *a, const struct config *b) {
     int n = 0;
-    for (int p = 0; p < a->variant->n_params; p++)
-        n += a->value[p] != b->value[p];
+    for (int p = 0; p < a->variant->n_params; p++) n += a->value[p] != b->value[p];
     return n;
 }
 
@@ -106,12 +104,9 @@ Test(space, neighbours_are_one_step_away) {
             cr_assert_neq(around[j], (int64_t)i);
             const struct config *a = &space.configs[i], *b = &space.configs[around[j]];
             bool layout_moved = space.layout[i] != space.layout[around[j]];
-            if (a->variant != b->variant)
-                between_variants++;
-            else
-                cr_assert_eq(differences(a, b) + layout_moved, 1);
-            for (size_t k = 0; k < j; k++)
-                cr_assert_neq(around[j], around[k]);
+            if (a->variant != b->variant) between_variants++;
+            else cr_assert_eq(differences(a, b) + layout_moved, 1);
+            for (size_t k = 0; k < j; k++) cr_assert_neq(around[j], around[k]);
         }
     }
     cr_assert_gt(between_variants, 0);
@@ -128,8 +123,9 @@ Test(space, limits_narrow_it) {
     cr_assert_eq(n_limits, 3);
     struct problem problem = synthetic_problem(8);
     struct space space;
-    cr_assert_eq(space_open(device, &problem, &layouts[LAYOUT_panel16], limits, n_limits, &space, &err),
-                 OK, "%s", err.text);
+    cr_assert_eq(
+        space_open(device, &problem, &layouts[LAYOUT_panel16], limits, n_limits, &space, &err), OK,
+        "%s", err.text);
     cr_assert_gt(space.n, 0);
     for (size_t i = 0; i < space.n; i++) {
         cr_assert(space.configs[i].value[S_TM] == 4 || space.configs[i].value[S_TM] == 8);
@@ -143,11 +139,17 @@ Test(space, limits_that_make_no_sense) {
     struct space_limit *limits;
     size_t n;
     struct error err = {0};
-    const char *bad[] = {"", "TM", "TM=", "=4", "TM=4,,8", "4,TM=4",
+    const char *bad[] = {"",
+                         "TM",
+                         "TM=",
+                         "=4",
+                         "TM=4,,8",
+                         "4,TM=4",
                          "TM=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
                          "AN_UNREASONABLY_LONG_NAME_OF_A_PARAMETER=1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        cr_assert_eq(space_parse_limits(&bad[i], 1, &limits, &n, &err), STATUS_INVALID, "%s", bad[i]);
+        cr_assert_eq(space_parse_limits(&bad[i], 1, &limits, &n, &err), STATUS_INVALID, "%s",
+                     bad[i]);
     struct space_limit unknown = {.param = "NOSUCH", .values = {"1"}, .n_values = 1};
     struct space_limit nothing = {.param = "TM", .values = {"77"}, .n_values = 1};
     struct problem problem = synthetic_problem(8);

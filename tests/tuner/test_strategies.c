@@ -23,20 +23,19 @@ TestSuite(strategies, .init = open_all, .fini = close_all);
 
 static struct search begun(const struct strategy *strategy, uint64_t seed, const int64_t *seeds,
                            size_t n_seeds) {
-    struct search search = {.space = &space, .rng = rng_seed(seed), .seeds = seeds,
-                            .n_seeds = n_seeds};
+    struct search search = {
+        .space = &space, .rng = rng_seed(seed), .seeds = seeds, .n_seeds = n_seeds};
     struct error err = {0};
     cr_assert_eq(strategy->begin(&search, &err), OK, "%s", err.text);
     return search;
 }
 
 /* Some fail, some are censored; the rest have the surface's time. */
-static void answer(const struct strategy *strategy, struct search *search, int64_t at, uint64_t salt) {
+static void answer(const struct strategy *strategy, struct search *search, int64_t at,
+                   uint64_t salt) {
     double time = synthetic_time(&space, at, salt);
-    if (at % 11 == 3)
-        strategy->tell(search, at, INFINITY, false);
-    else
-        strategy->tell(search, at, time, at % 7 == 2);
+    if (at % 11 == 3) strategy->tell(search, at, INFINITY, false);
+    else strategy->tell(search, at, time, at % 7 == 2);
 }
 
 Test(strategies, never_repeat_and_visit_all) {
@@ -80,8 +79,7 @@ Test(strategies, replay_leads_to_the_same_place) {
 Test(strategies, survive_what_they_did_not_ask) {
     for (const struct strategy *const *s = strategies; *s; s++) {
         struct search search = begun(*s, 7, NULL, 0);
-        for (int64_t at = 0; at < (int64_t)space.n; at++)
-            (*s)->tell(&search, at, 100, false);
+        for (int64_t at = 0; at < (int64_t)space.n; at++) (*s)->tell(&search, at, 100, false);
         cr_assert_eq((*s)->next(&search), -1, "%s", (*s)->name);
         (*s)->end(&search);
     }
@@ -92,8 +90,7 @@ static double best_after(const struct strategy *strategy, uint64_t seed, int eva
     double best = INFINITY;
     for (int i = 0; i < evaluations; i++) {
         int64_t at = strategy->next(&search);
-        if (at < 0)
-            break;
+        if (at < 0) break;
         double time = synthetic_time(&space, at, seed);
         best = time < best ? time : best;
         strategy->tell(&search, at, time, false);

@@ -7,6 +7,7 @@ static struct worker *worker;
 
 static void open_worker(void) {
     struct error err = {0};
+    faulty_setup();
     cr_assert_eq(worker_open(NULL, &faulty_deadlines, &worker, &err), OK, "%s", err.text);
 }
 static void close_worker(void) {
@@ -16,7 +17,8 @@ TestSuite(worker, .init = open_worker, .fini = close_worker);
 
 static struct work work_of(int kind, int wg, double incumbent_ns) {
     return (struct work){.config = {.variant = &faulty_variant, .value = {kind, wg}},
-                         .problem = faulty_problem(100000, 3), .seed = 1,
+                         .problem = faulty_problem(100000, 3),
+                         .seed = 1,
                          .incumbent_ns = incumbent_ns};
 }
 
@@ -69,16 +71,14 @@ Test(worker, slow_kernels_are_abandoned) {
 
 Test(worker, three_crashes_are_not_a_lost_device) {
     expect(KIND_RIGHT, OUTCOME_OK, NULL);
-    for (int i = 0; i < 4; i++)
-        expect(KIND_CRASH, OUTCOME_CRASHED, "signal");
+    for (int i = 0; i < 4; i++) expect(KIND_CRASH, OUTCOME_CRASHED, "signal");
     expect(KIND_RIGHT, OUTCOME_OK, NULL);
 }
 
 Test(worker, finals_are_interleaved_and_checked) {
     struct work works[3] = {work_of(KIND_RIGHT, 4, INFINITY), work_of(KIND_WRONG, 4, INFINITY),
                             work_of(KIND_SLOW, 4, INFINITY)};
-    for (int i = 0; i < 3; i++)
-        works[i].is_final = true;
+    for (int i = 0; i < 3; i++) works[i].is_final = true;
     struct evaluation e[3] = {0};
     struct error err = {0};
     cr_assert_eq(worker_finals(worker, works, 3, e, NULL, &err), OK, "%s", err.text);
@@ -87,8 +87,7 @@ Test(worker, finals_are_interleaved_and_checked) {
     cr_assert_eq(e[2].outcome, OUTCOME_OK, "%s", e[2].message);
     cr_assert_lt(e[0].time_ns, e[2].time_ns);
     cr_assert_geq(e[0].n_samples, 3);
-    for (int i = 0; i < 3; i++)
-        evaluation_free(&e[i]);
+    for (int i = 0; i < 3; i++) evaluation_free(&e[i]);
 }
 
 Test(worker, ceilings_are_remembered_across_deaths) {
