@@ -65,6 +65,8 @@ void problem_format(const struct problem *problem, char text[160]); /* without c
 int64_t problem_get(const struct problem *problem, const char *field); /* asserts that it exists */
 void problem_set(struct problem *problem, const char *field, int64_t value);
 bool problem_equal(const struct problem *a, const struct problem *b); /* class and layout too */
+/* Does one program of a configuration run both? They differ at most in sizes that are arguments. */
+bool problem_shares_program(const struct problem *a, const struct problem *b);
 
 /* ---- configurations ---- */
 

@@ -360,3 +360,13 @@ bool problem_equal(const struct problem *a, const struct problem *b) {
     if (a->family != b->family || a->class != b->class || a->layout != b->layout) return false;
     return !memcmp(a->value, b->value, (size_t)a->family->n_fields * sizeof *a->value);
 }
+
+bool problem_shares_program(const struct problem *a, const struct problem *b) {
+    if (a->family != b->family || a->class != b->class || a->layout != b->layout) return false;
+    for (int f = 0; f < a->family->n_fields; f++) {
+        const struct field *field = &a->family->fields[f];
+        const bool is_argument = field->kind == FIELD_SIZE && !(field->use & USE_DEFINE);
+        if (!is_argument && a->value[f] != b->value[f]) return false;
+    }
+    return true;
+}

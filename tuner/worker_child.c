@@ -66,23 +66,13 @@ static void tell_stage(enum stage_id stage, double hint_ns) {
 
 /* ---- what is kept ---- */
 
-/* Ops are shared by problems that differ in arguments only. */
-static bool shares_op(const struct problem *a, const struct problem *b) {
-    if (a->family != b->family || a->class != b->class || a->layout != b->layout) return false;
-    for (int f = 0; f < a->family->n_fields; f++) {
-        const struct field *field = &a->family->fields[f];
-        bool is_argument = field->kind == FIELD_SIZE && !(field->use & USE_DEFINE);
-        if (!is_argument && a->value[f] != b->value[f]) return false;
-    }
-    return true;
-}
-
 static enum status desk_op(struct desk *d, const struct config *config,
                            const struct problem *problem, struct op **out, struct error *err) {
     struct kept_op *oldest = &d->ops[0];
     for (int i = 0; i < OPS_KEPT; i++) {
         struct kept_op *kept = &d->ops[i];
-        if (kept->op && config_equal(&kept->config, config) && shares_op(&kept->problem, problem)) {
+        if (kept->op && config_equal(&kept->config, config) &&
+            problem_shares_program(&kept->problem, problem)) {
             kept->used = ++d->tick;
             *out = kept->op;
             return OK;
