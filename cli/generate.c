@@ -72,7 +72,7 @@ enum status generate(struct engine *engine, const struct engine_model *model, st
                 g->n_decoded = events[i].n_generated;
                 return stream_text(g, &shown, true, err);
             }
-            if (cancelled) continue;
+            if (cancelled || events[i].kind != ENGINE_TOKEN) continue;
             add_token(g, model, events[i].token);
             bool stopped;
             const size_t end = find_stop(g->text.text, g->text.length, g->stops, &stopped);

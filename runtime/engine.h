@@ -70,6 +70,7 @@ enum status engine_chat_text(const struct engine_model *model, const char *templ
 
 /* ---- engine ---- */
 
+/* ENGINE_DEFAULT: the families' defaults everywhere, whatever the records say: same bits in any batch. */
 enum engine_profile { ENGINE_TUNED, ENGINE_DEFAULT };
 struct engine_options {
     const char *device;   /* selector, NULL: the first */
@@ -81,8 +82,8 @@ struct engine_options {
     int64_t max_rows;       /* of a batch; 0: 256 */
     int64_t max_sequences;  /* 0: 8 */
     int64_t first_layer, last_layer; /* a stage; 0, 0: all layers */
-    const char *pin; /* "" : take the family's defaults everywhere and record nothing;
-                                      for tests of bits. NULL normally */
+    const char *plan; /* "qkv=1,ffn=1,norm=1,rope=0": what is fused; NULL: what was measured to be
+                               best here, else everything */
     void (*warn)(void *context, const char *sentence); /* may be NULL */
     void *warn_context;
 };
@@ -93,8 +94,8 @@ void engine_close(struct engine *engine);
 
 struct engine_facts {
     char device[256], model_key[512], class_name[16];
-    const char
-        *profile; /* "tuned" when at least one operation has a tuned record, else "default" */
+    char plan[64];       /* what is fused */
+    const char *profile; /* "tuned" when any operation has a tuned record, else "default" */
     int64_t weight_bytes, kv_bytes, activation_bytes;
     int operations, tuned_operations;
     int64_t load_ns;
@@ -162,17 +163,19 @@ enum status engine_submit(struct engine *engine, const struct engine_request *re
                           struct error *err);
 void engine_cancel(struct engine *engine, int64_t id);
 
-enum engine_event_kind { ENGINE_TOKEN, ENGINE_DONE };
+enum engine_event_kind { ENGINE_PROMPT, ENGINE_TOKEN, ENGINE_DONE };
 enum engine_finish { ENGINE_END, ENGINE_LENGTH, ENGINE_CONTEXT, ENGINE_CANCELLED };
 struct engine_event {
     int64_t id;
-    enum engine_event_kind kind;
-    int32_t token;                                       /* ENGINE_TOKEN */
-    enum engine_finish finish;                           /* ENGINE_DONE */
-    int64_t n_prompt, n_generated, prompt_ns, decode_ns; /* ENGINE_DONE */
+    enum engine_event_kind kind; /* ENGINE_PROMPT: a part of the prompt was read, more is to come */
+    int32_t token;               /* ENGINE_TOKEN */
+    enum engine_finish finish;   /* ENGINE_DONE */
+    int64_t n_prompt, n_generated; /* so far */
+    int64_t prompt_ns, decode_ns;  /* until the first token; from there on */
 };
-/* One batch: a chunk of prefill and the decode rows of all live requests. At most n events are
- * written, *n is their number; 0 when nothing is left to do. */
+/* One batch: the next token of all live requests and a chunk of the prompts. At most n events are
+ * written, *n is their number; 0 when nothing is left to do. A request that has no room to go on in the
+ * KV pool ends with ENGINE_CONTEXT. */
 enum status engine_step(struct engine *engine, struct engine_event *events, size_t *n,
                         struct error *err);
 

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "kernels/op.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,7 +160,8 @@ static enum status next_arena(struct device *device, struct pack_item *items, si
         total += room_for(items[i].view.bytes);
     packed->arena = memory_grow(packed->arena, (packed->n_arenas + 1) * sizeof *packed->arena);
     struct arena **arena = &packed->arena[packed->n_arenas];
-    enum status st = arena_open(device, total, arena, err);
+    /* the last matrix, too, may be copied into an image, which takes whole rows of texels */
+    enum status st = arena_open(device, total + op_image_bytes(1), arena, err);
     if (st != OK) return st;
     packed->n_arenas++;
     *n = i - first;

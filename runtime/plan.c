@@ -278,9 +278,8 @@ static void self_attention(struct plan *plan, int layer) {
         memcpy(step->operand, operands, sizeof operands);
     }
     const struct place operands[] = {qkv, keys, values, table, batch, stored, rotary, o};
-    const struct problem problem =
-        problem_of("attention", CLASS_F32, "%s,l=%lld,rope=%d", shape,
-                   (long long)plan->options.kv_length, plan->options.choice.rope);
+    const struct problem problem = problem_of("attention", CLASS_F32, "%s,l=%d,rope=%d", shape,
+                                              PLAN_KV_LENGTH, plan->options.choice.rope);
     memcpy(add_step(plan, problem, "attention")->operand, operands, sizeof operands);
 }
 

@@ -79,12 +79,14 @@ struct plan_vector {
     int64_t n;
 };
 
+/* Problems of attention stand for this many positions in the KV pool. */
+enum { PLAN_KV_LENGTH = 512 };
+
 struct plan_options {
     enum class_id class;
     struct plan_choice choice;
     int64_t first_layer, last_layer; /* [first, last) */
     bool kv_is_f32;
-    int64_t kv_length; /* that tuned problems of attention stand for */
 };
 struct plan {
     const struct model *model;

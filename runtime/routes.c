@@ -199,6 +199,10 @@ enum status route_serve(struct route *route, int64_t n, struct served **out, str
     return st;
 }
 
+void routes_rest(struct routes *routes) {
+    verify_rest(routes->verify);
+}
+
 bool routes_served(const struct routes *routes, size_t *route, int64_t *n,
                    const struct served **out) {
     for (; *route < routes->n_routes; ++*route, *n = 0)

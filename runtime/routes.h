@@ -40,6 +40,9 @@ struct served {
 /* For n in 1 … max_rows. Looks up, checks and builds at the first call. */
 enum status route_serve(struct route *route, int64_t n, struct served **out, struct error *err);
 
+/* End the child of first-use checks, if one runs. */
+void routes_rest(struct routes *routes);
+
 /* The layout for a weight matrix that is multiplied once for every generated token and, in batches of
  * max_rows, once for every token of a prompt: the one whose times for both, by the records, are least in
  * sum. The first layout that some variant accepts where there is no record. */

@@ -101,7 +101,7 @@ static void ask(struct verify *verify, const struct config *config, const struct
     if (st == OK) st = child_receive(verify->child, DEADLINE_NS, &reply, &size, NULL, &err);
     json_t *answer = st == OK ? json_loads(reply, 0, NULL) : NULL;
     const char *text = json_string_value(json_object_get(answer, "why"));
-    snprintf(why, 300, "%s", text ? text : st == OK ? "the check gave no answer" : err.text);
+    snprintf(why, 300, "%.299s", text ? text : st == OK ? "the check gave no answer" : err.text);
     json_decref(answer);
     if (st != OK) verify_rest(verify);
     free(request);

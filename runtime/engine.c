@@ -1,0 +1,313 @@
+/* engine.c: opening an engine, batches, sequences. See engine.h. */
+#include "base/clock.h"
+#include "base/str.h"
+#include "runtime/engine_model.h"
+#include "runtime/engine_private.h"
+#include "runtime/verify.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONTEXT_USUAL = 4096, ROWS_USUAL = 256, SEQUENCES_USUAL = 8 };
+/* Class i8 is chosen by itself when it costs no more perplexity than this. */
+static const double CLASS_COST_MOST = 0.005;
+
+/* ---- class, plan ---- */
+
+/* Perplexity of this file in a class, as it was recorded; 0: it was not. */
+static double recorded_perplexity(const struct routes *routes, const struct model *model,
+                                  const char *class_name) {
+    char *key = text_format("%s %s", model->fingerprint, class_name), *value = NULL;
+    double ppl = 0;
+    if (routes_store(routes) &&
+        store_fact_get(routes_store(routes), "class", "", "", key, &value, NULL) == OK) {
+        json_t *fact = json_loads(value, 0, NULL);
+        ppl = json_number_value(json_object_get(fact, "ppl"));
+        json_decref(fact);
+    }
+    free(value);
+    free(key);
+    return ppl;
+}
+
+static enum class_id choose_class(const struct routes *routes, const struct model *model,
+                                  const struct engine_options *o) {
+    const double f32 = recorded_perplexity(routes, model, "f32");
+    const double i8 = recorded_perplexity(routes, model, "i8");
+    if (f32 > 0 && i8 > 0) return i8 <= f32 * (1 + CLASS_COST_MOST) ? CLASS_I8 : CLASS_F32;
+    char *sentence = text_format(
+        "class f32: what class i8 costs this model is not known yet (hone perplexity -m FILE -f "
+        "TEXT with --class f32 and --class i8 records it; --class i8 takes it unseen)");
+    if (o->warn) o->warn(o->warn_context, sentence);
+    free(sentence);
+    return CLASS_F32;
+}
+
+static enum status find_class(const struct routes *routes, const struct model *model,
+                              const struct engine_options *o, enum class_id *class,
+                              struct error *err) {
+    if (!o->class_name || !strcmp(o->class_name, "auto"))
+        return *class = choose_class(routes, model, o), OK;
+    const int found = class_find(o->class_name);
+    *class = found == CLASS_I8 ? CLASS_I8 : CLASS_F32;
+    if (found == CLASS_I8 || found == CLASS_F32) return OK;
+    return fail(err, STATUS_USAGE, "a model runs in class auto, f32 or i8, not '%s'",
+                o->class_name);
+}
+
+/* What was measured to be best for this file here; everything fused where nothing was. */
+static enum status find_choice(const struct engine *engine, const struct engine_options *o,
+                               enum class_id class, struct plan_choice *choice, struct error *err) {
+    const struct device_info *info = device_describe(engine->device);
+    char *key = text_format("%s %s", engine->model->fingerprint, class_names[class]);
+    char *value = NULL;
+    *choice = plan_choice_fused();
+    if (!o->plan && o->profile == ENGINE_TUNED && routes_store(engine->routes) &&
+        store_fact_get(routes_store(engine->routes), "plan", info->model_key, info->version_key,
+                       key, &value, NULL) == OK) {
+        json_t *fact = json_loads(value, 0, NULL);
+        const char *text = json_string_value(json_object_get(fact, "plan"));
+        if (!text || plan_choice_parse(text, choice, NULL) != OK) *choice = plan_choice_fused();
+        json_decref(fact);
+    }
+    free(value);
+    free(key);
+    return o->plan ? plan_choice_parse(o->plan, choice, err) : OK;
+}
+
+/* ---- open ---- */
+
+static enum status find_kv_type(const char *name, bool *is_f32, struct error *err) {
+    *is_f32 = name && !strcmp(name, "f32");
+    if (!name || *is_f32 || !strcmp(name, "f16")) return OK;
+    return fail(err, STATUS_USAGE, "keys and values are kept as f16 or f32, not '%s'", name);
+}
+
+static enum status find_layers(const struct engine_options *o, const struct model *model,
+                               struct plan_options *plan, struct error *err) {
+    plan->first_layer = o->first_layer;
+    plan->last_layer = o->last_layer ? o->last_layer : model->n_layers;
+    if (plan->first_layer >= 0 && plan->first_layer < plan->last_layer &&
+        plan->last_layer <= model->n_layers)
+        return OK;
+    return fail(err, STATUS_USAGE, "%s has layers 0 to %lld: a stage of [%lld, %lld) is none of it",
+                model->path, (long long)model->n_layers - 1, (long long)o->first_layer,
+                (long long)o->last_layer);
+}
+
+static int64_t or_usual(int64_t value, int64_t usual) {
+    return value > 0 ? value : usual;
+}
+
+static enum status open_forward(struct engine *engine, const struct engine_options *o,
+                                struct error *err) {
+    const struct model *model = engine->model;
+    const int64_t usual = model->context < CONTEXT_USUAL ? model->context : CONTEXT_USUAL;
+    struct forward_options f = {.positions = or_usual(o->context, usual),
+                                .max_rows = engine->max_rows,
+                                .max_sequences = or_usual(o->max_sequences, SEQUENCES_USUAL),
+                                .fixed_layouts = o->profile == ENGINE_DEFAULT,
+                                .keeps_packed = true};
+    enum status st = find_class(engine->routes, model, o, &f.plan.class, err);
+    if (st == OK) st = find_choice(engine, o, f.plan.class, &f.plan.choice, err);
+    if (st == OK) st = find_kv_type(o->kv_type, &f.plan.kv_is_f32, err);
+    if (st == OK) st = find_layers(o, model, &f.plan, err);
+    if (st == OK)
+        st = forward_open(model, engine->device, engine->routes, &f, &engine->forward, err);
+    snprintf(engine->facts.class_name, sizeof engine->facts.class_name, "%s",
+             class_names[f.plan.class]);
+    plan_choice_format(&f.plan.choice, engine->facts.plan);
+    return st;
+}
+
+static enum status fill_facts(struct engine *engine, struct error *err) {
+    const struct device_info *info = device_describe(engine->device);
+    struct forward_facts f;
+    const enum status st = forward_prepare(engine->forward, &f, err);
+    struct engine_facts *facts = &engine->facts;
+    snprintf(facts->device, sizeof facts->device, "%s", info->name);
+    snprintf(facts->model_key, sizeof facts->model_key, "%s", info->model_key);
+    facts->weight_bytes = f.weight_bytes;
+    facts->kv_bytes = f.kv_bytes;
+    facts->activation_bytes = f.activation_bytes;
+    facts->operations = f.operations;
+    facts->tuned_operations = f.tuned_operations;
+    facts->profile = f.tuned_operations ? "tuned" : "default";
+    return st;
+}
+
+enum status engine_open(struct engine_model *model, const struct engine_options *options,
+                        struct engine **out, struct error *err) {
+    const int64_t start_ns = clock_now_ns();
+    char *database = options->database ? text_copy(options->database) : store_default_path(NULL);
+    struct engine *engine = memory_new(sizeof *engine);
+    *out = NULL;
+    engine->model = engine_model_get(model);
+    engine->max_rows = or_usual(options->max_rows, ROWS_USUAL);
+    const struct routes_options routes = {.database = database,
+                                          .ignore_records = options->profile == ENGINE_DEFAULT,
+                                          .max_rows = engine->max_rows,
+                                          .warn = options->warn,
+                                          .warn_context = options->warn_context};
+    enum status st = device_open(options->device, &engine->device, err);
+    if (st == OK) st = routes_open(engine->device, &routes, &engine->routes, err);
+    if (st == OK) st = open_forward(engine, options, err);
+    if (st == OK) st = fill_facts(engine, err);
+    if (st == OK) st = requests_open(engine, err);
+    engine->facts.load_ns = clock_now_ns() - start_ns;
+    if (st == OK) *out = engine;
+    else engine_close(engine);
+    free(database);
+    return st;
+}
+
+void engine_close(struct engine *engine) {
+    if (!engine) return;
+    requests_close(engine);
+    forward_close(engine->forward);
+    routes_close(engine->routes);
+    device_close(engine->device);
+    free(engine->answer);
+    free(engine->floats);
+    free(engine);
+}
+
+void engine_describe(const struct engine *engine, struct engine_facts *facts) {
+    *facts = engine->facts;
+}
+
+char *engine_explain(const struct engine *engine) {
+    return forward_explain(engine->forward);
+}
+
+/* ---- batches ---- */
+
+/* Room for the answers to these rows: logits at the last stage, hidden states before. */
+static enum status need_answers(struct engine *engine, const struct engine_row *rows, size_t n,
+                                struct error *err) {
+    const struct model *m = engine->model;
+    const bool is_last = forward_is_last(engine->forward);
+    const size_t each = (size_t)(is_last ? m->vocabulary : m->width);
+    size_t floats = 0;
+    for (size_t i = 0; i < n; i++) floats += !is_last || rows[i].want_logits ? each : 0;
+    if (floats > engine->floats_capacity) {
+        free(engine->floats);
+        engine->floats_capacity = 0;
+        engine->floats = malloc(floats * sizeof *engine->floats);
+        if (!engine->floats)
+            return fail(err, STATUS_NOMEM, "no memory for the answers to %zu rows", n);
+        engine->floats_capacity = floats;
+    }
+    if (n > engine->answer_capacity) {
+        engine->answer = memory_grow(engine->answer, n * sizeof *engine->answer);
+        engine->answer_capacity = n;
+    }
+    engine->n_answers = n;
+    float *at = engine->floats;
+    for (size_t i = 0; i < n; i++) {
+        engine->answer[i] = (struct answer){NULL, NULL};
+        if (is_last && !rows[i].want_logits) continue;
+        if (is_last) engine->answer[i].logits = at;
+        else engine->answer[i].hidden = at;
+        at += each;
+    }
+    return OK;
+}
+
+static enum status run_part(struct engine *engine, const struct engine_row *rows, size_t first,
+                            size_t n, struct error *err) {
+    struct forward_row *part = memory_new(n * sizeof *part);
+    for (size_t i = 0; i < n; i++) {
+        const struct engine_row *row = &rows[first + i];
+        const struct answer *answer = &engine->answer[first + i];
+        part[i] = (struct forward_row){.token = row->token,
+                                       .hidden = row->hidden,
+                                       .position = row->position,
+                                       .sequence = row->sequence,
+                                       .want = answer->logits ? WANT_LOGITS : WANT_NOTHING,
+                                       .logits = (float *)(uintptr_t)answer->logits,
+                                       .out = (float *)(uintptr_t)answer->hidden};
+    }
+    const enum status st = forward_run(engine->forward, part, n, err);
+    free(part);
+    return st;
+}
+
+enum status engine_batch(struct engine *engine, const struct engine_row *rows, size_t n,
+                         struct error *err) {
+    const size_t most = (size_t)engine->max_rows;
+    enum status st = need_answers(engine, rows, n, err);
+    for (size_t at = 0; st == OK && at < n; at += most) {
+        st = run_part(engine, rows, at, n - at < most ? n - at : most, err);
+        if (st == OK) continue;
+        struct kv *kv = forward_kv(engine->forward);
+        for (size_t i = at; i-- > 0;) /* what came before in this call is taken back, too */
+            kv_truncate(kv, rows[i].sequence, rows[i].position, NULL);
+    }
+    if (st != OK) engine->n_answers = 0;
+    return st;
+}
+
+const float *engine_logits(const struct engine *engine, size_t row) {
+    return row < engine->n_answers ? engine->answer[row].logits : NULL;
+}
+
+const float *engine_hidden(const struct engine *engine, size_t row) {
+    return row < engine->n_answers ? engine->answer[row].hidden : NULL;
+}
+
+/* ---- sequences ---- */
+
+static enum status check_sequence(const struct engine *engine, int32_t sequence,
+                                  struct error *err) {
+    if (kv_is(forward_kv(engine->forward), sequence)) return OK;
+    return fail(err, STATUS_INVALID, "sequence %d is not open", sequence);
+}
+
+enum status engine_sequence_new(struct engine *engine, int32_t *sequence, struct error *err) {
+    return kv_new(forward_kv(engine->forward), sequence, err);
+}
+
+void engine_sequence_drop(struct engine *engine, int32_t sequence) {
+    kv_drop(forward_kv(engine->forward), sequence);
+}
+
+enum status engine_sequence_fork(struct engine *engine, int32_t sequence, int64_t positions,
+                                 int32_t *copy, struct error *err) {
+    const enum status st = check_sequence(engine, sequence, err);
+    return st == OK ? kv_fork(forward_kv(engine->forward), sequence, positions, copy, err) : st;
+}
+
+enum status engine_sequence_truncate(struct engine *engine, int32_t sequence, int64_t positions,
+                                     struct error *err) {
+    const enum status st = check_sequence(engine, sequence, err);
+    return st == OK ? kv_truncate(forward_kv(engine->forward), sequence, positions, err) : st;
+}
+
+enum status engine_sequence_forget(struct engine *engine, int32_t sequence, int64_t from,
+                                   int64_t to, struct error *err) {
+    const enum status st = check_sequence(engine, sequence, err);
+    return st == OK ? kv_forget(forward_kv(engine->forward), sequence, from, to, err) : st;
+}
+
+int64_t engine_sequence_length(const struct engine *engine, int32_t sequence) {
+    struct kv *kv = forward_kv(engine->forward);
+    return kv_is(kv, sequence) ? kv_length(kv, sequence) : 0;
+}
+
+enum status engine_sequence_export(struct engine *engine, int32_t sequence, float **kv, size_t *n,
+                                   struct error *err) {
+    const enum status st = check_sequence(engine, sequence, err);
+    return st == OK ? kv_export(forward_kv(engine->forward), sequence, kv, n, err) : st;
+}
+
+enum status engine_sequence_import(struct engine *engine, int32_t sequence, const float *kv,
+                                   size_t n, int64_t positions, struct error *err) {
+    const enum status st = check_sequence(engine, sequence, err);
+    return st == OK ? kv_import(forward_kv(engine->forward), sequence, kv, n, positions, err) : st;
+}
+
+int engine_check_child(void) {
+    return verify_child();
+}

@@ -1,0 +1,77 @@
+/* engine_problems.c: the problems that running a model takes, for tuning: what its plan lists at the N of
+ * decode and of prefill, and the unfused forms beside the fused ones, so that the choice between them is
+ * fair. */
+#include "base/str.h"
+#include "runtime/engine.h"
+#include "runtime/engine_model.h"
+#include "runtime/plan.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of a batch that are worth tuning for; the last stands for max_rows. */
+static const int64_t rows_tuned[] = {1, 32, INT64_MAX};
+enum { ROWS_TUNED = sizeof rows_tuned / sizeof *rows_tuned };
+
+struct list {
+    struct engine_problem *item;
+    size_t n;
+};
+
+static void add(struct list *list, const struct problem *problem) {
+    struct engine_problem one = {"", "", ""};
+    snprintf(one.family, sizeof one.family, "%s", problem->family->name);
+    snprintf(one.class_name, sizeof one.class_name, "%s", class_names[problem->class]);
+    problem_format(problem, one.problem);
+    for (size_t i = 0; i < list->n; i++)
+        if (!strcmp(list->item[i].family, one.family) &&
+            !strcmp(list->item[i].problem, one.problem) &&
+            !strcmp(list->item[i].class_name, one.class_name))
+            return;
+    list->item = memory_grow(list->item, (list->n + 1) * sizeof *list->item);
+    list->item[list->n++] = one;
+}
+
+/* The plan's steps at n rows. The head answers for one row, whatever the batch. */
+static void add_steps(struct list *list, const struct plan *plan, int64_t n) {
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        struct problem problem = plan->steps[i].problem;
+        if (plan->steps[i].is_head && n > 1) continue;
+        problem_set(&problem, "n", n);
+        add(list, &problem);
+    }
+    if (n == 1) add(list, &plan->best);
+}
+
+enum status engine_model_problems(const struct engine_model *engine_model, const char *class_name,
+                                  int64_t max_rows, struct engine_problem **out, size_t *n,
+                                  struct error *err) {
+    const struct model *model = engine_model_get(engine_model);
+    const int class = class_find(class_name);
+    struct list list = {NULL, 0};
+    *out = NULL;
+    *n = 0;
+    if (class != CLASS_F32 && class != CLASS_I8)
+        return fail(err, STATUS_USAGE, "a model runs in class f32 or i8, not '%s'", class_name);
+    enum status st = OK;
+    for (int fused = 1; st == OK && fused >= 0; fused--) {
+        const struct plan_options options = {.class = (enum class_id) class,
+                                             .choice = fused ? plan_choice_fused()
+                                                             : (struct plan_choice){0},
+                                             .last_layer = model->n_layers};
+        struct plan *plan;
+        if ((st = plan_open(model, &options, &plan, err)) != OK) break;
+        for (int i = 0; i < (fused ? ROWS_TUNED : 1); i++) {
+            const int64_t rows = rows_tuned[i] < max_rows ? rows_tuned[i] : max_rows;
+            add_steps(&list, plan, rows);
+        }
+        plan_close(plan);
+    }
+    if (st != OK) {
+        free(list.item);
+        return st;
+    }
+    *out = list.item;
+    *n = list.n;
+    return OK;
+}
