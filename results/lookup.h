@@ -7,8 +7,9 @@
  *   profile    a shipped profile of the same architecture
  *   default    the family's own (the caller's affair: NOTHING is returned)
  *
- * Text fields of the problem must be equal in all rules. What is not exact is a hint: the caller checks
- * it on first use and remembers (facts of kind "check"). */
+ * The first three hold for the device model, version and source key at hand. Text fields of the
+ * problem must be equal in all rules, and what failed on this device version never answers. What is
+ * not exact is a hint: the caller checks it on first use and remembers (facts of kind "check"). */
 #pragma once
 #include "results/store.h"
 
@@ -33,9 +34,10 @@ struct lookup_query {
 };
 struct lookup_answer {
     enum lookup_rule rule;
-    struct evaluation record;    /* evaluation_free */
-    struct evaluation runner_up; /* id 0: none */
+    struct evaluation record; /* evaluation_free; a profile's has minus its line for an id, and no
+                                 samples, interval or share (NAN) */
+    struct evaluation runner_up; /* the next best for the same problem; id 0: none */
 };
-/* NOTHING when no rule answers. */
+/* NOTHING when no rule answers. store NULL: there is no database, only profiles answer. */
 enum status lookup(struct store *store, const struct lookup_query *query,
                    struct lookup_answer *answer, struct error *err);

@@ -70,6 +70,7 @@ enum outcome {
     OUTCOMES
 };
 extern const char *const outcome_names[OUTCOMES]; /* "running", "ok", "abandoned", … */
+int outcome_find(const char *name);               /* −1: unknown */
 
 /* What identifies a record. */
 struct record_key {
@@ -89,10 +90,12 @@ struct evaluation {
     double floor_ns, ceiling_gbps, ceiling_gflops, share;
     double nmse;
     int64_t build_ns, wall_ns, check_ns;
+    int64_t elapsed_ns; /* of the session's time, when it ended: for best-so-far over seconds */
     double *samples_ns; /* raw */
     size_t n_samples;
     char *conditions; /* JSON: quota, affinity, environment, canary, load */
     int64_t unix_s;
+    bool is_default; /* the family's own configuration; set when it begins */
     bool is_final;   /* measured among the finalists and checked in full */
     bool is_resumed; /* found `running` once before */
 };

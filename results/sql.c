@@ -1,0 +1,193 @@
+/* sql.c: see sql.h.
+ *
+ * Settings, with their reasons: rollback journal, which is the default (in WAL mode SQLite 3.7.0 to 3.51.2
+ * can lose data when two processes write); FULL, so that a power cut loses nothing that was committed;
+ * defensive, schema not trusted, no triggers, cells checked, short limits, for the file may be anybody's. */
+#include "results/sql.h"
+#include "base/str.h"
+#include <assert.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- failures ---- */
+
+/* What a primary result code means for people; others are told in SQLite's words. */
+static const struct {
+    int code;
+    const char *sentence;
+} meanings[] = {
+    {SQLITE_BUSY, "it is locked by another process (waited 5 s); wait for it or stop it"},
+    {SQLITE_LOCKED, "it is locked by another process (waited 5 s); wait for it or stop it"},
+    {SQLITE_READONLY, "it is read-only; make the file and its folder writable, or name another "
+                      "file with --db"},
+    {SQLITE_FULL, "the disk is full; make room and give the same command again"},
+    {SQLITE_NOTADB, "it is no SQLite database; name another file with --db"},
+};
+static_assert(SQL_BUSY_MS == 5000, "the sentences say 5 s");
+
+static void describe(const struct store *store, char text[400]) {
+    const int code = sqlite3_extended_errcode(store->db), primary = code & 0xff;
+    const int reason = sqlite3_system_errno(store->db);
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+        if (meanings[i].code == primary) {
+            snprintf(text, 400, "%s", meanings[i].sentence);
+            return;
+        }
+    if (primary == SQLITE_CORRUPT)
+        snprintf(text, 400,
+                 "it is corrupt (%s); move it away, or put a copy in its place, and tune again",
+                 sqlite3_errmsg(store->db));
+    else if ((primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) && reason)
+        snprintf(text, 400, "%s (%s)", strerror(reason), sqlite3_errmsg(store->db));
+    else snprintf(text, 400, "%s", sqlite3_errmsg(store->db));
+}
+
+enum status sql_fail(const struct store *store, const char *doing, struct error *err) {
+    char text[400];
+    if (!store->db || sqlite3_errcode(store->db) == SQLITE_NOMEM)
+        return fail(err, STATUS_NOMEM, "the database %s: %s: out of memory", store->path, doing);
+    describe(store, text);
+    return fail(err, STATUS_DB, "the database %s: %s: %s", store->path, doing, text);
+}
+
+/* ---- connections ---- */
+
+enum { TEXT_MOST = 16 << 20 }; /* bytes of a value: compilers' messages are the longest we keep */
+
+static const struct {
+    int option, value;
+} switches[] = {
+    {SQLITE_DBCONFIG_DEFENSIVE, 1},   {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+    {SQLITE_DBCONFIG_ENABLE_FKEY, 1}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+    {SQLITE_DBCONFIG_DQS_DML, 0},     {SQLITE_DBCONFIG_DQS_DDL, 0},
+};
+
+enum status sql_connect(struct store *store, const char *file, int flags, const char *doing,
+                        struct error *err) {
+    flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(file, &store->db, flags, NULL) != SQLITE_OK)
+        return sql_fail(store, doing, err);
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
+        sqlite3_db_config(store->db, switches[i].option, switches[i].value, NULL);
+    sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH, TEXT_MOST);
+    sqlite3_limit(store->db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_busy_timeout(store->db, SQL_BUSY_MS);
+    return sql_run(store, doing, "PRAGMA cell_size_check = ON", err);
+}
+
+sqlite3_file *sql_file(const struct store *store) {
+    sqlite3_file *file = NULL;
+    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    return file;
+}
+
+/* ---- statements ---- */
+
+enum status query_open(struct query *q, struct store *store, const char *doing, const char *sql,
+                       struct error *err) {
+    *q = (struct query){.store = store, .doing = doing};
+    if (sqlite3_prepare_v2(store->db, sql, -1, &q->stmt, NULL) == SQLITE_OK) return OK;
+    return sql_fail(store, doing, err);
+}
+
+void query_close(struct query *q) {
+    sqlite3_finalize(q->stmt);
+    q->stmt = NULL;
+}
+
+static void note(struct query *q, int code) {
+    if (q->code == SQLITE_OK) q->code = code;
+}
+
+void query_bind_text(struct query *q, const char *name, const char *text) {
+    const int at = sqlite3_bind_parameter_index(q->stmt, name);
+    if (at) note(q, sqlite3_bind_text(q->stmt, at, text, -1, SQLITE_TRANSIENT));
+}
+
+void query_bind_int(struct query *q, const char *name, int64_t value) {
+    const int at = sqlite3_bind_parameter_index(q->stmt, name);
+    if (at) note(q, sqlite3_bind_int64(q->stmt, at, value));
+}
+
+void query_bind_real(struct query *q, const char *name, double value) {
+    const int at = sqlite3_bind_parameter_index(q->stmt, name);
+    if (at)
+        note(q, isfinite(value) ? sqlite3_bind_double(q->stmt, at, value)
+                                : sqlite3_bind_null(q->stmt, at));
+}
+
+enum status query_next(struct query *q, struct error *err) {
+    if (q->code == SQLITE_OK) q->code = sqlite3_step(q->stmt);
+    const int code = q->code;
+    q->code = SQLITE_OK;
+    if (code == SQLITE_ROW) return OK;
+    return code == SQLITE_DONE ? STATUS_NOTHING : sql_fail(q->store, q->doing, err);
+}
+
+enum status query_finish(struct query *q, struct error *err) {
+    enum status st;
+    while ((st = query_next(q, err)) == OK) continue;
+    query_close(q);
+    return st == STATUS_NOTHING ? OK : st;
+}
+
+const char *query_peek(const struct query *q, int column) {
+    const char *text = (const char *)sqlite3_column_text(q->stmt, column);
+    return text ? text : "";
+}
+
+char *query_text(const struct query *q, int column) {
+    if (sqlite3_column_type(q->stmt, column) == SQLITE_NULL) return NULL;
+    return text_copy(query_peek(q, column));
+}
+
+int64_t query_int(const struct query *q, int column) {
+    return sqlite3_column_int64(q->stmt, column);
+}
+
+double query_real(const struct query *q, int column) {
+    if (sqlite3_column_type(q->stmt, column) == SQLITE_NULL) return NAN;
+    return sqlite3_column_double(q->stmt, column);
+}
+
+enum status sql_run(struct store *store, const char *doing, const char *sql, struct error *err) {
+    struct query q;
+    const enum status st = query_open(&q, store, doing, sql, err);
+    return st == OK ? query_finish(&q, err) : st;
+}
+
+enum status sql_number(struct store *store, const char *doing, const char *sql, int64_t *value,
+                       struct error *err) {
+    struct query q;
+    enum status st = query_open(&q, store, doing, sql, err);
+    if (st != OK) return st;
+    st = query_next(&q, err);
+    *value = st == OK ? query_int(&q, 0) : 0;
+    query_close(&q);
+    return st;
+}
+
+enum status sql_check_json(const struct store *store, const char *doing, const char *text,
+                           struct error *err) {
+    json_t *document = json_loads(text, JSON_DECODE_ANY, NULL);
+    json_decref(document);
+    if (document) return OK;
+    return fail(err, STATUS_INVALID, "the database %s: %s: this is not JSON: %.100s", store->path,
+                doing, text);
+}
+
+/* ---- transactions ---- */
+
+enum status sql_begin(struct store *store, const char *doing, struct error *err) {
+    return sql_run(store, doing, "BEGIN IMMEDIATE", err);
+}
+
+enum status sql_end(struct store *store, enum status status, const char *doing, struct error *err) {
+    if (status == OK) status = sql_run(store, doing, "COMMIT", err);
+    /* A full disk may have rolled it back already. */
+    if (status != OK && !sqlite3_get_autocommit(store->db))
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
