@@ -144,12 +144,6 @@ json_t *frame_evaluation(const struct evaluation *e) {
     return frame;
 }
 
-static int outcome_find(const char *name) {
-    for (int i = 0; name && i < OUTCOMES; i++)
-        if (strcmp(outcome_names[i], name) == 0) return i;
-    return -1;
-}
-
 /* An ok or abandoned evaluation has a time: nothing else is believed. */
 static bool is_sane(const struct evaluation *e) {
     bool needs_time = e->outcome == OUTCOME_OK || e->outcome == OUTCOME_ABANDONED ||
@@ -158,7 +152,8 @@ static bool is_sane(const struct evaluation *e) {
 }
 
 enum status frame_read_evaluation(const json_t *frame, struct evaluation *e, struct error *err) {
-    int outcome = outcome_find(json_string_value(json_object_get(frame, "outcome")));
+    const char *name = json_string_value(json_object_get(frame, "outcome"));
+    int outcome = name ? outcome_find(name) : -1;
     const json_t *samples = json_object_get(frame, "samples_ns");
     const char *message = json_string_value(json_object_get(frame, "message"));
     const char *conditions = json_string_value(json_object_get(frame, "conditions"));

@@ -342,7 +342,7 @@ static void drop(struct evaluation *e, struct record_key *key) {
 }
 
 static struct evaluation new_evaluation(const struct session *s, const struct quest *q,
-                                        const struct record_key *key) {
+                                        int64_t config, const struct record_key *key) {
     return (struct evaluation){.session_id = s->row.id,
                                .device_id = s->device_id,
                                .sequence = (int64_t)q->n_attempts,
@@ -356,7 +356,9 @@ static struct evaluation new_evaluation(const struct session *s, const struct qu
                                .ceiling_gflops = NAN,
                                .share = NAN,
                                .nmse = NAN,
-                               .unix_s = clock_unix_s()};
+                               .elapsed_ns = spent_ns(s),
+                               .unix_s = clock_unix_s(),
+                               .is_default = config == q->default_config};
 }
 
 static enum status spend(struct session *s, const char *state, struct error *err) {
@@ -366,7 +368,7 @@ static enum status spend(struct session *s, const char *state, struct error *err
 /* Commit `done` with the next running row, let the worker evaluate it, tell the strategy. */
 static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
                                 bool is_retry, const struct span *span, struct error *err) {
-    p->now = new_evaluation(s, q, &p->key);
+    p->now = new_evaluation(s, q, config, &p->key);
     enum status st;
     if (is_retry) {
         p->now.id = q->retry_id;
@@ -386,6 +388,7 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
                               .small_first = is_retry};
     if (st == OK) st = worker_evaluate(s->worker, &work, &p->now, s->options->interrupt, err);
     if (st != OK) return st;
+    p->now.elapsed_ns = spent_ns(s);
     quest_tell(q, &p->now, config);
     q->n_here++;
     p->done = p->now;
@@ -460,7 +463,7 @@ static enum status measure_again(struct session *s, struct quest *q, struct atte
                                  .budget_ns = FINALS_MOST_NS,
                                  .is_final = true};
         if (st == OK) st = quest_key(q, who[i]->config, &keys[i], err);
-        e[i] = new_evaluation(s, q, &keys[i]);
+        e[i] = new_evaluation(s, q, who[i]->config, &keys[i]);
         e[i].id = who[i]->id;
         e[i].sequence = who[i] - q->attempts;
     }
