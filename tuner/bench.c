@@ -30,7 +30,6 @@ struct bench {
     const struct device_info *info;
     struct lock *lock;
     struct store *store; /* NULL: none */
-    bool can_write;
     int64_t device_id;
     struct worker *worker;
     json_t *rows;
@@ -132,7 +131,7 @@ static bool find_tuned(struct bench *b, const struct problem *problem, struct co
                                        .context = &asker};
     struct lookup_answer answer = {0};
     struct error ignored;
-    if (!b->store || lookup(b->store, &query, &answer, &ignored) != OK) return false;
+    if (lookup(b->store, &query, &answer, &ignored) != OK) return false;
     const struct layout *layout = layout_find(answer.record.key.layout);
     *c = (struct contender){
         .profile = "tuned", .rule = lookup_rule_names[answer.rule], .problem = *problem};
@@ -263,7 +262,7 @@ static json_t *time_rivals(struct bench *b, const struct problem *problem) {
 
 static enum status keep_row(struct bench *b, const struct contender *c, const json_t *row,
                             struct error *err) {
-    if (!b->can_write) return OK;
+    if (!b->store) return OK;
     char problem[160];
     problem_format(&c->problem, problem);
     char *text = json_dumps(row, JSON_COMPACT);
@@ -326,17 +325,12 @@ static json_t *peak_json(const struct bench *b) {
     return peak;
 }
 
-/* The database is a help here, not a condition. */
-static void open_store(struct bench *b) {
-    struct error why = {0};
-    if (!b->options->database) return;
-    enum status st = store_open(b->options->database, STORE_WRITE, &b->store, &why);
-    b->can_write = st == OK;
-    if (st == OK)
-        st = store_device(b->store, b->info->model_key, b->info->version_key, b->info->name,
-                          b->info->uuid, &b->device_id, &why);
-    else st = store_open(b->options->database, STORE_READ, &b->store, &why);
-    b->can_write = b->can_write && st == OK;
+static enum status open_store(struct bench *b, struct error *err) {
+    if (!b->options->database) return OK;
+    enum status st = store_open(b->options->database, STORE_WRITE, &b->store, err);
+    return st == OK ? store_device(b->store, b->info->model_key, b->info->version_key,
+                                   b->info->name, b->info->uuid, &b->device_id, err)
+                    : st;
 }
 
 static enum status open_bench(struct bench *b, struct error *err) {
@@ -349,8 +343,8 @@ static enum status open_bench(struct bench *b, struct error *err) {
     if (st != OK) return st;
     b->info = device_describe(b->device);
     st = lock_take(b->info, o->lock_text, &b->lock, err);
+    if (st == OK) st = open_store(b, err);
     if (st != OK) return st;
-    open_store(b);
     char index[24];
     snprintf(index, sizeof index, "%zu", device_index(b->device));
     return worker_open(index, NULL, &b->worker, err);

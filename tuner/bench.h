@@ -4,8 +4,8 @@
 #include <jansson.h>
 
 struct bench_options {
-    const char *device,
-        *database; /* database NULL or unusable: nothing is tuned, rows are not kept */
+    const char *device;
+    const char *database; /* path; NULL: nothing was tuned, rows are not kept */
     const struct problem
         *problems; /* class set; layout: where the default runs if some variant takes it */
     size_t n_problems;
@@ -18,6 +18,6 @@ struct bench_options {
     const volatile int *interrupt; /* may be NULL */
     const char *lock_text;         /* who we are, for the lock file */
 };
-/* The JSON document of `hone bench`; rows go into the database when it can be written. On INTERRUPTED
- * *result holds the rows so far; NULL on other failures. BUSY when the device is being measured. */
+/* The JSON document of `hone bench`; rows go into the database. On INTERRUPTED *result holds the rows so
+ * far; NULL on other failures. BUSY when the device is being measured, DB when the database is refused. */
 enum status bench_run(const struct bench_options *options, json_t **result, struct error *err);
