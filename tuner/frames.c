@@ -144,11 +144,28 @@ json_t *frame_evaluation(const struct evaluation *e) {
     return frame;
 }
 
-/* An ok or abandoned evaluation has a time: nothing else is believed. */
+static bool is_number(double value) {
+    return isnan(value) || (value >= 0 && isfinite(value));
+}
+
+/* What the database would refuse, and an ok or abandoned evaluation without a time, is not believed. */
 static bool is_sane(const struct evaluation *e) {
+    const double numbers_at[] = {e->floor_ns, e->ceiling_gbps, e->ceiling_gflops, e->share,
+                                 e->nmse};
     bool needs_time = e->outcome == OUTCOME_OK || e->outcome == OUTCOME_ABANDONED ||
                       e->outcome == OUTCOME_IMPLAUSIBLE;
-    return !needs_time || (e->time_ns > 0 && e->n_samples > 0);
+    bool is_timed = e->time_ns > 0 && e->low_ns > 0 && e->low_ns <= e->time_ns &&
+                    e->time_ns <= e->high_ns && isfinite(e->high_ns) && e->n_samples > 0;
+    bool is_good =
+        needs_time ? is_timed : isnan(e->time_ns) && isnan(e->low_ns) && isnan(e->high_ns);
+    for (size_t i = 0; i < sizeof numbers_at / sizeof *numbers_at; i++)
+        is_good = is_good && is_number(numbers_at[i]);
+    for (size_t i = 0; i < e->n_samples; i++)
+        is_good = is_good && e->samples_ns[i] > 0 && isfinite(e->samples_ns[i]);
+    json_t *conditions = json_loads(e->conditions, 0, NULL);
+    is_good = is_good && json_is_object(conditions);
+    json_decref(conditions);
+    return is_good;
 }
 
 enum status frame_read_evaluation(const json_t *frame, struct evaluation *e, struct error *err) {
@@ -175,9 +192,10 @@ enum status frame_read_evaluation(const json_t *frame, struct evaluation *e, str
     e->samples_ns = memory_new((e->n_samples + 1) * sizeof *e->samples_ns);
     for (size_t i = 0; i < e->n_samples; i++)
         e->samples_ns[i] = json_number_value(json_array_get(samples, i));
-    return is_sane(e) ? OK
-                      : fail(err, STATUS_CRASHED, "the worker reports %s without a time",
-                             outcome_names[outcome]);
+    return is_sane(e)
+               ? OK
+               : fail(err, STATUS_CRASHED, "the worker reports %s with numbers that cannot be",
+                      outcome_names[outcome]);
 }
 
 /* ---- ceilings ---- */
