@@ -8,6 +8,7 @@
  * one candidate and the `running` row of the next are one transaction. */
 #include "tuner/session.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
@@ -215,6 +216,41 @@ static enum status load_history(struct session *s, const struct quest *q, struct
     return OK;
 }
 
+/* A row that was found running and whose configuration this program does not have cannot be tried again. */
+static enum status settle_unknown(struct session *s, struct evaluation *e, struct error *err) {
+    free(e->message);
+    e->message = text_copy("was running when the program died; this program has it no more");
+    e->outcome = OUTCOME_CRASHED;
+    return store_step(s->store, e, NULL, err);
+}
+
+/* What was right in this session may have failed in another since: then it is no winner any more. The
+ * strategy is told what this session saw. */
+static enum status demote(struct session *s, struct quest *q, const struct record_key *key,
+                          struct error *err) {
+    struct attempt *last = &q->attempts[q->n_attempts - 1];
+    enum outcome outcome = OUTCOME_OK;
+    char *message = NULL;
+    if (last->outcome != OUTCOME_OK) return OK;
+    enum status st = store_verdict(s->store, s->device_id, key, &outcome, &message, err);
+    free(message);
+    if (st == OK) last->outcome = outcome;
+    return st;
+}
+
+/* One evaluation of the history: told, or kept to be tried once more. */
+static enum status replay_one(struct session *s, struct quest *q, struct evaluation *e,
+                              int64_t config, struct error *err) {
+    if (e->outcome == OUTCOME_RUNNING && config >= 0) {
+        q->retry_id = e->id;
+        q->retry_config = config;
+        return OK;
+    }
+    enum status st = e->outcome == OUTCOME_RUNNING ? settle_unknown(s, e, err) : OK;
+    if (st == OK) quest_tell(q, e, config);
+    return st == OK ? demote(s, q, &e->key, err) : st;
+}
+
 /* Tell the strategy what was measured, in order. Between two evaluations it may have been told of
  * configurations in quarantine, which left no row: it is asked until it names the one that came. */
 static enum status replay(struct session *s, struct quest *q, struct error *err) {
@@ -232,12 +268,7 @@ static enum status replay(struct session *s, struct quest *q, struct error *err)
             quest_key_free(&key);
             if (may_run) break; /* another program's order: told all the same */
         }
-        if (st == OK && history[i].outcome == OUTCOME_RUNNING) {
-            q->retry_id = history[i].id;
-            q->retry_config = config;
-        } else if (st == OK) {
-            quest_tell(q, &history[i], config);
-        }
+        if (st == OK) st = replay_one(s, q, &history[i], config, err);
     }
     for (size_t i = 0; i < n; i++) evaluation_free(&history[i]);
     free(history);
@@ -594,13 +625,27 @@ static enum status open_quests(struct session *s, struct error *err) {
     return OK;
 }
 
-/* What was asked, canonical: problems with class and layout, one a line, and limits. */
+/* One key for all kernels of a family. */
+static void family_key(const struct family *family, char text[17]) {
+    uint64_t hash = hash_start();
+    for (const struct variant *const *v = family->variants; *v; v++) {
+        char key[17];
+        variant_source_key(*v, key);
+        hash = hash_text(hash, key);
+    }
+    hash_hex(hash, text);
+}
+
+/* What was asked, canonical: problems with class and layout, one a line, and limits. The kernels are part
+ * of it: times of other sources would mislead a search that goes on. */
 static char *asked_text(const struct session *s) {
     struct str text = {0};
     for (size_t i = 0; i < s->n_quests; i++) {
         const struct quest *q = &s->quests[i];
-        str_addf(&text, "%s %s %s %s\n", q->problem.family->name, q->text,
-                 class_names[q->problem.class], q->layout ? q->layout->name : "*");
+        char key[17];
+        family_key(q->problem.family, key);
+        str_addf(&text, "%s %s %s %s %s\n", q->problem.family->name, q->text,
+                 class_names[q->problem.class], q->layout ? q->layout->name : "*", key);
     }
     for (size_t l = 0; l < s->options->n_limits; l++) {
         const struct space_limit *limit = &s->options->limits[l];
