@@ -31,7 +31,7 @@ static enum status db_retry(struct store *store, int as_json, struct error *err)
     return as_json ? json_print(
                          json_pack("{s:s, s:I}", "db", store_path(store), "cleared", (json_int_t)n),
                          err)
-                   : out_printf(err, "%lld configurations may run again\n", (long long)n);
+                   : out_printf(err, "%lld failures are forgiven\n", (long long)n);
 }
 
 static const struct {
@@ -43,12 +43,21 @@ static const struct {
     {"retry", STORE_WRITE, db_retry},
 };
 
+/* None of the actions makes a database: one that is missing is not found. */
+static enum status open_database(const char *path, enum store_mode mode, struct store **store,
+                                 struct error *err) {
+    const enum status status = store_open(path, STORE_READ, store, err);
+    if (status != OK || mode == STORE_READ) return status;
+    store_close(*store);
+    return store_open(path, mode, store, err);
+}
+
 static enum status act(const char *name, const struct common_options *common, struct error *err) {
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         if (strcmp(actions[i].name, name) != 0) continue;
         struct store *store = NULL;
         char *database = store_default_path(common->database);
-        enum status status = store_open(database, actions[i].mode, &store, err);
+        enum status status = open_database(database, actions[i].mode, &store, err);
         if (status == OK) status = actions[i].run(store, common->json, err);
         store_close(store);
         free(database);

@@ -1,4 +1,5 @@
 /* devices.c: hone devices: every device, what it can do, what is known of it. */
+#include "base/log.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "device/device.h"
@@ -15,7 +16,10 @@ static const char *const type_names[] = {"CPU", "GPU", "other"};
 static const char *profile_state(const char *database, const char *model) {
     struct store *store = NULL;
     const char *state = "default";
-    if (store_open(database, STORE_READ, &store, NULL) != OK) return state;
+    struct error err;
+    const enum status st = store_open(database, STORE_READ, &store, &err);
+    if (st != OK && st != STATUS_NOTHING) log_warn("%s", err.text);
+    if (st != OK) return state;
     struct evaluation *best = NULL;
     size_t n = 0;
     const struct record_key any = {0};

@@ -57,30 +57,28 @@ static enum status explain_problem(struct store *store, struct device *device,
     const struct record_key key = {.family = problem->family->name,
                                    .problem = text,
                                    .class_name = class_names[problem->class]};
-    if (store) {
-        const struct layout *found[LAYOUTS];
-        const size_t n = any_layout ? family_layouts(problem, found) : 1;
-        for (size_t i = 0; i < n; i++) {
-            asking.problem.layout = any_layout ? found[i] : problem->layout;
-            const struct lookup_query query = {
-                info->model_key, info->version_key,           key.family, key.problem,
-                key.class_name,  asking.problem.layout->name, source_key, usable,
-                &asking};
-            struct lookup_answer answer = {0};
-            if (lookup(store, &query, &answer, err) != OK) continue;
-            const bool better = !out->answer.record.id || answer.rule < out->answer.rule ||
-                                (answer.rule == out->answer.rule &&
-                                 answer.record.time_ns < out->answer.record.time_ns);
-            struct lookup_answer worse = better ? out->answer : answer;
-            evaluation_free(&worse.record);
-            evaluation_free(&worse.runner_up);
-            if (!better) continue;
-            out->answer = answer;
-            out->problem = asking.problem;
-            out->rule = lookup_rule_names[answer.rule];
-        }
-        store_outcomes(store, info->model_key, &key, out->outcomes, NULL);
+    const struct layout *found[LAYOUTS];
+    const size_t n = any_layout ? family_layouts(problem, found) : 1;
+    for (size_t i = 0; i < n; i++) {
+        asking.problem.layout = any_layout ? found[i] : problem->layout;
+        const struct lookup_query query = {
+            info->model_key, info->version_key,           key.family, key.problem,
+            key.class_name,  asking.problem.layout->name, source_key, usable,
+            &asking};
+        struct lookup_answer answer = {0};
+        if (lookup(store, &query, &answer, err) != OK) continue;
+        const bool better =
+            !out->answer.record.id || answer.rule < out->answer.rule ||
+            (answer.rule == out->answer.rule && answer.record.time_ns < out->answer.record.time_ns);
+        struct lookup_answer worse = better ? out->answer : answer;
+        evaluation_free(&worse.record);
+        evaluation_free(&worse.runner_up);
+        if (!better) continue;
+        out->answer = answer;
+        out->problem = asking.problem;
+        out->rule = lookup_rule_names[answer.rule];
     }
+    if (store) store_outcomes(store, info->model_key, &key, out->outcomes, NULL);
     if (out->answer.record.id)
         return config_parse(problem->family, out->answer.record.key.variant,
                             out->answer.record.key.config, &out->config, err);
