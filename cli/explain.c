@@ -31,11 +31,13 @@ static const char *source_key(void *context, const char *variant) {
     return asking->key;
 }
 
-static bool usable(void *context, const char *variant, const char *text) {
+static bool usable(void *context, const char *layout, const char *variant, const char *text) {
     const struct asking *asking = context;
+    struct problem problem = asking->problem;
     struct config config;
-    return config_parse(asking->problem.family, variant, text, &config, NULL) == OK &&
-           config_valid(&config, &asking->problem, asking->device, NULL);
+    problem.layout = layout_find(layout);
+    return problem.layout && config_parse(problem.family, variant, text, &config, NULL) == OK &&
+           config_valid(&config, &problem, asking->device, NULL);
 }
 
 struct explanation {
@@ -57,32 +59,27 @@ static enum status explain_problem(struct store *store, struct device *device,
     const struct record_key key = {.family = problem->family->name,
                                    .problem = text,
                                    .class_name = class_names[problem->class]};
-    const struct layout *found[LAYOUTS];
-    const size_t n = any_layout ? family_layouts(problem, found) : 1;
-    for (size_t i = 0; i < n; i++) {
-        asking.problem.layout = any_layout ? found[i] : problem->layout;
-        const struct lookup_query query = {
-            info->model_key, info->version_key,           key.family, key.problem,
-            key.class_name,  asking.problem.layout->name, source_key, usable,
-            &asking};
-        struct lookup_answer answer = {0};
-        if (lookup(store, &query, &answer, err) != OK) continue;
-        const bool better =
-            !out->answer.record.id || answer.rule < out->answer.rule ||
-            (answer.rule == out->answer.rule && answer.record.time_ns < out->answer.record.time_ns);
-        struct lookup_answer worse = better ? out->answer : answer;
-        evaluation_free(&worse.record);
-        evaluation_free(&worse.runner_up);
-        if (!better) continue;
-        out->answer = answer;
-        out->problem = asking.problem;
-        out->rule = lookup_rule_names[answer.rule];
+    const struct lookup_query query = {.model = info->model_key,
+                                       .version = info->version_key,
+                                       .family = key.family,
+                                       .problem = text,
+                                       .class_name = key.class_name,
+                                       .layout = any_layout ? NULL : problem->layout->name,
+                                       .source_key = source_key,
+                                       .usable = usable,
+                                       .context = &asking};
+    enum status status = lookup(store, &query, &out->answer, err);
+    if (status == OK) {
+        const struct record_key *found = &out->answer.record.key;
+        out->rule = lookup_rule_names[out->answer.rule];
+        out->problem.layout = layout_find(found->layout);
+        status = config_parse(problem->family, found->variant, found->config, &out->config, err);
+    } else if (status == STATUS_NOTHING) {
+        status = family_default(&out->problem, &out->config, err);
     }
-    if (store) store_outcomes(store, info->model_key, &key, out->outcomes, NULL);
-    if (out->answer.record.id)
-        return config_parse(problem->family, out->answer.record.key.variant,
-                            out->answer.record.key.config, &out->config, err);
-    return family_default(&out->problem, &out->config, err);
+    if (status == OK && store)
+        status = store_outcomes(store, info->model_key, &key, out->outcomes, err);
+    return status;
 }
 
 static json_t *record_json(const struct evaluation *e) {
@@ -158,11 +155,10 @@ static enum status explain_problems(const struct common_options *common,
     if (status == STATUS_NOTHING) status = OK; /* no database yet: defaults answer */
     for (size_t i = 0; i < list.n && status == OK; i++) {
         struct explanation x;
-        if ((status = explain_problem(store, device, &list.items[i], !o->layout, &x, err)) != OK)
-            break;
-        if (source) status = print_source(&x, err);
-        else if (common->json) json_array_append_new(rows, explanation_json(&x));
-        else status = explanation_print(&x, err);
+        status = explain_problem(store, device, &list.items[i], !o->layout, &x, err);
+        if (status == OK && source) status = print_source(&x, err);
+        else if (status == OK && common->json) json_array_append_new(rows, explanation_json(&x));
+        else if (status == OK) status = explanation_print(&x, err);
         evaluation_free(&x.answer.record);
         evaluation_free(&x.answer.runner_up);
     }

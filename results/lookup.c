@@ -123,7 +123,8 @@ static bool suits(struct search *s, const struct query *q, enum lookup_rule rule
     const bool is_here = !strcmp(query_peek(q, RECORD_VERSION), s->query->version) &&
                          !strcmp(query_peek(q, RECORD_SOURCE_KEY), key);
     return *key && (is_here || rule == LOOKUP_ELSEWHERE) &&
-           s->query->usable(s->query->context, variant, query_peek(q, RECORD_CONFIG));
+           s->query->usable(s->query->context, query_peek(q, RECORD_LAYOUT), variant,
+                            query_peek(q, RECORD_CONFIG));
 }
 
 static enum status ask_relative(struct search *s, const struct relative *relative,
@@ -248,7 +249,7 @@ static enum status ask_profile(struct search *s, const struct profile *profile, 
         const struct profile_record *r = list[i].record;
         if (s->answer->record.id && strcmp(r->problem, s->answer->record.key.problem) != 0) break;
         if (!*current_key(s, r->variant) ||
-            !s->query->usable(s->query->context, r->variant, r->config))
+            !s->query->usable(s->query->context, r->layout, r->variant, r->config))
             continue;
         struct evaluation e = profile_evaluation(r);
         st = consider(s, LOOKUP_PROFILE, &e, &is_full, err);

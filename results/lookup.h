@@ -28,8 +28,9 @@ struct lookup_query {
     const char *family, *problem, *class_name, *layout; /* layout NULL: any */
     /* The source key of a variant as this program has it; "" when it has no such variant. */
     const char *(*source_key)(void *context, const char *variant);
-    /* May this record be used on this problem here (parameters known, features there, constraints)? */
-    bool (*usable)(void *context, const char *variant, const char *config);
+    /* May this record be used on this problem in this layout here (parameters known, features there,
+     * constraints)? */
+    bool (*usable)(void *context, const char *layout, const char *variant, const char *config);
     void *context;
 };
 struct lookup_answer {

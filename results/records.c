@@ -174,7 +174,7 @@ enum status records_open(struct query *q, struct store *store, const char *model
                          const struct record_key *problem, struct error *err) {
     static const struct about best = {
         "looking for the best",
-        "SELECT evaluation_id, version, source_key, variant, config FROM records",
+        "SELECT evaluation_id, version, source_key, layout, variant, config FROM records",
         " ORDER BY is_final DESC, time_ns, evaluation_id"};
     return open_about(q, store, &best, model, problem, err);
 }

@@ -104,6 +104,6 @@ enum status evaluation_read(struct store *store, int64_t evaluation_id, struct e
                             struct error *err);
 
 /* Records of a problem (members NULL: any) on a device model, best first; see the view of that name. */
-enum { RECORD_ID, RECORD_VERSION, RECORD_SOURCE_KEY, RECORD_VARIANT, RECORD_CONFIG };
+enum { RECORD_ID, RECORD_VERSION, RECORD_SOURCE_KEY, RECORD_LAYOUT, RECORD_VARIANT, RECORD_CONFIG };
 enum status records_open(struct query *q, struct store *store, const char *model,
                          const struct record_key *problem, struct error *err);

@@ -107,9 +107,11 @@ static const char *source_key(void *context, const char *variant) {
     return asking->key;
 }
 
-static bool usable(void *context, const char *variant, const char *text) {
+/* The layout is the problem's: no other was asked for. */
+static bool usable(void *context, const char *layout, const char *variant, const char *text) {
     const struct asking *asking = context;
     struct config config;
+    (void)layout;
     return config_parse(asking->problem->family, variant, text, &config, NULL) == OK &&
            config_valid(&config, asking->problem, asking->device, NULL);
 }

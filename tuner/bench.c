@@ -98,22 +98,16 @@ static const char *asker_source_key(void *context, const char *variant) {
     if (v) variant_source_key(v, a->source_key);
     return a->source_key;
 }
-/* In some layout: the record's own is looked at when it is there. */
-static bool asker_usable(void *context, const char *variant, const char *config) {
+static bool asker_usable(void *context, const char *layout, const char *variant,
+                         const char *config) {
     struct asker *a = context;
-    const struct layout *list[LAYOUTS];
-    size_t n = family_layouts(a->problem, list);
+    struct problem problem = *a->problem;
     struct config parsed;
     struct error ignored;
-    if (config_parse(a->problem->family, variant, config, &parsed, &ignored) != OK) return false;
-    for (size_t l = 0; l < n; l++) {
-        struct problem problem = *a->problem;
-        problem.layout = list[l];
-        if (parsed.variant->accepts(&problem) &&
-            config_valid(&parsed, &problem, a->bench->device, NULL))
-            return true;
-    }
-    return false;
+    problem.layout = layout_find(layout);
+    return problem.layout &&
+           config_parse(problem.family, variant, config, &parsed, &ignored) == OK &&
+           config_valid(&parsed, &problem, a->bench->device, NULL);
 }
 
 static bool find_tuned(struct bench *b, const struct problem *problem, struct contender *c) {
@@ -132,19 +126,14 @@ static bool find_tuned(struct bench *b, const struct problem *problem, struct co
     struct lookup_answer answer = {0};
     struct error ignored;
     if (lookup(b->store, &query, &answer, &ignored) != OK) return false;
-    const struct layout *layout = layout_find(answer.record.key.layout);
     *c = (struct contender){
         .profile = "tuned", .rule = lookup_rule_names[answer.rule], .problem = *problem};
-    bool is_valid = layout && config_parse(problem->family, answer.record.key.variant,
-                                           answer.record.key.config, &c->config, &ignored) == OK;
-    if (is_valid) {
-        c->problem.layout = layout;
-        is_valid = c->config.variant->accepts(&c->problem) &&
-                   config_valid(&c->config, &c->problem, b->device, NULL);
-    }
+    c->problem.layout = layout_find(answer.record.key.layout);
+    bool is_known = config_parse(problem->family, answer.record.key.variant,
+                                 answer.record.key.config, &c->config, &ignored) == OK;
     evaluation_free(&answer.record);
-    if (answer.runner_up.id) evaluation_free(&answer.runner_up);
-    return is_valid;
+    evaluation_free(&answer.runner_up);
+    return is_known;
 }
 
 static bool wants(const struct bench *b, const char *profile) {

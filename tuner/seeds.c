@@ -74,15 +74,11 @@ static const char *asker_source_key(void *context, const char *variant) {
     if (v) variant_source_key(v, a->source_key);
     return a->source_key;
 }
-/* Whether it is in the space of some layout. */
-static bool asker_usable(void *context, const char *variant, const char *config) {
+static bool asker_usable(void *context, const char *layout, const char *variant,
+                         const char *config) {
     struct asker *a = context;
-    for (size_t l = 0; l < a->quest->space.n_layouts; l++) {
-        const struct record_key key = {
-            .layout = a->quest->space.layouts[l]->name, .variant = variant, .config = config};
-        if (quest_find(a->quest, &key) >= 0) return true;
-    }
-    return false;
+    const struct record_key key = {.layout = layout, .variant = variant, .config = config};
+    return quest_find(a->quest, &key) >= 0;
 }
 
 static void add_looked_up(struct store *store, const struct device_info *info,
