@@ -60,7 +60,7 @@ static enum status open_activations(struct forward *f, struct error *err) {
     const size_t rows = (size_t)f->options.max_rows;
     for (int s = SLOT_X; s <= SLOT_BEST; s++) bytes[s] = slot_bytes(f, s);
     bytes[SLOT_STORED] = (size_t)kv_slots(f->kv) * sizeof(int32_t);
-    bytes[SLOT_ROTARY] = (size_t)(f->positions * f->plan->model->rotary) * sizeof(float);
+    bytes[SLOT_ROTARY] = (size_t)(f->positions * f->plan->model->head_size) * sizeof(float);
     f->table_most = f->options.max_sequences * (kv_slots(f->kv) / KV_BLOCK);
     f->batch_bytes = aligned(rows * sizeof(int32_t)) + aligned(rows * 4 * sizeof(int32_t)) +
                      (size_t)f->table_most * sizeof(int32_t);
@@ -102,8 +102,8 @@ static enum status open_vectors(struct forward *f, struct error *err) {
 /* (cos, sin) of position · frequency, in double: the angle grows large. */
 static enum status fill_rotary(struct forward *f, struct error *err) {
     const struct model *m = f->plan->model;
-    const int64_t half = m->rotary / 2;
-    float *table = malloc((size_t)(f->positions * m->rotary) * sizeof *table), *at = table;
+    const int64_t half = m->head_size / 2;
+    float *table = malloc((size_t)(f->positions * m->head_size) * sizeof *table), *at = table;
     if (!table)
         return fail(err, STATUS_NOMEM, "no memory for the rotation of %lld positions",
                     (long long)f->positions);

@@ -111,7 +111,6 @@ enum status model_reserve(struct model *model, struct error *err) {
 
 enum status model_frequencies(struct model *model, int64_t rotary, double factor,
                               const float *factors, struct error *err) {
-    model->rotary = model->head_size;
     model->rope_frequency = calloc((size_t)model->head_size / 2, sizeof *model->rope_frequency);
     if (!model->rope_frequency)
         return fail(err, STATUS_NOMEM, "reading %s: no memory for a head of %lld", model->path,

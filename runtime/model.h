@@ -3,8 +3,9 @@
  * are read by row (kernels/weights.h).
  *
  * Rotation convention, the only one beyond this header: component i of a head is rotated together
- * with component i + rotary / 2 by the angle position * rope_frequency[i]. Files whose Q and K
- * rotate adjacent pairs (llama2.c, architecture llama in GGUF) are read through a row permutation. */
+ * with component i + head_size / 2 by the angle position * rope_frequency[i]. Files that pair their
+ * components otherwise (llama2.c, architecture llama in GGUF, heads of which only a part rotates) are
+ * read through a permutation of the rows of Q and K. */
 #pragma once
 #include "base/status.h"
 #include "kernels/weights.h"
@@ -43,15 +44,15 @@ struct model {
     char name[128];        /* general.name, or the file's own */
     char architecture[32]; /* "llama", "qwen2" */
     char license[64];      /* as the file says; "" when it says nothing */
-    char fingerprint[40];  /* hash of header and sizes: names this file in records */
+    char fingerprint[40];  /* hash of header, size and final norm: names this file in records */
 
     bool vocabulary_only; /* no tensors: good for its tokenizer, everything below is 0 or NULL */
     int64_t n_layers, width, hidden;
     int64_t n_heads, n_kv_heads, head_size;
-    int64_t rotary; /* components of a head that rotate: the first ones; even, <= head_size */
     float rope_base;
-    float *rope_frequency; /* [rotary / 2], radians per position, scaling included */
-    float rope_magnitude;  /* factor on sine and cosine, normally 1 */
+    float *
+        rope_frequency; /* [head_size / 2] radians per position, scaling included; 0: no rotation */
+    float rope_magnitude; /* factor on sine and cosine, normally 1 */
     float norm_epsilon;
     int64_t vocabulary; /* rows of embedding and output */
     int64_t context;    /* positions that the model was trained for */

@@ -366,13 +366,9 @@ static void add_head(struct plan *plan, struct plan_matrix *embedding, bool pend
 /* ---- open ---- */
 
 static enum status check_model(const struct model *m, struct error *err) {
-    if (m->vocabulary_only)
-        return fail(err, STATUS_UNSUPPORTED, "%s holds a vocabulary and no weights: it cannot run",
-                    m->path);
-    if (m->rotary == m->head_size) return OK;
-    return fail(err, STATUS_UNSUPPORTED,
-                "%s rotates %lld of %lld components of a head: only whole heads can be run",
-                m->path, (long long)m->rotary, (long long)m->head_size);
+    if (!m->vocabulary_only) return OK;
+    return fail(err, STATUS_UNSUPPORTED, "%s holds a vocabulary and no weights: it cannot run",
+                m->path);
 }
 
 static enum status check_steps(const struct plan *plan, struct error *err) {
