@@ -59,9 +59,6 @@ enum status out_write(const char *bytes, size_t n, struct error *err);
 enum status out_printf(struct error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum status out_flush(struct error *err);
-/* How many bytes of text form whole UTF-8 characters (the rest is the start of one); bytes that can
- * never become a character count as whole. */
-size_t utf8_whole(const char *text, size_t n);
 
 /* ---- interrupts ---- */
 

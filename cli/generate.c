@@ -2,6 +2,7 @@
  * next: text that could still become a stop is held back. */
 #include "cli/generate.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static enum status stream_text(struct generation *g, size_t *shown, bool last, s
     size_t until = g->text.length;
     if (!last) {
         until -= held_back(g->text.text, until, g->stops);
-        until = *shown + utf8_whole(g->text.text + *shown, until > *shown ? until - *shown : 0);
+        until = *shown + utf8_complete(g->text.text + *shown, until > *shown ? until - *shown : 0);
     }
     if (!g->stream || until <= *shown) return OK;
     enum status status = out_write(g->text.text + *shown, until - *shown, err);

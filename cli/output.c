@@ -40,22 +40,3 @@ enum status json_print(json_t *document, struct error *err) {
     free(text);
     return status == OK ? out_flush(err) : status;
 }
-
-/* Bytes of the character that starts with this byte; 0: none does. */
-static size_t utf8_length(unsigned char lead) {
-    if (lead < 0x80) return 1;
-    if (lead >= 0xc2 && lead < 0xe0) return 2;
-    if (lead >= 0xe0 && lead < 0xf0) return 3;
-    if (lead >= 0xf0 && lead < 0xf5) return 4;
-    return 0;
-}
-
-size_t utf8_whole(const char *text, size_t n) {
-    /* Only the last three bytes can belong to an unfinished character. */
-    for (size_t back = 1; back <= 3 && back <= n; back++) {
-        const unsigned char c = (unsigned char)text[n - back];
-        if ((c & 0xc0) == 0x80) continue;
-        return utf8_length(c) > back ? n - back : n;
-    }
-    return n;
-}

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/generate.h"
 #include "cli/tune.h"
@@ -59,7 +60,7 @@ static json_t *result_json(const struct generation *g, const struct engine *engi
     struct engine_facts facts;
     engine_describe(engine, &facts);
     /* A generation that was cut may end inside a character: JSON holds whole ones only. */
-    json_t *text = json_stringn(g->text.text, utf8_whole(g->text.text, g->text.length));
+    json_t *text = json_stringn(g->text.text, utf8_complete(g->text.text, g->text.length));
     if (!text) text = json_null();
     return json_pack("{s:o, s:o, s:o, s:f, s:f, s:s, s:s, s:s}", "text", text, "tokens",
                      ids_json(g->tokens, g->n_tokens), "prompt_ids",

@@ -4,6 +4,7 @@
  * works on the text itself. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "base/str.h"
+#include "base/utf8.h"
 #include "runtime/gguf.h"
 #include "runtime/merge.h"
 #include "runtime/vocabulary.h"
@@ -173,11 +174,7 @@ static const struct pretokenizer *find_pretokenizer(const char *name, size_t n) 
 static enum status unknown_pretokenizer(const struct gguf *gguf, struct gguf_text name,
                                         const char *force, struct error *err) {
     struct str known = {0};
-    char printable[64];
-    const size_t n = name.length < sizeof printable - 1 ? name.length : sizeof printable - 1;
-    for (size_t i = 0; i < n; i++)
-        printable[i] = name.bytes[i] > ' ' && name.bytes[i] <= '~' ? name.bytes[i] : '?';
-    printable[n] = 0;
+    char shown[64];
     for (size_t i = 0; i < PRETOKENIZERS; i++)
         str_addf(&known, "%s%s", i ? ", " : "", pretokenizers[i].name);
     const enum status status =
@@ -185,9 +182,9 @@ static enum status unknown_pretokenizer(const struct gguf *gguf, struct gguf_tex
              "reading the tokenizer of %s: the pre-tokenizer %s%s is not known; force one of "
              "these if you know that it fits: %s",
              gguf->path,
-             force ? force
-             : n   ? printable
-                   : "(none is named)",
+             force         ? force
+             : name.length ? utf8_printable(name.bytes, name.length, shown, sizeof shown)
+                           : "(none is named)",
              force ? " that was asked for" : "", str_text(&known));
     str_free(&known);
     return status;

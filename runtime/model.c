@@ -1,6 +1,7 @@
 /* model.c: see model.h. Opening by content, the rows of matrices, what the model owns. */
 #include "runtime/model.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "runtime/llama2c.h"
 #include "runtime/model_file.h"
 #include "runtime/tokenizer.h"
@@ -195,9 +196,9 @@ enum status model_open(const char *path, const char *tokenizer, const char *forc
         return fail(err, STATUS_NOMEM, "reading %s: no memory", path);
     }
     model->owned = owned;
-    const char *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     snprintf(model->path, sizeof model->path, "%s", path);
-    snprintf(model->name, sizeof model->name, "%s", slash ? slash + 1 : path); /* unless it says */
+    utf8_printable(name, strlen(name), model->name, sizeof model->name); /* unless it says */
     enum status status = map_open(path, &owned->map, err);
     model->file_bytes = (int64_t)owned->map.size;
     if (status == OK) status = read_by_content(model, tokenizer, force_pretokenizer, err);

@@ -2,6 +2,7 @@
  * table of the tensors of a layer. A tensor that is not used is refused with the file: what it would
  * do (a bias, experts, a norm of Q and K) would silently be missing. */
 #include "base/str.h"
+#include "base/utf8.h"
 #include "runtime/model_file.h"
 #include "runtime/tokenizer.h"
 #include <stdio.h>
@@ -29,20 +30,10 @@ struct reader {
 
 /* ---- keys ---- */
 
-/* Text of the file for people: what a terminal would obey becomes '?'; whole characters only. */
-static void copy_text(char *out, size_t bytes, struct gguf_text text) {
-    size_t n = text.length < bytes - 1 ? text.length : bytes - 1;
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char c = (unsigned char)text.bytes[i];
-        out[i] = c < ' ' || c == 127 ? '?' : text.bytes[i];
-    }
-    out[utf8_complete(out, n)] = 0;
-}
-
 static enum status get_text(struct reader *r, const char *key, char *out, size_t bytes) {
     struct gguf_text text = {"", 0};
     const enum status status = gguf_get_text(r->gguf, key, &text, r->err);
-    if (status == OK) copy_text(out, bytes, text);
+    if (status == OK) utf8_printable(text.bytes, text.length, out, bytes);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* spm.c: SentencePiece's BPE: a text starts as its characters, neighbours join to the piece with the
  * highest score, characters without a piece become byte tokens. Pieces hold plain spaces here (files
  * write U+2581), so that text needs no escaping. */
+#include "base/utf8.h"
 #include "runtime/merge.h"
 #include "runtime/vocabulary.h"
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* tokenizer.c: see tokenizer.h. What all tokenizers share. */
 #include "runtime/tokenizer.h"
 #include "base/path.h"
+#include "base/utf8.h"
 #include "runtime/gguf.h"
 #include "runtime/vocabulary.h"
 #include <limits.h>
@@ -254,32 +255,6 @@ const char *tokenizer_bytes(const struct tokenizer *tokenizer, int32_t id, bool 
     return token->bytes;
 }
 
-/* Bytes that a character with this first byte has; 1 for what begins none. */
-static size_t utf8_length(unsigned char first) {
-    return first < 0xc2 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 1;
-}
-
-size_t utf8_character(const char *text, size_t n) {
-    const unsigned char *p = (const unsigned char *)text;
-    if (p[0] < 0x80) return 1;
-    const size_t length = utf8_length(p[0]);
-    if (length < 2 || length > n) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    const bool refused = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-                         (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
-    return refused ? 0 : length; /* overlong, surrogate, beyond U+10FFFF */
-}
-
-size_t utf8_complete(const char *bytes, size_t length) {
-    for (size_t back = 1; back <= 3 && back <= length; back++) {
-        const unsigned char byte = (unsigned char)bytes[length - back];
-        if ((byte & 0xc0) == 0x80) continue; /* a later byte of a character: look further */
-        return utf8_length(byte) > back ? length - back : length;
-    }
-    return length;
-}
-
 /* ---- facts ---- */
 
 int64_t tokenizer_size(const struct tokenizer *tokenizer) {
@@ -335,6 +310,7 @@ static enum status finish_or_close(struct tokenizer *t, enum status status, stru
 enum status tokenizer_from_gguf(const struct gguf *gguf, const char *force_pretokenizer,
                                 struct tokenizer **out, struct error *err) {
     struct gguf_text model = {"", 0};
+    char shown[64];
     *out = NULL;
     enum status status = gguf_get_text(gguf, "tokenizer.ggml.model", &model, err);
     if (status != OK) return status;
@@ -346,9 +322,9 @@ enum status tokenizer_from_gguf(const struct gguf *gguf, const char *force_preto
         status = spm_from_gguf(gguf, t, err);
     else
         status = fail(err, STATUS_UNSUPPORTED,
-                      "reading the tokenizer of %s: tokenizer.ggml.model is "
-                      "neither gpt2 nor llama: this kind of tokenizer is not supported",
-                      gguf->path);
+                      "reading the tokenizer of %s: tokenizer.ggml.model is \"%s\"; gpt2 and "
+                      "llama are supported",
+                      gguf->path, utf8_printable(model.bytes, model.length, shown, sizeof shown));
     return finish_or_close(t, status, out, err);
 }
 

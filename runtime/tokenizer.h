@@ -57,9 +57,6 @@ enum status tokenizer_encode_parts(const struct tokenizer *tokenizer,
  * ids one after the other; where has_leading_space, less one space at its very start. */
 const char *tokenizer_bytes(const struct tokenizer *tokenizer, int32_t id, bool show_special,
                             size_t *length);
-/* The longest prefix that does not end inside a UTF-8 character: print it, keep the rest until more
- * bytes arrive. Bytes that can never become UTF-8 count as complete. */
-size_t utf8_complete(const char *bytes, size_t length);
 
 /* ---- facts ---- */
 

@@ -60,8 +60,6 @@ struct tokenizer {
 enum status vocabulary_open(struct vocabulary *vocabulary, uint64_t n, size_t pool_bytes,
                             const char *path, struct error *err);
 void vocabulary_close(struct vocabulary *vocabulary);
-/* Bytes of the UTF-8 character that n > 0 bytes begin with, 0: they begin with none. */
-size_t utf8_character(const char *text, size_t n);
 /* Complete a tokenizer whose vocabulary and algorithm stand: specials and end ids. */
 enum status tokenizer_finish(struct tokenizer *tokenizer, struct error *err);
 
