@@ -308,13 +308,13 @@ static int32_t find_merge(const void *context, const struct merge_node *left,
     return bpe->joined[rank];
 }
 
-/* The bytes of a symbol that is no token, one by one. */
-static enum status add_bytes(const struct tokenizer *t, const struct bpe *bpe, const char *text,
-                             size_t n, struct id_list *ids, struct error *err) {
+/* The bytes of a symbol that is no token, one by one. Those that the vocabulary lacks are left out: its
+ * unknown token is often the end of text, which a text must not be able to say. */
+static enum status add_bytes(const struct bpe *bpe, const char *text, size_t n, struct id_list *ids,
+                             struct error *err) {
     enum status status = OK;
     for (size_t i = 0; status == OK && i < n; i++) {
-        int32_t id = bpe->byte_symbol[(unsigned char)text[i]];
-        if (id < 0) id = t->vocabulary.unknown;
+        const int32_t id = bpe->byte_symbol[(unsigned char)text[i]];
         if (id >= 0) status = id_list_add(ids, id, err);
     }
     return status;
@@ -337,7 +337,7 @@ static enum status encode_word(const struct tokenizer *t, struct work *work, con
         const struct merge_node *node = &merge->node[i];
         if (node->symbol >= 0 && node->symbol < t->vocabulary.n)
             status = id_list_add(ids, node->symbol, err);
-        else status = add_bytes(t, bpe, text + node->start, (size_t)node->length, ids, err);
+        else status = add_bytes(bpe, text + node->start, (size_t)node->length, ids, err);
     }
     return status;
 }
