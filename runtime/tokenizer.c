@@ -343,7 +343,12 @@ enum status tokenizer_from_file(const char *path, int64_t vocabulary, struct tok
     }
     /* A SentencePiece model begins with field 1 of its protobuf, a piece; a tokenizer.bin with the length of
      * the longest token, which would be 2570 and more. */
-    if (size > 4 && bytes[0] == '\n' && bytes[2] == '\n')
+    if (size > 4 && !memcmp(bytes, "GGUF", 4))
+        status = fail(err, STATUS_INVALID,
+                      "reading the tokenizer %s: it is a GGUF; a llama2.c tokenizer.bin or a "
+                      "SentencePiece .model was expected",
+                      path);
+    else if (size > 4 && bytes[0] == '\n' && bytes[2] == '\n')
         status = spm_from_protobuf(path, bytes, size, t, err);
     else status = spm_from_llama2c(path, bytes, size, vocabulary, t, err);
     if (status == OK && vocabulary && t->vocabulary.n != vocabulary)
