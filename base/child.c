@@ -87,7 +87,7 @@ static void become_child(const char *program, const char *name, int socket, int 
     if (socket != CHILD_FD) dup2(socket, CHILD_FD);
     else fcntl(socket, F_SETFD, 0);
     dup2(errors, STDERR_FILENO);
-    const int null = open("/dev/null", O_RDWR);
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0) {
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
@@ -211,7 +211,7 @@ enum status child_receive(struct child *child, int64_t deadline_ns, char **bytes
                           const volatile int *interrupt, struct error *err) {
     *bytes = NULL;
     const int64_t until_ns = deadline_ns > 0 ? clock_now_ns() + deadline_ns : 0;
-    unsigned char head[4];
+    unsigned char head[4] = {0};
     enum status status = receive_bytes(child, head, sizeof head, until_ns, interrupt, err);
     if (status != OK) return status;
     *size = frame_size(head);

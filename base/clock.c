@@ -29,7 +29,7 @@ void clock_iso(int64_t unix_s, char text[21]) {
 const char *clock_boot_id(void) {
     static char id[64];
     if (id[0]) return id;
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
     if (!file) return "";
     if (!fgets(id, sizeof id, file)) id[0] = 0;
     fclose(file);

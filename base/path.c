@@ -13,19 +13,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* $HOME, else what the user database says. */
-static const char *home_folder(void) {
+/* $HOME, else what the user database says. The caller frees. */
+static char *home_folder(void) {
     const char *home = getenv("HOME");
-    if (home && home[0] == '/') return home;
-    const struct passwd *user = getpwuid(getuid());
-    return user && user->pw_dir && user->pw_dir[0] == '/' ? user->pw_dir : "/";
+    if (home && home[0] == '/') return text_copy(home);
+    char strings[4096];
+    struct passwd entry, *user = NULL;
+    if (getpwuid_r(getuid(), &entry, strings, sizeof strings, &user) != 0) user = NULL;
+    return text_copy(user && user->pw_dir && user->pw_dir[0] == '/' ? user->pw_dir : "/");
 }
 
 /* $variable/hone/name, or ~/fallback/hone/name; relative values are ignored, as the XDG rules say. */
 static char *xdg(const char *variable, const char *fallback, const char *name) {
     const char *base = getenv(variable);
     if (base && base[0] == '/') return text_format("%s/hone/%s", base, name);
-    return text_format("%s/%s/hone/%s", home_folder(), fallback, name);
+    char *home = home_folder(), *path = text_format("%s/%s/hone/%s", home, fallback, name);
+    free(home);
+    return path;
 }
 
 char *path_cache(const char *name) {
@@ -159,7 +163,7 @@ enum status map_open(const char *file, struct map *map, struct error *err) {
         void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (bytes == MAP_FAILED)
             status = fail(err, STATUS_IO, "mapping %s: %s", file, strerror(errno));
-        else *map = (struct map){bytes, size};
+        else map->bytes = bytes, map->size = size;
     }
     close(fd);
     return status;

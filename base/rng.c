@@ -20,7 +20,7 @@ uint64_t rng_next(struct rng *rng) {
 }
 
 uint64_t rng_below(struct rng *rng, uint64_t n) {
-    const uint64_t reject = -n % n; /* 2^64 mod n */
+    const uint64_t reject = (UINT64_MAX % n + 1) % n; /* 2^64 mod n */
     uint64_t x;
     do x = rng_next(rng);
     while (x < reject);

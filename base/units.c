@@ -21,9 +21,11 @@ static const struct scale flops = {1000, 3, {"GFLOP/s", "TFLOP/s"}};
 /* Digits after the point that leave `digits` significant ones once the value is rounded. */
 static int decimals(double value, int digits) {
     int after = digits - 1;
-    for (double limit = 10; after > 0 && fabs(value) >= limit - 0.5 * pow(10, -(after - 1));
-         limit *= 10)
+    double limit = 10;
+    while (after > 0 && fabs(value) >= limit - 0.5 * pow(10, -(after - 1))) {
+        limit *= 10;
         after--;
+    }
     return after;
 }
 
@@ -68,7 +70,7 @@ static double seconds_of(const char *unit, size_t n) {
     } table[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"min", 60}, {"h", 3600}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         size_t length = 0;
-        while (table[i].name[length] && length < n && table[i].name[length] == unit[length])
+        while (length < n && table[i].name[length] && table[i].name[length] == unit[length])
             length++;
         if (length == n && !table[i].name[length]) return table[i].seconds;
     }
