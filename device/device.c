@@ -131,7 +131,7 @@ static void pci_architecture(cl_device_id id, char *text, size_t size) {
              at.device, at.function);
     line_read(file, device, sizeof device);
     unsigned v, d;
-    if (sscanf(vendor, "%x", &v) == 1 && sscanf(device, "%x", &d) == 1)
+    if (sscanf(vendor, "%8x", &v) == 1 && sscanf(device, "%8x", &d) == 1)
         snprintf(text, size, "pci %04x:%04x", v, d);
 }
 
@@ -159,11 +159,11 @@ static size_t cache_read(int cpu, int index, int *level) {
                  names[i]);
         line_read(file, values[i], sizeof values[i]);
     }
-    *level = atoi(values[0]);
+    *level = (int)strtol(values[0], NULL, 10);
     char unit = 0;
     size_t size = 0;
-    if (strcmp(values[1], "Instruction") == 0 || atoi(values[3]) != cpu) return 0;
-    if (sscanf(values[2], "%zu%c", &size, &unit) < 1) return 0;
+    if (strcmp(values[1], "Instruction") == 0 || strtol(values[3], NULL, 10) != cpu) return 0;
+    if (sscanf(values[2], "%9zu%c", &size, &unit) < 1) return 0;
     return unit == 'K' ? size << 10 : unit == 'M' ? size << 20 : size;
 }
 
@@ -246,9 +246,9 @@ static void describe(cl_platform_id platform, cl_device_id id, struct device_inf
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         keep_text(texts[i].to, texts[i].size, device_text(id, texts[i].what));
     cl_device_type type = device_number(id, CL_DEVICE_TYPE);
-    info->type = type & CL_DEVICE_TYPE_CPU   ? DEVICE_CPU
-                 : type & CL_DEVICE_TYPE_GPU ? DEVICE_GPU
-                                             : DEVICE_OTHER;
+    info->type = (type & CL_DEVICE_TYPE_CPU)   ? DEVICE_CPU
+                 : (type & CL_DEVICE_TYPE_GPU) ? DEVICE_GPU
+                                               : DEVICE_OTHER;
     info->extensions = device_text(id, CL_DEVICE_EXTENSIONS);
     describe_architecture(id, info);
     describe_limits(id, info);

@@ -69,7 +69,9 @@ static void fp16_make(uint32_t *in) {
 }
 
 static bool is_float(uint32_t word, float want) {
-    return memcmp(&word, &want, sizeof want) == 0;
+    uint32_t bits;
+    memcpy(&bits, &want, sizeof bits);
+    return word == bits;
 }
 
 static bool fp16_right(const uint32_t *in, const uint32_t *out) {
@@ -96,8 +98,10 @@ static const char fp64_source[] = HEAD "#ifdef cl_khr_fp64\n"
 
 static bool fp64_right(const uint32_t *in, const uint32_t *out) {
     for (size_t i = 0; i < LANES; i++) {
-        double x = 1.0 + in[i] * 0x1p-40, y = x * x / 3.0;
-        if (memcmp(&out[2 * i], &y, sizeof y) != 0) return false;
+        const double x = 1.0 + in[i] * 0x1p-40, y = x * x / 3.0;
+        uint32_t bits[2];
+        memcpy(bits, &y, sizeof bits);
+        if (out[2 * i] != bits[0] || out[2 * i + 1] != bits[1]) return false;
     }
     return true;
 }

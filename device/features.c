@@ -70,10 +70,10 @@ static bool line_take(const char **text, int f, bool *has) {
     size_t length = strlen(names[f].name);
     const char *end = strchr(line, '\n');
     if (!end || strncmp(line, names[f].name, length) != 0) return false;
-    const char *answer = line + length;
-    *has = strncmp(answer, " yes\n", 5) == 0;
+    const char *word = line + length;
+    *has = strncmp(word, " yes\n", 5) == 0;
     *text = end + 1;
-    return *has || strncmp(answer, " no ", 4) == 0;
+    return *has || strncmp(word, " no ", 4) == 0;
 }
 
 static bool cache_load(const char *file, const char *head, uint64_t *bits) {

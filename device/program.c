@@ -56,7 +56,7 @@ struct program {
 /* "OpenCL C 1.2 …" -> 102 */
 static int c_version(const struct device *device) {
     int major = 0, minor = 0;
-    if (sscanf(device->info.c_version, "OpenCL C %d.%d", &major, &minor) != 2) return 0;
+    if (sscanf(device->info.c_version, "OpenCL C %4d.%4d", &major, &minor) != 2) return 0;
     return major * 100 + minor;
 }
 
@@ -252,7 +252,7 @@ enum status program_kernel(struct program *program, const char *entry, struct ke
     if (!handle)
         return opencl_fail(err, STATUS_BUILD, code, "%s has no kernel %s", program->name, entry);
     struct kernel *kernel = memory_new(sizeof *kernel + strlen(entry) + 1);
-    strcpy(kernel->name, entry);
+    memcpy(kernel->name, entry, strlen(entry) + 1);
     kernel->program = program;
     kernel->handle = handle;
     clGetKernelInfo(handle, CL_KERNEL_NUM_ARGS, sizeof kernel->slot_count, &kernel->slot_count,
