@@ -65,7 +65,8 @@ static int field_of_kind(const struct family *family, enum field_kind kind) {
 /* The field that the slice does not hold: −1 when it holds the problem. */
 static int slice_objects(const struct slice *slice, const struct problem *problem) {
     const int w = *slice->weight ? field_of_kind(problem->family, FIELD_WEIGHT) : -1;
-    if (w >= 0 && strcmp(weight_kinds[weight_from_int(problem->value[w]).kind].name, slice->weight))
+    if (w >= 0 &&
+        strcmp(weight_kinds[weight_from_int(problem->value[w]).kind].name, slice->weight) != 0)
         return w;
     const int n = field_find(problem->family, "n", 1);
     if (n >= 0 && (problem->value[n] < slice->n_low || problem->value[n] > slice->n_high)) return n;
@@ -142,12 +143,13 @@ static enum status add_value(struct parse *p, int f, int64_t value, struct error
 
 /* Digits only, so that "1e3", "+4" and " 5" are refused; *end is what follows. */
 static bool parse_number(const char *text, int64_t *value, const char **end) {
-    char *after;
+    char *after = NULL;
+    *value = 0;
+    if (!isdigit((unsigned char)*text)) return false;
     errno = 0;
-    *value = isdigit((unsigned char)*text) ? strtoll(text, &after, 10) : 0;
-    if (!isdigit((unsigned char)*text) || errno) return false;
+    *value = strtoll(text, &after, 10);
     *end = after;
-    return true;
+    return errno == 0;
 }
 
 /* "32", "1..8", "16..64+16", "1..1024*2" */
@@ -302,20 +304,20 @@ enum status problem_expand(const struct slice *slice, const char *text, struct p
     *list = NULL;
     *n = 0;
     enum status st = parse_open(slice, text, &p, err);
-    if (st == OK) {
-        double combinations = 1;
-        for (int f = 0; f < p.family->n_fields; f++) combinations *= (double)p.field[f].n;
-        if (combinations > PROBLEMS_MOST)
-            st = fail_text(&p, err, "%.0f problems, more than %d", combinations, PROBLEMS_MOST);
+    if (st != OK) goto done;
+    double combinations = 1;
+    for (int f = 0; f < p.family->n_fields; f++) combinations *= (double)p.field[f].n;
+    if (combinations > PROBLEMS_MOST) {
+        st = fail_text(&p, err, "%.0f problems, more than %d", combinations, PROBLEMS_MOST);
+        goto done;
     }
-    if (st == OK) {
-        do {
-            const struct problem problem = problem_at(&p, at);
-            if (slice_objects(slice, &problem) >= 0) continue;
-            *list = memory_grow(*list, (*n + 1) * sizeof **list);
-            (*list)[(*n)++] = problem;
-        } while (next_combination(&p, at));
-    }
+    do {
+        const struct problem problem = problem_at(&p, at);
+        if (slice_objects(slice, &problem) >= 0) continue;
+        *list = memory_grow(*list, (*n + 1) * sizeof **list);
+        (*list)[(*n)++] = problem;
+    } while (next_combination(&p, at));
+done:
     parse_close(&p);
     return st;
 }

@@ -29,7 +29,7 @@ static bool is_included(const struct assembly *a, const struct embedded *file) {
 static bool parse_include(const char *line, size_t length, char path[128]) {
     static const char head[] = "#include \"";
     const size_t start = sizeof head - 1;
-    if (length < start || memcmp(line, head, start)) return false;
+    if (length < start || memcmp(line, head, start) != 0) return false;
     const char *end = memchr(line + start, '"', length - start);
     if (!end || (size_t)(end - line) - start >= 128) return false;
     snprintf(path, 128, "%.*s", (int)((size_t)(end - line) - start), line + start);
@@ -174,9 +174,9 @@ static bool describes(const char *path, const char *source) {
     for (size_t i = 0; i < sizeof common / sizeof *common; i++)
         if (!strcmp(path, common[i])) return true;
     const size_t folder = (size_t)(strrchr(source, '/') - source) + 1;
-    if (strncmp(path, source, folder) || !ends_with(path, ".c")) return false;
+    if (strncmp(path, source, folder) != 0 || !ends_with(path, ".c")) return false;
     char *kernel = text_format("%sl", path); /* x.c -> x.cl */
-    const bool is_others = embedded_find(kernel) && strcmp(kernel, source);
+    const bool is_others = embedded_find(kernel) && strcmp(kernel, source) != 0;
     free(kernel);
     return !is_others;
 }

@@ -58,7 +58,7 @@ static void random_row(const struct matrix *matrix, int64_t m, struct weight_row
         return;
     }
     for (int64_t k = 0; k < matrix->k; k++)
-        row->code[k] = rng_next(&rng) >> 32 & ((1u << info->bits) - 1);
+        row->code[k] = (uint8_t)(rng_next(&rng) >> 32 & ((1u << info->bits) - 1));
     for (int64_t g = 0; g < matrix->k / matrix->weight.group; g++) {
         row->scale[g] = half_from_float((1 + 0.5f * rows_random(&rng)) / (float)(1 << info->bits));
         if (info->form == FORM_ZERO) row->zero[g] = rng_next(&rng) >> 32 & 15;

@@ -88,7 +88,7 @@ static void fallback(const struct problem *problem, struct config *out) {
     int *v = out->value;
     v[P_VW] = 4, v[P_RV] = 1, v[P_UNROLL] = 1, v[P_KL] = 1, v[P_SK] = 1, v[P_LM] = 1,
     v[P_BLOCKS] = 1;
-    v[P_TN] = problem->value[F_N] >= 3 ? 4 : problem->value[F_N];
+    v[P_TN] = problem->value[F_N] >= 3 ? 4 : (int)problem->value[F_N];
 }
 
 const struct variant matmul_gemv = {
