@@ -484,9 +484,9 @@ static enum status wrong_type(const struct gguf *gguf, const struct gguf_key *ke
 
 /* Any integer type as int64; false for others and for values beyond. */
 static bool integer_of(const struct gguf_key *key, int64_t *value) {
-    if (key->is_array) return false;
-    const int bytes = value_types[key->type].bytes;
-    const uint64_t raw = bytes ? get_bytes(key->values, bytes) : 0;
+    const int bytes = value_types[key->type].bytes; /* 0: a text */
+    if (key->is_array || !bytes) return false;
+    const uint64_t raw = get_bytes(key->values, bytes);
     switch (key->type) {
     case GGUF_U8:
     case GGUF_U16:

@@ -102,7 +102,7 @@ static int hex_digit(char c) {
 
 /* "<0x0A>" -> 10; −1: it is not written like that. */
 static int byte_of_piece(const struct token *t) {
-    if (t->length != 6 || memcmp(t->bytes, "<0x", 3) || t->bytes[5] != '>') return -1;
+    if (t->length != 6 || memcmp(t->bytes, "<0x", 3) != 0 || t->bytes[5] != '>') return -1;
     const int high = hex_digit(t->bytes[3]), low = hex_digit(t->bytes[4]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
