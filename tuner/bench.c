@@ -208,7 +208,7 @@ static const char *slice_name(const struct problem *problem) {
 }
 
 static json_t *row_json(struct bench *b, const struct contender *c, const struct evaluation *e,
-                        json_t *rivals) {
+                        json_t *times) {
     char problem[160], config[400];
     struct cost cost;
     problem_format(&c->problem, problem);
@@ -229,7 +229,7 @@ static json_t *row_json(struct bench *b, const struct contender *c, const struct
     json_error_t why;
     json_t *conditions = e->conditions ? json_loads(e->conditions, 0, &why) : NULL;
     if (conditions) json_object_set_new(row, "conditions", conditions);
-    json_object_set(row, "rivals", rivals);
+    json_object_set(row, "rivals", times);
     return row;
 }
 
@@ -285,13 +285,13 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
         e[i].time_ns = e[i].low_ns = e[i].high_ns = e[i].floor_ns = e[i].share = NAN;
     }
     enum status st = worker_finals(b->worker, works, n, e, b->options->interrupt, err);
-    json_t *rivals = st == OK ? time_rivals(b, problem) : NULL;
+    json_t *times = st == OK ? time_rivals(b, problem) : NULL;
     for (size_t i = 0; st == OK && i < n; i++) {
-        json_t *row = row_json(b, &list[i], &e[i], rivals);
+        json_t *row = row_json(b, &list[i], &e[i], times);
         json_array_append_new(b->rows, row);
         st = keep_row(b, &list[i], row, err);
     }
-    json_decref(rivals);
+    json_decref(times);
     for (size_t i = 0; i < n; i++) evaluation_free(&e[i]);
     return st;
 }

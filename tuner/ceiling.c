@@ -69,7 +69,7 @@ static const struct way gpu_dot[] = {
     {4, 4, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
 };
 #define LIST(entry, ways)                                                                          \
-    { entry, ways, sizeof ways / sizeof *ways }
+    { entry, ways, sizeof(ways) / sizeof *(ways) }
 enum chain { CHAIN_READ, CHAIN_FMA, CHAIN_DOT, CHAINS };
 static const struct way_list lists[2][CHAINS] = {
     {LIST("ceiling_read", gpu_read), LIST("ceiling_fma", gpu_fma), LIST("ceiling_dot", gpu_dot)},
@@ -157,7 +157,7 @@ static enum status run_read(struct ceilings *c, size_t w, size_t bytes, double *
                             struct error *err) {
     const struct way *way = &list_of(c, CHAIN_READ)->ways[w];
     struct kernel *kernel = way_kernel(c, CHAIN_READ, w);
-    size_t groups = way_groups(c, way), unit = (size_t)(way->acc * way->local);
+    size_t groups = way_groups(c, way), unit = (size_t)way->acc * (size_t)way->local;
     size_t per = bytes / ((size_t)way->vw * 4) / groups / unit * unit;
     *rate = 0;
     if (!kernel || per == 0 || per > INT32_MAX) return OK;

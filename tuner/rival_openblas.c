@@ -45,6 +45,7 @@ static enum status load(struct openblas *s, struct error *err) {
     else unsetenv("OPENBLAS_CORETYPE");
     void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     if (library) s->sgemm = (__typeof__(s->sgemm))dlsym(library, "cblas_sgemm");
+    /* cppcheck-suppress resourceLeak ; its threads live in it, until the child ends */
     return s->sgemm ? OK
                     : fail(err, STATUS_UNSUPPORTED,
                            "OpenBLAS is not there; install the Debian package "
@@ -117,7 +118,7 @@ const struct rival_side rival_side_openblas = {
 static char *cpu_flags(void) {
     char *line = NULL;
     size_t size = 0;
-    FILE *file = fopen("/proc/cpuinfo", "r");
+    FILE *file = fopen("/proc/cpuinfo", "re");
     char *flags = NULL;
     while (file && !flags && getline(&line, &size, file) > 0)
         if (strncmp(line, "flags", 5) == 0) {

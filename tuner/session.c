@@ -178,7 +178,7 @@ static enum status next_config(struct session *s, struct quest *q, int64_t *conf
     for (;;) {
         *config = q->strategy->next(&q->search);
         if (*config < 0) return OK;
-        bool may_run;
+        bool may_run = false;
         enum status st = quest_key(q, *config, key, err);
         if (st == OK) st = consult(s, q, key, *config, &may_run, err);
         if (st != OK || may_run) return st;
@@ -212,7 +212,7 @@ static enum status load_history(struct session *s, const struct quest *q, struct
         *n += n_list;
         free(list);
     }
-    qsort(*all, *n, sizeof **all, by_sequence);
+    if (*n) qsort(*all, *n, sizeof **all, by_sequence);
     return OK;
 }
 
@@ -295,11 +295,12 @@ static void format_left(double ns, char text[32]) {
 }
 
 static void show_progress(const struct session *s, const struct quest *q, double eta_ns) {
-    char name[256], best_text[96] = "none yet", eta[48] = "", time[UNITS_TEXT];
+    char name[256], best_text[96] = "none yet", eta[48] = "";
     const struct attempt *best = quest_best(q);
     double base = quest_default_ns(q);
     quest_name(q, name);
     if (best) {
+        char time[UNITS_TEXT];
         int at = snprintf(best_text, sizeof best_text, "best %s %.0f %% of ceiling",
                           units_time_ns(best->time_ns, time), 100 * best->share);
         if (base > 0 && at > 0 && (size_t)at < sizeof best_text)

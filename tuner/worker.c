@@ -210,11 +210,10 @@ static void set_failed(struct evaluation *e, enum outcome outcome, const char *s
 static enum status attempt(struct worker *w, const struct work *works, size_t n,
                            struct evaluation *e, const volatile int *interrupt, bool *blamed,
                            struct error *err) {
-    enum status st = OK;
     *blamed = false;
     for (int i = 0; i < ATTEMPTS; i++) {
         enum stage_id stage = STAGE_start;
-        st = ask(w, works, n, e, &stage, interrupt, err);
+        const enum status st = ask(w, works, n, e, &stage, interrupt, err);
         const struct death *death = death_of(st);
         if (!death) return st;
         if (stage_blames_candidate(stage)) {

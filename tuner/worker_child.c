@@ -143,7 +143,7 @@ static enum status desk_case(struct desk *d, const struct problem *problem, uint
 
 static char *first_line(const char *path) {
     char line[256] = "";
-    FILE *file = fopen(path, "r");
+    FILE *file = fopen(path, "re");
     if (file && !fgets(line, sizeof line, file)) line[0] = 0;
     if (file) fclose(file);
     line[strcspn(line, "\n")] = 0;
@@ -314,7 +314,8 @@ static enum status floor_of(struct desk *d, const struct trial *t, double *floor
         for (int i = 0; i < 3; i++) {
             size_t width = geometry.stage[s].local[i] ? geometry.stage[s].local[i] : 1;
             local *= width;
-            groups *= geometry.stage[s].global[i] / width ? geometry.stage[s].global[i] / width : 1;
+            size_t across = geometry.stage[s].global[i] / width;
+            groups *= across ? across : 1;
         }
         double stage_ns;
         enum status st = ceilings_floor(d->ceilings, groups, local, &stage_ns, err);
