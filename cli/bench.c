@@ -200,6 +200,7 @@ static enum status bench_model(struct bench_choices *o, struct error *err) {
     if (status == OK) {
         struct engine_facts facts;
         engine_describe(engine, &facts);
+        const json_int_t bytes = facts.weight_bytes + facts.kv_bytes + facts.activation_bytes;
         if (o->common.json)
             status = json_print(
                 json_pack(
@@ -209,7 +210,7 @@ static enum status bench_model(struct bench_choices *o, struct error *err) {
                     "profile", facts.profile, "class", facts.class_name, "pp", o->pp, "tg", o->tg,
                     "pp_tps", pp, "pp_low", pp_low, "pp_high", pp_high, "tg_tps", tg, "tg_low",
                     tg_low, "tg_high", tg_high, "load_s", (double)facts.load_ns * 1e-9, "bytes",
-                    (json_int_t)(facts.weight_bytes + facts.kv_bytes + facts.activation_bytes)),
+                    bytes),
                 err);
         else
             status = out_printf(err,

@@ -20,7 +20,7 @@ static enum status find_slice(const char *name, const struct slice **slice, stru
     if ((*slice = slice_find(name))) return OK;
     const char *names[64] = {NULL};
     struct str all = {0};
-    for (size_t i = 0; slices[i].name && i < 63; i++) {
+    for (size_t i = 0; i < 63 && slices[i].name; i++) {
         names[i] = slices[i].name;
         str_addf(&all, i ? ", %s" : "%s", slices[i].name);
     }
@@ -80,7 +80,7 @@ enum status problems_collect(const struct problem_options *o, struct problem_lis
     const struct layout *layout;
     enum status status = find_layout(o->layout, &layout, err);
     if (status != OK) return status;
-    char *families = text_copy(o->family ? o->family : default_family), *rest = families;
+    char *named = text_copy(o->family ? o->family : default_family), *rest = named;
     for (char *name; status == OK && (name = strsep(&rest, ","));) {
         const struct slice *slice;
         status = find_slice(name, &slice, err);
@@ -92,10 +92,10 @@ enum status problems_collect(const struct problem_options *o, struct problem_lis
         status =
             fail(err, STATUS_USAGE,
                  "no problem is left: %s holds none of '%s' in class %s (gemv means n=1, gemm n>1)",
-                 families, o->problem ? o->problem : default_problem,
+                 named, o->problem ? o->problem : default_problem,
                  o->class_name ? o->class_name : "f32");
     if (status != OK) problem_list_free(list);
-    free(families);
+    free(named);
     return status;
 }
 

@@ -28,6 +28,6 @@ struct problem_list {
 enum status problems_collect(const struct problem_options *options, struct problem_list *list,
                              struct error *err);
 /* The same for what a model needs; class_name as a list. */
-enum status problems_of_model(const char *model, const char *tokenizer, const char *class_name,
+enum status problems_of_model(const char *path, const char *tokenizer, const char *class_name,
                               struct problem_list *list, struct error *err);
 void problem_list_free(struct problem_list *list);

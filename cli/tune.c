@@ -93,21 +93,21 @@ static enum status print_runs(json_t *runs, bool as_json, struct error *err) {
 }
 
 /* Every device in turn (or the one named), sharing the budget. */
-static enum status tune_devices(const struct tune_options *o, struct session_options *session,
+static enum status tune_devices(const struct tune_options *o, const struct session_options *asked,
                                 json_t *runs, struct error *err) {
     struct device_info *list = NULL;
     size_t n = 0;
     enum status status = OK;
     const bool all = !o->common.device || !strcmp(o->common.device, "all");
     if (all && (status = device_list(&list, &n, err)) != OK) return status;
-    const int64_t budget_ns = session->budget_ns;
     for (size_t i = 0; status == OK && i < (all ? n : 1); i++) {
         char number[24];
         snprintf(number, sizeof number, "%zu", i);
-        session->device = all ? number : o->common.device;
-        session->budget_ns = all ? budget_ns / (int64_t)n : budget_ns;
+        struct session_options session = *asked;
+        session.device = all ? number : o->common.device;
+        if (all) session.budget_ns /= (int64_t)n;
         json_t *result = NULL;
-        status = session_run(session, &result, err);
+        status = session_run(&session, &result, err);
         if (result) json_array_append_new(runs, result);
     }
     device_list_free(list, n);
