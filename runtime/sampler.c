@@ -2,6 +2,7 @@
 #include "runtime/sampler.h"
 #include "base/rng.h"
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,15 +44,36 @@ static int by_probability(const void *a, const void *b) {
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Put minus infinity at all but the k largest; the lowest ids win ties. */
-static void keep_top_k(struct sampler *s, int32_t k) {
-    for (int32_t i = 0; i < s->vocabulary; i++)
-        s->item[i] = (struct sampler_item){s->probability[i], i};
-    qsort(s->item, (size_t)s->vocabulary, sizeof *s->item, by_probability);
-    for (int32_t i = k; i < s->vocabulary; i++) s->probability[s->item[i].id] = -INFINITY;
+/* Let item i of a heap of n, whose last in order is on top, sink to its place. */
+static void sink(struct sampler_item *item, int32_t i, int32_t n) {
+    for (int32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && by_probability(&item[child + 1], &item[child]) > 0) child++;
+        if (by_probability(&item[child], &item[i]) <= 0) return;
+        const struct sampler_item swap = item[i];
+        item[i] = item[child];
+        item[child] = swap;
+    }
 }
 
-static void softmax(float *x, int32_t n) {
+/* Put minus infinity at all but the k largest; the lowest ids win ties. */
+static void keep_top_k(struct sampler *s, int32_t k) {
+    struct sampler_item *kept = s->item;
+    for (int32_t i = 0; i < k; i++) kept[i] = (struct sampler_item){s->probability[i], i};
+    for (int32_t i = k / 2; i-- > 0;) sink(kept, i, k);
+    for (int32_t i = k; i < s->vocabulary; i++) {
+        struct sampler_item loser = {s->probability[i], i};
+        if (by_probability(&loser, &kept[0]) < 0) {
+            const struct sampler_item winner = loser;
+            loser = kept[0];
+            kept[0] = winner;
+            sink(kept, 0, k);
+        }
+        s->probability[loser.id] = -INFINITY;
+    }
+}
+
+/* false: there are no probabilities (a logit is infinite or no number). */
+static bool softmax(float *x, int32_t n) {
     float largest = x[0];
     for (int32_t i = 1; i < n; i++)
         if (x[i] > largest) largest = x[i];
@@ -61,6 +83,7 @@ static void softmax(float *x, int32_t n) {
         sum += x[i];
     }
     for (int32_t i = 0; i < n; i++) x[i] /= sum;
+    return isfinite(sum);
 }
 
 static int32_t draw_from_all(const float *probability, int32_t n, float coin) {
@@ -78,7 +101,7 @@ static int32_t draw_from_top_p(struct sampler *s, float top_p, float coin) {
     int32_t n = 0;
     for (int32_t i = 0; i < s->vocabulary; i++)
         if (s->probability[i] >= cutoff) s->item[n++] = (struct sampler_item){s->probability[i], i};
-    if (n == 0) /* only where the numbers are no probabilities any more */
+    if (n == 0) /* nearly equal probabilities and a top_p next to 0 */
         return sampler_greedy(s->probability, s->vocabulary);
     qsort(s->item, (size_t)n, sizeof *s->item, by_probability);
     float sum = 0.0f;
@@ -105,8 +128,8 @@ int32_t sampler_next(struct sampler *sampler, const struct sampler_options *opti
     if (!(options->temperature > 0.0f) || n == 1) return sampler_greedy(logits, n);
     for (int32_t i = 0; i < n; i++) sampler->probability[i] = logits[i] / options->temperature;
     if (options->top_k > 0 && options->top_k < n) keep_top_k(sampler, options->top_k);
-    softmax(sampler->probability, n);
     const float coin = sampler_coin(state);
+    if (!softmax(sampler->probability, n)) return sampler_greedy(logits, n);
     if (options->top_p <= 0.0f || options->top_p >= 1.0f)
         return draw_from_all(sampler->probability, n, coin);
     return draw_from_top_p(sampler, options->top_p, coin);
