@@ -1,7 +1,6 @@
 /* test_model.c: models made here, with every number and tensor broken in turn; what the row permutation
  * must keep; facts and values of real files. */
 #include "runtime/model.h"
-#include "base/clock.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "runtime/engine_model.h"
@@ -12,6 +11,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
+#include <time.h>
 
 static struct error err;
 
@@ -706,15 +706,10 @@ Test(model, smollm2_facts) {
     const char *path = test_model();
     struct engine_model *model;
     struct engine_model_facts f;
-    int64_t best = INT64_MAX;
-    for (int i = 0; i < 3; i++) {
-        const int64_t start = clock_now_ns();
-        cr_assert_eq(engine_model_open(path, NULL, NULL, &model, &err), OK, "%s", err.text);
-        const int64_t took = clock_now_ns() - start;
-        best = took < best ? took : best;
-        if (i < 2) engine_model_close(model);
-    }
-    cr_assert(best < 100000000, "opening took %.0f ms", (double)best * 1e-6);
+    const clock_t start = clock(); /* of this process: a busy machine is not counted */
+    cr_assert_eq(engine_model_open(path, NULL, NULL, &model, &err), OK, "%s", err.text);
+    const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    cr_assert(seconds < 0.1, "opening took %.3f s", seconds);
     engine_model_describe(model, &f);
     cr_assert_str_eq(f.architecture, "llama");
     cr_assert_str_eq(f.license, "apache-2.0");
