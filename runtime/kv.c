@@ -139,12 +139,15 @@ static void store_position(struct kv *kv, int32_t block, int64_t place, int64_t 
     if (slot >= kv->dirty_high) kv->dirty_high = slot + 1;
 }
 
+static enum status pool_full(const struct kv *kv, struct error *err) {
+    return fail(err, STATUS_NOMEM,
+                "the KV pool of %lld positions is full: end or truncate a sequence, "
+                "or open the engine with a longer context",
+                (long long)kv_slots(kv));
+}
+
 static enum status block_take(struct kv *kv, int32_t *block, struct error *err) {
-    if (kv->n_free == 0)
-        return fail(err, STATUS_NOMEM,
-                    "the KV pool of %lld positions is full: end or truncate a sequence, "
-                    "or open the engine with a longer context",
-                    (long long)kv_slots(kv));
+    if (kv->n_free == 0) return pool_full(kv, err);
     *block = kv->free_block[--kv->n_free];
     kv->references[*block] = 1;
     return OK;
@@ -243,35 +246,50 @@ static void page_add(struct sequence *s, struct page page) {
     s->page[s->n_pages++] = page;
 }
 
-/* Positions [from, to) leave the sequence; blocks that hold nothing more of it are given back. */
+/* What becomes of a page when positions [from, to) leave its sequence. */
+enum fate { STAYS, GOES, CHANGES };
+static enum fate page_fate(const struct kv *kv, const struct page *page, int64_t from, int64_t to) {
+    if (page->base >= to || page->base + KV_BLOCK <= from) return STAYS;
+    if (!page_holds(kv, page, 0, from) && !page_holds(kv, page, to, INT64_MAX)) return GOES;
+    return page_holds(kv, page, from, to) ? CHANGES : STAYS;
+}
+
+/* Whether the blocks are there that a shared page's change takes; those that go come back before. */
+static bool can_clear(const struct kv *kv, const struct sequence *s, int64_t from, int64_t to) {
+    int64_t free = kv->n_free;
+    for (int64_t i = 0; i < s->n_pages; i++) {
+        const enum fate fate = page_fate(kv, &s->page[i], from, to);
+        const bool is_shared = kv->references[s->page[i].block] > 1;
+        free += fate == GOES && !is_shared;
+        free -= fate == CHANGES && is_shared;
+    }
+    return free >= 0;
+}
+
+/* Positions [from, to) leave the sequence; blocks that hold nothing more of it are given back. NOMEM
+ * changes nothing. */
 static enum status sequence_clear(struct kv *kv, struct sequence *s, int64_t from, int64_t to,
                                   struct error *err) {
-    enum status st = OK;
+    if (!can_clear(kv, s, from, to)) return pool_full(kv, err);
     int64_t kept = 0;
     for (int64_t i = 0; i < s->n_pages; i++) {
-        struct page *page = &s->page[i];
-        const bool all_goes =
-            !page_holds(kv, page, 0, from) && !page_holds(kv, page, to, INT64_MAX);
-        if (st == OK && page->base < to && page->base + KV_BLOCK > from) {
-            if (all_goes) {
-                block_release(kv, page->block);
-                continue;
-            }
-            if (page_holds(kv, page, from, to)) {
-                st = page_own(kv, page, err);
-                if (st == OK) page_clear(kv, page, from, to);
-            }
-        }
-        s->page[kept++] = *page;
+        if (page_fate(kv, &s->page[i], from, to) == GOES) block_release(kv, s->page[i].block);
+        else s->page[kept++] = s->page[i];
     }
     s->n_pages = kept;
+    enum status st = OK;
+    for (int64_t i = 0; st == OK && i < s->n_pages; i++) {
+        if (page_fate(kv, &s->page[i], from, to) != CHANGES) continue;
+        st = page_own(kv, &s->page[i], err);
+        if (st == OK) page_clear(kv, &s->page[i], from, to);
+    }
     return st;
 }
 
 enum status kv_truncate(struct kv *kv, int32_t sequence, int64_t positions, struct error *err) {
     struct sequence *s = &kv->sequence[sequence];
     if (positions >= s->length) return OK;
-    const enum status st = sequence_clear(kv, s, positions, INT64_MAX - KV_BLOCK, err);
+    const enum status st = sequence_clear(kv, s, positions, INT64_MAX, err);
     if (st == OK) s->length = positions;
     return st;
 }
