@@ -47,6 +47,8 @@ static uint64_t row_digest(uint64_t hash, const struct matrix *matrix,
     if (row->value) hash = hash_bytes(hash, row->value, (size_t)k * sizeof *row->value);
     if (row->code) hash = hash_bytes(hash, row->code, (size_t)k);
     if (row->scale) hash = hash_bytes(hash, row->scale, (size_t)groups * sizeof *row->scale);
+    if (row->zero) hash = hash_bytes(hash, row->zero, (size_t)groups);
+    if (row->offset) hash = hash_bytes(hash, row->offset, (size_t)groups * sizeof *row->offset);
     return hash;
 }
 
