@@ -288,6 +288,7 @@ static enum status sequence_clear(struct kv *kv, struct sequence *s, int64_t fro
 
 enum status kv_truncate(struct kv *kv, int32_t sequence, int64_t positions, struct error *err) {
     struct sequence *s = &kv->sequence[sequence];
+    if (positions < 0) positions = 0;
     if (positions >= s->length) return OK;
     const enum status st = sequence_clear(kv, s, positions, INT64_MAX, err);
     if (st == OK) s->length = positions;

@@ -211,7 +211,7 @@ Test(kv, truncate_gives_blocks_back) {
     cr_assert_neq(slot_of(kv, s, 33), -1);
     cr_assert_eq(kv_truncate(kv, s, 32, &err), OK);
     cr_assert_eq(blocks(kv, s), 1);
-    cr_assert_eq(kv_truncate(kv, s, 0, &err), OK);
+    cr_assert_eq(kv_truncate(kv, s, -7, &err), OK);
     cr_assert(kv_length(kv, s) == 0 && blocks(kv, s) == 0 && kv_room(kv, s) == 128);
     kv_close(kv);
 }
