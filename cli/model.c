@@ -35,17 +35,23 @@ static enum status print_facts(const struct engine_model_facts *f, int64_t conte
         "%lld, "
         "%lld heads of %lld (%lld KV heads), vocabulary %lld\n  context %lld at most; KV for %lld "
         "positions in f16: %s\n",
-        f->name[0] ? f->name : f->path, f->architecture, f->license[0] ? ", " : "", f->license,
-        (long long)f->parameters, units_memory((double)f->file_bytes, file),
-        units_memory((double)f->weight_bytes, weights), (long long)f->n_layers, (long long)f->width,
-        (long long)f->hidden, (long long)f->n_heads, (long long)f->head_size,
-        (long long)f->n_kv_heads, (long long)f->vocabulary, (long long)f->context,
-        (long long)context, units_memory((double)kv_bytes, kv));
+        f->name, f->architecture, f->license[0] ? ", " : "", f->license, (long long)f->parameters,
+        units_memory((double)f->file_bytes, file), units_memory((double)f->weight_bytes, weights),
+        (long long)f->n_layers, (long long)f->width, (long long)f->hidden, (long long)f->n_heads,
+        (long long)f->head_size, (long long)f->n_kv_heads, (long long)f->vocabulary,
+        (long long)f->context, (long long)context, units_memory((double)kv_bytes, kv));
     for (int i = 0; i < f->n_types && status == OK; i++)
         status = out_printf(err, "  %-6s %4lld tensors  %s\n", f->types[i].name,
                             (long long)f->types[i].tensors,
                             units_memory((double)f->types[i].bytes, bytes));
     return status;
+}
+
+/* A file that carries a tokenizer and no weights. */
+static enum status print_vocabulary(const struct engine_model_facts *f, struct error *err) {
+    return out_printf(err, "%s  (%s%s%s)\n  a vocabulary of %lld tokens, no weights\n", f->name,
+                      f->architecture, f->license[0] ? ", " : "", f->license,
+                      (long long)f->vocabulary);
 }
 
 /* Weights, KV and a little for activations against each device's memory. */
@@ -99,6 +105,8 @@ enum status command_model(int argc, const char **argv, struct error *err) {
     const int64_t kv_bytes = engine_kv_bytes(model, positions, "f16");
     if (common.json) {
         status = json_print(facts_json(&facts, positions, kv_bytes), err);
+    } else if (facts.n_layers == 0) {
+        status = print_vocabulary(&facts, err);
     } else {
         status = print_facts(&facts, positions, kv_bytes, err);
         if (status == OK) status = print_fit(facts.weight_bytes + kv_bytes + (32 << 20), err);
