@@ -150,7 +150,8 @@ enum status engine_open(struct engine_model *model, const struct engine_options 
                                           .max_rows = engine->max_rows,
                                           .warn = options->warn,
                                           .warn_context = options->warn_context};
-    enum status st = device_open(options->device, &engine->device, err);
+    enum status st = plan_check_model(engine->model, err);
+    if (st == OK) st = device_open(options->device, &engine->device, err);
     if (st == OK) st = routes_open(engine->device, &routes, &engine->routes, err);
     if (st == OK) st = open_forward(engine, options, err);
     if (st == OK) st = fill_facts(engine, err);

@@ -365,7 +365,7 @@ static void add_head(struct plan *plan, struct plan_matrix *embedding, bool pend
 
 /* ---- open ---- */
 
-static enum status check_model(const struct model *m, struct error *err) {
+enum status plan_check_model(const struct model *m, struct error *err) {
     if (!m->vocabulary_only) return OK;
     return fail(err, STATUS_UNSUPPORTED, "%s holds a vocabulary and no weights: it cannot run",
                 m->path);
@@ -397,7 +397,7 @@ static void add_steps(struct plan *plan) {
 enum status plan_open(const struct model *model, const struct plan_options *options,
                       struct plan **out, struct error *err) {
     *out = NULL;
-    enum status st = check_model(model, err);
+    enum status st = plan_check_model(model, err);
     if (st != OK) return st;
     const size_t layers = (size_t)(options->last_layer - options->first_layer);
     struct plan *plan = memory_new(sizeof *plan);

@@ -105,6 +105,8 @@ struct plan {
     char prefix[24]; /* of names, while the steps are added */
 };
 
+/* UNSUPPORTED: a file without weights. plan_open asks this, too. */
+enum status plan_check_model(const struct model *model, struct error *err);
 /* UNSUPPORTED: the model needs what no family does. Lives no longer than the model. */
 enum status plan_open(const struct model *model, const struct plan_options *options,
                       struct plan **out, struct error *err);
