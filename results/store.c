@@ -44,19 +44,24 @@ static enum status connect(struct store *store, const char *file, bool is_new, s
     return sql_connect(store, file, flags | (is_new ? SQLITE_OPEN_CREATE : 0), opening, err);
 }
 
+static enum status fail_read_only(const struct store *store, const char *what, struct error *err) {
+    return fail(err, STATUS_DB,
+                "the database %s cannot be written: %s is read-only; make it writable, or name "
+                "another file with --db",
+                store->path, what);
+}
+
 /* A folder that cannot be written holds no journal. */
-static enum status check_writable(const struct store *store, const char *file, struct error *err) {
-    const char *what = NULL;
-    const size_t folder_length = (size_t)(strrchr(file, '/') - file);
-    char *folder = text_format("%.*s/", (int)folder_length, file);
-    if (sqlite3_db_readonly(store->db, "main") == 1) what = "the file";
-    else if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0) what = "its folder";
+static enum status check_folder(const struct store *store, const char *file, struct error *err) {
+    char *folder = text_format("%.*s/", (int)(strrchr(file, '/') - file), file);
+    const bool is_writable = faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0;
     free(folder);
-    return what ? fail(err, STATUS_DB,
-                       "the database %s cannot be written: %s is read-only; make it writable, or "
-                       "name another file with --db",
-                       store->path, what)
-                : OK;
+    return is_writable ? OK : fail_read_only(store, "its folder", err);
+}
+
+static enum status check_file(const struct store *store, struct error *err) {
+    const bool is_writable = sqlite3_db_readonly(store->db, "main") == 0;
+    return is_writable ? OK : fail_read_only(store, "the file", err);
 }
 
 /* ---- the header ---- */
@@ -170,10 +175,12 @@ enum status store_open(const char *path, enum store_mode mode, struct store **ou
     if (st == OK && is_new && mode == STORE_READ)
         st = fail(err, STATUS_NOTHING, "there is no database %s yet; `hone tune` makes one", path);
     if (st == OK && is_new) st = path_make_parent(path, err);
+    if (st == OK && is_new) st = check_folder(store, file, err);
     if (st == OK) st = schema_open(&schema, err);
     if (st == OK) st = connect(store, file, is_new, err);
     if (st == OK && !is_new) st = check_header(&schema, store, err);
-    if (st == OK && mode == STORE_WRITE) st = check_writable(store, file, err);
+    if (st == OK && mode == STORE_WRITE) st = check_file(store, err);
+    if (st == OK && mode == STORE_WRITE) st = check_folder(store, file, err);
     if (st == OK)
         st = mode == STORE_WRITE ? admit_writer(&schema, store, err)
                                  : admit_reader(&schema, store, err);
