@@ -131,20 +131,22 @@ static enum status save_quest(struct session *s, const struct quest *q, struct e
     for (size_t i = 0; i < q->search.n_seeds; i++)
         json_array_append_new(seeds, seed_json(q, q->seeds[i]));
     char *key = fact_key(s, q);
+    const json_int_t done = q->is_done ? s->grants : 0;
     enum status st =
-        set_fact(s, "seeds", key, json_pack("{s:o,s:b}", "seeds", seeds, "done", q->is_done), err);
+        set_fact(s, "seeds", key, json_pack("{s:o,s:I}", "seeds", seeds, "done", done), err);
     free(key);
     return st;
 }
 
-/* Seeds as they were fixed; −1 (in *n) when this quest was never begun. */
+/* Seeds as they were fixed, and whether the search ended under the present grant; false when this quest was
+ * never begun. */
 static bool load_seeds(struct session *s, struct quest *q, int64_t seeds[SEEDS_MOST], size_t *n) {
     char *key = fact_key(s, q);
     json_t *fact = get_fact(s, "seeds", key);
     const json_t *list = json_object_get(fact, "seeds");
     free(key);
     *n = 0;
-    q->is_done = json_is_true(json_object_get(fact, "done"));
+    q->is_done = json_integer_value(json_object_get(fact, "done")) >= s->grants;
     for (size_t i = 0; i < json_array_size(list) && *n < SEEDS_MOST; i++) {
         const json_t *seed = json_array_get(list, i);
         const struct record_key record = {
