@@ -140,8 +140,8 @@ enum status measure_race(const struct measuring *m, struct sample_set *out, bool
     if (st == OK) st = run_canary(&beside, err);
     while (st == OK && !*abandoned && out->n < SAMPLES) {
         bool over = m->budget_ns > 0 && beside.spent_ns > (double)m->budget_ns;
-        if (over && (out->n >= SAMPLES_LEAST || beside.spent_ns > 3.0 * (double)m->budget_ns))
-            break;
+        bool far_over = out->n > 0 && beside.spent_ns > 3.0 * (double)m->budget_ns;
+        if (over && (out->n >= SAMPLES_LEAST || far_over)) break;
         double time_ns;
         bool clean;
         st = take_sample(&beside, m->subject, repeats, &time_ns, &clean, err);

@@ -163,6 +163,7 @@ static enum status ask(struct worker *w, const struct work *works, size_t n, str
         st = converse(w, stage, &reply, interrupt, err);
     }
     const json_t *results = json_object_get(reply, "results");
+    if (st == OK) *stage = STAGE_judge; /* a reply that makes no sense is the candidate's work */
     if (st == OK && json_array_size(results) != n)
         st =
             fail(err, STATUS_CRASHED, "the worker answers %zu of %zu", json_array_size(results), n);
