@@ -3,10 +3,12 @@
 #define FAULTY_CHILD session_child
 #include "tests/tuner/faulty.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "tests/support.h"
 #include "tuner/lock.h"
 #include "tuner/session.h"
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -174,6 +176,146 @@ Test(session, kill_9_loses_one_evaluation_at_most) {
     cr_assert_eq(evaluations_of(third), 0);
     cr_assert_eq(count_rows(path, NULL), after);
     json_decref(third);
+}
+
+/* ---- what was left running ---- */
+
+/* Straight into the database. */
+static void sql_into(const char *path, const char *sql) {
+    sqlite3 *db;
+    char *why = NULL;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &why), SQLITE_OK, "%s: %s", sql, why);
+    sqlite3_close(db);
+}
+
+/* A row of the database as "value|value". */
+static void expect_row(const char *path, const char *sql, const char *expected) {
+    struct store *store;
+    struct error err = {0};
+    char *csv = NULL;
+    cr_assert_eq(store_open(path, STORE_READ, &store, &err), OK, "%s", err.text);
+    cr_assert_eq(store_csv(store, sql, &csv, &err), OK, "%s", err.text);
+    cr_assert(strstr(csv, expected), "%s gives\n%snot %s", sql, csv, expected);
+    free(csv);
+    store_close(store);
+}
+
+/* A session of two evaluations whose program died during the second. */
+static struct session_options died_in_the_second(const char *path, struct problem *problem) {
+    *problem = faulty_problem(100000, 3);
+    struct session_options options = options_for(path, problem, 1);
+    options.limits = &harmless;
+    options.n_limits = 1;
+    options.evaluations = 2;
+    json_decref(run(&options));
+    sql_into(path, "DELETE FROM samples WHERE evaluation_id = 2; "
+                   "UPDATE evaluations SET outcome = 'running', time_ns = NULL, low_ns = NULL, "
+                   "high_ns = NULL, is_final = 0 WHERE evaluation_id = 2; "
+                   "UPDATE sessions SET state = 'running'; "
+                   "UPDATE facts SET value = replace(value, '\"done\":1', '\"done\":0')");
+    return options;
+}
+
+Test(session, what_was_running_is_tried_once_more_in_the_same_boot) {
+    const char *path = database();
+    struct problem problem;
+    struct session_options options = died_in_the_second(path, &problem);
+    json_t *result = run(&options);
+    cr_assert_eq(evaluations_of(result), 1, "%d", evaluations_of(result));
+    json_decref(result);
+    expect_row(path,
+               "SELECT is_resumed, outcome IN ('ok', 'abandoned') FROM evaluations WHERE "
+               "evaluation_id = 2",
+               "\n1,1\n");
+    expect_row(path, "SELECT count(*) FROM evaluations", "\n2\n");
+}
+
+/* Crashed, never run again in this session nor in another. */
+static void expect_blamed(const char *path, struct session_options options, const char *why) {
+    json_t *result = run(&options);
+    cr_assert_eq(evaluations_of(result), 0, "%d", evaluations_of(result));
+    cr_assert_eq(outcome_of(result, 0, "crashed"), 1);
+    json_decref(result);
+    expect_row(path, "SELECT outcome, message FROM evaluations WHERE evaluation_id = 2", why);
+    options.seed = 2;
+    options.evaluations = 5;
+    json_decref(run(&options));
+    expect_row(path,
+               "SELECT count(*), sum(config = (SELECT config FROM evaluations WHERE "
+               "evaluation_id = 2)) FROM evaluations WHERE session_id = 2",
+               "\n5,0\n");
+    options.seed = 3; /* the user's word clears it */
+    sql_into(path, "UPDATE evaluations SET is_forgiven = 1");
+    json_decref(run(&options));
+    expect_row(path,
+               "SELECT count(*), sum(config = (SELECT config FROM evaluations WHERE "
+               "evaluation_id = 2)) FROM evaluations WHERE session_id = 3",
+               "\n5,1\n");
+}
+
+Test(session, what_was_running_twice_is_to_blame) {
+    const char *path = database();
+    struct problem problem;
+    const struct session_options options = died_in_the_second(path, &problem);
+    sql_into(path, "UPDATE evaluations SET is_resumed = 1 WHERE evaluation_id = 2");
+    expect_blamed(path, options, "crashed,\"was running when the program died, twice\"");
+}
+
+Test(session, what_was_running_when_the_machine_went_down_is_to_blame) {
+    const char *path = database();
+    struct problem problem;
+    const struct session_options options = died_in_the_second(path, &problem);
+    sql_into(path, "UPDATE evaluations SET boot_id = 'an earlier boot' WHERE evaluation_id = 2");
+    expect_blamed(path, options, "crashed,was running when the machine went down");
+}
+
+Test(session, what_is_gone_from_the_program_is_settled) {
+    const char *path = database();
+    struct problem problem;
+    const struct session_options options = died_in_the_second(path, &problem);
+    sql_into(path, "UPDATE evaluations SET config = 'KIND=gone,WG=1' WHERE evaluation_id = 2");
+    json_t *result = run(&options);
+    cr_assert_eq(evaluations_of(result), 0);
+    json_decref(result);
+    expect_row(path, "SELECT outcome, message FROM evaluations WHERE evaluation_id = 2",
+               "has it no more");
+}
+
+/* ---- one session's failure is another's warning ---- */
+
+Test(session, a_winner_that_failed_elsewhere_is_no_winner) {
+    const char *path = database();
+    struct problem problem = faulty_problem(100000, 3);
+    struct session_options options = options_for(path, &problem, 1);
+    options.limits = &harmless;
+    options.n_limits = 1;
+    options.evaluations = 4; /* the four that are right */
+    json_t *result = run(&options);
+    const json_t *best = json_object_get(problem_of(result, 0), "best");
+    char *config = text_copy(json_string_value(json_object_get(best, "config")));
+    json_decref(result);
+    /* Another session found it wrong. */
+    char *sql = text_format(
+        "INSERT INTO sessions SELECT 9, device_id, 'x', strategy, seed, 0, 0, 0, 'finished', 0 "
+        "FROM sessions; INSERT INTO evaluations (session_id, device_id, problem_id, class, layout, "
+        "sequence, source_key, options, variant, config, outcome, unix_s, boot_id, is_default) "
+        "SELECT 9, device_id, problem_id, class, layout, 0, source_key, options, variant, config, "
+        "'wrong', 0, '', 0 FROM evaluations WHERE config = '%s'",
+        config);
+    sql_into(path, sql);
+    free(sql);
+    result = run(&options); /* re-checks its winner */
+    best = json_object_get(problem_of(result, 0), "best");
+    cr_assert(json_is_object(best));
+    cr_assert_str_neq(json_string_value(json_object_get(best, "config")), config);
+    json_decref(result);
+    sql = text_format("SELECT count(*) FROM samples JOIN evaluations USING (evaluation_id) "
+                      "WHERE config = '%s' AND round > 1",
+                      config);
+    expect_row(path, sql, "\n0\n");
+    free(sql);
+    free(config);
 }
 
 /* ---- limits, interrupts, locks ---- */

@@ -1,6 +1,7 @@
 /* test_worker.c: kernels that really are wrong, slow, hang, crash or do not compile, and the worker that
  * survives them all. */
 #include "tests/tuner/faulty.h"
+#include <jansson.h>
 #include <math.h>
 
 static struct worker *worker;
@@ -57,12 +58,26 @@ Test(worker, catches_each_kind_and_goes_on) {
     expect(KIND_RIGHT, OUTCOME_OK, NULL);
 }
 
+/* Samples beside a drifting canary never end a race: then this says nothing, and is tried again. */
+static bool was_disturbed(const struct evaluation *e) {
+    json_error_t why;
+    json_t *conditions = json_loads(e->conditions, 0, &why);
+    const bool disturbed = json_integer_value(json_object_get(conditions, "discarded")) > 0;
+    json_decref(conditions);
+    return disturbed;
+}
+
 Test(worker, slow_kernels_are_abandoned) {
-    struct evaluation right = evaluated(KIND_RIGHT, 8, INFINITY);
+    struct evaluation right = evaluated(KIND_RIGHT, 8, INFINITY), slow;
     cr_assert_eq(right.outcome, OUTCOME_OK, "%s", right.message);
-    struct evaluation slow = evaluated(KIND_SLOW, 8, right.time_ns);
-    cr_assert_eq(slow.outcome, OUTCOME_ABANDONED, "%s: %s", outcome_names[slow.outcome],
-                 slow.message ? slow.message : "");
+    for (int attempt = 0;; attempt++) {
+        slow = evaluated(KIND_SLOW, 8, right.time_ns);
+        if (slow.outcome == OUTCOME_ABANDONED) break;
+        cr_assert(slow.outcome == OUTCOME_OK && was_disturbed(&slow), "%s: %s",
+                  outcome_names[slow.outcome], slow.message ? slow.message : "");
+        evaluation_free(&slow);
+        if (attempt == 8) cr_skip_test("this machine is too busy to race kernels");
+    }
     cr_assert(slow.n_samples >= 1 && slow.n_samples <= 2);
     cr_assert_gt(slow.time_ns, 1.25 * right.time_ns);
     evaluation_free(&right);
