@@ -15,6 +15,9 @@ static const double SETTLE_LIMIT_NS = 3e9;
  * recorded spaces these thresholds never dropped the optimum and cut four fifths of the time. */
 static const double DROP_FIRST = 1.6;
 static const double DROP_SECOND = 1.25;
+/* Twice in a row no neighbour does that: dropped whatever the canary says. On a machine that stays busy
+ * nothing else is, and kernels 200 times slower than the best would take 15 runs each. */
+static const double DROP_ANYWAY = 10;
 
 /* Nine samples give an interval for the median with seven of them inside; a sample shorter than 2 ms is
  * mostly timer and wake-up, so short kernels run several times in one. */
@@ -124,10 +127,10 @@ enum status measure_settle(struct subject canary, double *settled_ns, struct err
 
 /* ---- race ---- */
 
-static bool drops(const struct measuring *m, const struct sample_set *s) {
-    double last = s->time_ns[s->n - 1];
-    if (s->n == 1) return last > DROP_FIRST * m->incumbent_ns;
-    return s->n == 2 && fmin(last, s->time_ns[0]) > DROP_SECOND * m->incumbent_ns;
+static bool drops(const struct measuring *m, const struct sample_set *s, bool clean) {
+    double last = s->time_ns[s->n - 1], second = clean ? DROP_SECOND : DROP_ANYWAY;
+    if (s->n == 1) return clean && last > DROP_FIRST * m->incumbent_ns;
+    return s->n == 2 && fmin(last, s->time_ns[0]) > second * m->incumbent_ns;
 }
 
 enum status measure_race(const struct measuring *m, struct sample_set *out, bool *abandoned,
@@ -146,12 +149,13 @@ enum status measure_race(const struct measuring *m, struct sample_set *out, bool
         bool clean;
         st = take_sample(&beside, m->subject, repeats, &time_ns, &clean, err);
         if (st != OK) break;
-        if (!clean && out->discarded < DISCARDS_MOST) {
+        bool hopeless = time_ns > DROP_ANYWAY * m->incumbent_ns;
+        if (!clean && !hopeless && out->discarded < DISCARDS_MOST) {
             out->discarded++;
             continue;
         }
         add_sample(out, time_ns);
-        *abandoned = clean && drops(m, out);
+        *abandoned = drops(m, out, clean);
     }
     summarise(out);
     out->canary = canary_median(&beside);

@@ -132,6 +132,18 @@ Test(measure, a_machine_that_stays_disturbed_is_measured_and_never_raced) {
     sample_set_free(&set);
 }
 
+Test(measure, two_runs_beyond_10_are_dropped_on_any_machine) {
+    struct sample_set set;
+    struct script canary = SCRIPT(1.5e5), slow = SCRIPT(1, 1.1e8), once = SCRIPT(1, 1.1e8, 9e7);
+    cr_assert(race(&slow, &canary, 1e7, 0, &set));
+    cr_assert_eq(set.n, 2);
+    cr_assert_eq(set.discarded, 0);
+    sample_set_free(&set);
+    cr_assert_not(race(&once, &canary, 1e7, 0, &set), "one run may be anything");
+    cr_assert_eq(set.n, 9);
+    sample_set_free(&set);
+}
+
 Test(measure, the_budget_ends_a_race_but_not_before_three_samples) {
     struct sample_set set;
     struct script subject = SCRIPT(1e8);
