@@ -1,0 +1,65 @@
+/* row: work-groups take parts of a row's heads. See row.cl. */
+#include "kernels/rope_kv/rope_kv.h"
+
+enum { P_WG, P_VW, P_PARTS, P_COUNT };
+
+static const struct param params[P_COUNT] = {
+    [P_WG] = {"WG", "lanes", WG_VALUES},
+    [P_VW] = {"VW", "components in a vector", VALUES(V(1), V(2), V(4), V(8), V(16))},
+    [P_PARTS] = {"PARTS", "work-groups a row", VALUES(V(1), V(2), V(4), V(8))},
+};
+
+static bool vectors_fit(const int *value, const struct problem *problem) {
+    return problem->value[F_D] / 2 % value[P_VW] == 0;
+}
+
+/* Pairs of vectors in a row. */
+static int64_t units(const int *value, const struct problem *problem) {
+    const int64_t heads = problem->value[F_HEADS] + 2 * problem->value[F_KVH];
+    return heads * (problem->value[F_D] / 2 / value[P_VW]);
+}
+
+static bool work_is_there(const int *value, const struct problem *problem) {
+    const int64_t lanes = (int64_t)value[P_WG] * value[P_PARTS];
+    return lanes == 1 || lanes < 2 * units(value, problem);
+}
+
+static const struct constraint constraints[] = {
+    {"VW divides half of d", READS(P_VW), vectors_fit},
+    {"WG * PARTS leaves no lane idle", READS(P_WG) | READS(P_VW) | READS(P_PARTS), work_is_there},
+};
+
+static bool accepts(const struct problem *problem) {
+    return problem->value[F_D] % 2 == 0;
+}
+
+static void geometry(const struct config *config, const struct problem *problem,
+                     struct geometry *out) {
+    const size_t lanes = config->value[P_WG], parts = config->value[P_PARTS];
+    *out = (struct geometry){
+        .n_stages = 1,
+        .stage = {{"rope_kv_row", {problem->value[F_N] * parts * lanes, 1, 1}, {lanes, 1, 1}}},
+    };
+}
+
+static void fallback(const struct problem *problem, struct config *out) {
+    *out = (struct config){.variant = &rope_kv_row};
+    out->value[P_WG] = 1;
+    out->value[P_PARTS] = 1;
+    out->value[P_VW] = 16;
+    while (!vectors_fit(out->value, problem)) out->value[P_VW] /= 2;
+}
+
+const struct variant rope_kv_row = {
+    .name = "row",
+    .summary = "work-groups take parts of a row's heads",
+    .source = "kernels/rope_kv/row.cl",
+    .params = params,
+    .n_params = P_COUNT,
+    .constraints = constraints,
+    .n_constraints = COUNT_OF(constraints),
+    .accepts = accepts,
+    .geometry = geometry,
+    .fallback = fallback,
+    .embeds = true,
+};
