@@ -11,7 +11,8 @@ enum { F_HEADS, F_KVH, F_D, F_N, F_L, F_KV, F_ROPE };
 #define EXP_VALUES VALUES({0, "built-in", FEATURE_NONE}, {1, "polynomial", FEATURE_NONE})
 #define VECTOR_VALUES VALUES(V(1), V(2), V(4), V(8), V(16))
 
-/* Vectors lie along the 32 places of a block and along the components of a head. */
+/* Vectors lie along the 32 places of a block, and along either half of the components of a head (what the
+ * rotation turns together). */
 bool attention_vector_fits(int vw, const struct problem *problem);
 int attention_widest_vector(const struct problem *problem);
 /* HALF is for pools of f16, HALF=x86 for 16 of them at once. */

@@ -24,7 +24,7 @@ static bool lanes_have_work(const int *value, const struct problem *problem) {
 
 static const struct constraint constraints[] = {
     {"WG < 2 * n * heads", READS(P_WG), lanes_have_work},
-    {"VW divides d", READS(P_VW), vector_fits},
+    {"VW divides half of d", READS(P_VW), vector_fits},
     {"HALF is for kv=f16, HALF=x86 for VW=16", READS(P_VW) | READS(P_HALF), half_applies},
 };
 

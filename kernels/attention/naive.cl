@@ -27,28 +27,27 @@ struct SYM(running) {
     VEC(float) o[COLUMNS];
 };
 
-/* Before any slot of the pool: nothing, or the row's own key and value. */
+/* Before any slot of the pool: nothing, or the row's own key and value. x: the row of QKV. */
 INLINE void SYM(start)(struct SYM(running) *r, const float *q, __global const float *x,
-                       __global KV_T *Kpool, __global KV_T *Vpool, int4 row, int head,
+                       __global KV_T *Kpool, __global KV_T *Vpool, int4 row, int kv_head,
                        bool writes TURNS) {
     r->most = NOTHING;
     r->sum = 0;
-    for (int j = 0; j < COLUMNS; j++) r->o[j] = (VEC(float))(0);
+    _Pragma("unroll") for (int j = 0; j < COLUMNS; j++) r->o[j] = (VEC(float))(0);
 #if ROPE
-    const int kv_head = head / GROUP_HEADS;
-    __global const float *k = x + (HEADS + kv_head) * D, *v = k + KVH * D;
-    float own[D], s = 0;
-    for (int i = 0; i < D / 2; i++) {
-        const float2 key = SYM(pair)(k, i, turn);
-        s = fma(q[i], KV_ROUND(key.x), s);
-        s = fma(q[i + D / 2], KV_ROUND(key.y), s);
-        own[i] = KV_ROUND(v[i]);
-        own[i + D / 2] = KV_ROUND(v[i + D / 2]);
-        if (writes) SYM(pair_write)(Kpool, Vpool, ROW_SLOT(row), kv_head, k, v, i, turn);
+    VEC(float) s = (VEC(float))(0);
+    float v[D];
+    for (int i = 0; i < D / 2; i += VW) {
+        const struct SYM(own) own = SYM(own_load)(x, kv_head, i, turn);
+        s = fma(VLOAD(q + i), FLOATS_OF(own.key_low), s);
+        s = fma(VLOAD(q + i + D / 2), FLOATS_OF(own.key_high), s);
+        VSTORE(FLOATS_OF(own.value_low), v + i);
+        VSTORE(FLOATS_OF(own.value_high), v + i + D / 2);
+        if (writes) SYM(own_write)(Kpool, Vpool, ROW_SLOT(row), kv_head, i, own);
     }
-    r->most = s;
+    r->most = SYM(vector_sum)(s);
     r->sum = 1;
-    for (int j = 0; j < COLUMNS; j++) r->o[j] = VLOAD(own + j * VW);
+    _Pragma("unroll") for (int j = 0; j < COLUMNS; j++) r->o[j] = VLOAD(v + j * VW);
 #endif
 }
 
@@ -63,7 +62,7 @@ INLINE void SYM(add_block)(struct SYM(running) *r, const float *q, __global cons
             s[j] = fma((VEC(float))(q[i]), SYM(kv_load)(K + i * BLOCK + j * VW), s[j]);
     VEC(float) most = (VEC(float))(r->most), sum = (VEC(float))(0);
     _Pragma("unroll") for (int j = 0; j < VECTORS; j++) {
-        s[j] = SYM(masked)(s[j], stored + j * VW, below);
+        s[j] = SYM(masked)(s[j], AS(uint, VLOAD(stored + j * VW)), below);
         most = fmax(most, s[j]);
     }
     const float now = SYM(vector_max)(most);
@@ -94,12 +93,13 @@ INLINE void SYM(naive_item)(__global const float *QKV, __global KV_T *Kpool, __g
     __global const float *x = QKV + (ulong)n * QKV_ROW;
     float q[D];
     struct SYM(running) r;
-    for (int i = 0; i < D / 2; i++) {
-        const float2 pair = SYM(pair)(x + head * D, i TURN_OF(row));
-        q[i] = pair.x * SCALE;
-        q[i + D / 2] = pair.y * SCALE;
+    for (int i = 0; i < D / 2; i += VW) {
+        const struct SYM(pair) pair = SYM(query)(x + head * D, i TURN_OF(row));
+        VSTORE(pair.low, q + i);
+        VSTORE(pair.high, q + i + D / 2);
     }
-    SYM(start)(&r, q, x, Kpool, Vpool, row, head, N == 1 && head % GROUP_HEADS == 0 TURN_OF(row));
+    SYM(start)(&r, q, x, Kpool, Vpool, row, head / GROUP_HEADS,
+               N == 1 && head % GROUP_HEADS == 0 TURN_OF(row));
     for (int b = 0; b < ROW_BLOCKS(row); b++) {
         const int block = table[ROW_TABLE(row) + b];
         const ulong at = HEAD_AT(block, head / GROUP_HEADS);

@@ -2,7 +2,7 @@
 #include "kernels/attention/attention.h"
 
 bool attention_vector_fits(int vw, const struct problem *problem) {
-    return problem->value[F_D] % vw == 0;
+    return problem->value[F_D] / 2 % vw == 0;
 }
 
 int attention_widest_vector(const struct problem *problem) {

@@ -91,7 +91,7 @@ static bool unroll_fits(const int *value, const struct problem *problem) {
 }
 
 static const struct constraint constraints[] = {
-    {"VW divides d", READS(P_VW), vector_fits},
+    {"VW divides half of d", READS(P_VW), vector_fits},
     {"TR < 2 * n", READS(P_TR), rows_are_there},
     {"HT divides heads / kvh", READS(P_HT), heads_fit},
     {"every part has a block", READS(P_SPLITS), parts_have_blocks},

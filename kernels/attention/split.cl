@@ -84,11 +84,11 @@
 #define MEET
 #endif
 
-/* Rows of one sequence within a tile. A row beyond count sees nothing and is not written. */
+/* Rows of one sequence within a tile; those beyond count are copies of the last, and not written. */
 struct SYM(rows) {
     int first, count, table;
-    int begin, end;             /* blocks of all */
-    int from[TR], until[TR];    /* of each */
+    int begin, end;          /* blocks of all */
+    int from[TR], until[TR]; /* of each */
     uint below[TR];
 };
 
@@ -104,16 +104,15 @@ INLINE struct SYM(rows) SYM(rows_from)(__global const int4 *rows, int first, int
     r.first = first;
     r.table = ROW_TABLE(rows[first]);
     r.count = 0;
+    while (r.count < TR && first + r.count < last && ROW_TABLE(rows[first + r.count]) == r.table)
+        r.count++;
     r.begin = INT_MAX;
     r.end = 0;
-    for (int i = 0; i < TR; i++) r.from[i] = r.until[i] = 0;
-    for (int i = 0; i < TR; i++) r.below[i] = 0;
-    for (int i = 0; i < TR && first + i < last && ROW_TABLE(rows[first + i]) == r.table; i++) {
-        const int blocks = ROW_BLOCKS(rows[first + i]);
-        r.count++;
-        r.from[i] = blocks * part / SPLITS;
-        r.until[i] = blocks * (part + 1) / SPLITS;
-        r.below[i] = SEES_BELOW(rows[first + i]);
+    for (int i = 0; i < TR; i++) {
+        const int4 row = rows[first + min(i, r.count - 1)];
+        r.from[i] = ROW_BLOCKS(row) * part / SPLITS;
+        r.until[i] = ROW_BLOCKS(row) * (part + 1) / SPLITS;
+        r.below[i] = SEES_BELOW(row);
         r.begin = min(r.begin, r.from[i]);
         r.end = max(r.end, r.until[i]);
     }
@@ -124,14 +123,13 @@ INLINE struct SYM(rows) SYM(rows_from)(__global const int4 *rows, int first, int
 INLINE void SYM(load_queries)(__local float *q, const struct SYM(rows) *r,
                               __global const float *QKV, __global const int4 *rows,
                               __global const float *rotary, int head, int lane) {
-    for (int item = lane; item < QT * (D / 2); item += WG) {
-        const int t = item / (D / 2), i = item % (D / 2);
+    for (int item = lane; item < QT * PAIRS; item += WG) {
+        const int t = item / PAIRS, i = item % PAIRS * VW;
         const int n = r->first + min(t / HT, r->count - 1);
-        const int4 row = rows[n];
         __global const float *x = QKV + (ulong)n * QKV_ROW + (head + t % HT) * D;
-        const float2 pair = SYM(pair)(x, i TURN_OF(row));
-        q[t * D + i] = pair.x * SCALE;
-        q[t * D + i + D / 2] = pair.y * SCALE;
+        const struct SYM(pair) pair = SYM(query)(x, i TURN_OF(rows[n]));
+        VSTORE(pair.low, q + t * D + i);
+        VSTORE(pair.high, q + t * D + i + D / 2);
     }
     MEET;
 }
@@ -150,17 +148,17 @@ INLINE void SYM(start_empty)(struct SYM(running) *run) {
 INLINE void SYM(load_own)(__local float *own, const struct SYM(rows) *r, __global const float *QKV,
                           __global KV_T *Kpool, __global KV_T *Vpool, __global const int4 *rows,
                           __global const float *rotary, int kv_head, bool writes, int lane) {
-    for (int item = lane; item < TR * (D / 2); item += WG) {
-        const int i = item % (D / 2), n = r->first + min(item / (D / 2), r->count - 1);
+    for (int item = lane; item < TR * PAIRS; item += WG) {
+        const int i = item % PAIRS * VW, n = r->first + min(item / PAIRS, r->count - 1);
         const int4 row = rows[n];
-        __global const float *k = QKV + (ulong)n * QKV_ROW + (HEADS + kv_head) * D, *v = k + KVH * D;
-        __local float *key = own + item / (D / 2) * 2 * D + i, *value = key + D;
-        const float2 turned = SYM(pair)(k, i TURN_OF(row));
-        key[0] = KV_ROUND(turned.x);
-        key[D / 2] = KV_ROUND(turned.y);
-        value[0] = KV_ROUND(v[i]);
-        value[D / 2] = KV_ROUND(v[i + D / 2]);
-        if (writes) SYM(pair_write)(Kpool, Vpool, ROW_SLOT(row), kv_head, k, v, i TURN_OF(row));
+        __local float *key = own + item / PAIRS * 2 * D + i, *value = key + D;
+        const struct SYM(own) kept =
+            SYM(own_load)(QKV + (ulong)n * QKV_ROW, kv_head, i TURN_OF(row));
+        VSTORE(FLOATS_OF(kept.key_low), key);
+        VSTORE(FLOATS_OF(kept.key_high), key + D / 2);
+        VSTORE(FLOATS_OF(kept.value_low), value);
+        VSTORE(FLOATS_OF(kept.value_high), value + D / 2);
+        if (writes) SYM(own_write)(Kpool, Vpool, ROW_SLOT(row), kv_head, i, kept);
     }
     MEET;
 }
@@ -202,17 +200,18 @@ INLINE bool SYM(unit_scores)(__local const float *q, __local float *s, const uin
                     sum[u][t][j] = fma((VEC(float))(q[t * D + i + u]), k, sum[u][t][j]);
             }
         }
-    VEC(int) hidden = (VEC(int))(0);
+    VEC(uint) latest = (VEC(uint))(0); /* an empty slot's -1 is the latest of all */
     _Pragma("unroll") for (int j = 0; j < RP; j++) {
-        const VEC(uint) positions = AS(uint, VLOAD(stored + j * VW));
+        const VEC(uint) position = AS(uint, VLOAD(stored + j * VW));
+        latest = max(latest, position);
         _Pragma("unroll") for (int t = 0; t < QT; t++) {
             _Pragma("unroll") for (int u = 1; u < UNROLL; u++) sum[0][t][j] += sum[u][t][j];
-            const VEC(int) sees = positions < (VEC(uint))(below[t / HT]);
-            hidden |= sees ? (VEC(int))(0) : (VEC(int))(-1);
-            VSTORE(sees ? sum[0][t][j] : (VEC(float))(-INFINITY), s + t * CHUNK + j * VW);
+            VSTORE(SYM(masked)(sum[0][t][j], position, below[t / HT]), s + t * CHUNK + j * VW);
         }
     }
-    return !any(hidden);
+    uint least = below[0];
+    for (int i = 1; i < TR; i++) least = min(least, below[i]);
+    return SYM(vector_max_uint)(latest) < least;
 }
 
 /* The largest of each query over the lanes, for every lane. */
