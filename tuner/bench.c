@@ -215,14 +215,15 @@ static json_t *row_json(struct bench *b, const struct contender *c, const struct
     config_format(&c->config, config);
     c->problem.family->cost(&c->problem, &cost);
     json_t *row = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:I,s:o,s:o,s:o,s:o,s:o,s:s}", "family",
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s}", "family",
         slice_name(&c->problem), "problem", problem, "class", class_names[c->problem.class],
         "layout", c->problem.layout->name, "profile", c->profile, "variant",
         c->config.variant->name, "config", config, "time_ns", frame_number(e->time_ns), "low_ns",
         frame_number(e->low_ns), "high_ns", frame_number(e->high_ns), "n", (json_int_t)e->n_samples,
         "floor_ns", frame_number(e->floor_ns), "pack_ns", frame_number(pack_ns(b, &c->problem)),
         "gflops", frame_number(cost.operations / e->time_ns), "gbps",
-        frame_number(cost.bytes / e->time_ns), "share", frame_number(e->share), "outcome",
+        frame_number(cost.bytes / e->time_ns), "share", frame_number(e->share), "ceiling_gbps",
+        frame_number(e->ceiling_gbps), "ceiling_gflops", frame_number(e->ceiling_gflops), "outcome",
         outcome_names[e->outcome]);
     if (c->rule) json_object_set_new(row, "rule", json_string(c->rule));
     if (e->message) json_object_set_new(row, "message", frame_text(e->message));
@@ -282,7 +283,8 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
                                  .seed = 1,
                                  .incumbent_ns = INFINITY,
                                  .budget_ns = SAMPLES_NS};
-        e[i].time_ns = e[i].low_ns = e[i].high_ns = e[i].floor_ns = e[i].share = NAN;
+        e[i].time_ns = e[i].low_ns = e[i].high_ns = e[i].floor_ns = e[i].share = e[i].ceiling_gbps =
+            e[i].ceiling_gflops = NAN;
     }
     enum status st = worker_finals(b->worker, works, n, e, b->options->interrupt, err);
     json_t *times = st == OK ? time_rivals(b, problem) : NULL;
