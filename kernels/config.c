@@ -165,10 +165,12 @@ static bool values_valid(const struct config *config, const struct device *devic
 }
 
 static bool constraints_hold(const struct config *config, const struct problem *problem,
-                             char why[200]) {
-    for (int c = 0; c < config->variant->n_constraints; c++)
-        if (!config->variant->constraints[c].holds(config->value, problem))
-            return refuse(why, "%s", config->variant->constraints[c].text);
+                             bool is_thrifty, char why[200]) {
+    for (int i = 0; i < config->variant->n_constraints; i++) {
+        const struct constraint *constraint = &config->variant->constraints[i];
+        if (constraint->is_thrift && !is_thrifty) continue;
+        if (!constraint->holds(config->value, problem)) return refuse(why, "%s", constraint->text);
+    }
     return true;
 }
 
@@ -212,10 +214,21 @@ static bool device_fits(const struct config *config, const struct problem *probl
     return images_fit(&geometry, problem, info, why);
 }
 
-bool config_valid(const struct config *config, const struct problem *problem,
-                  const struct device *device, char why[200]) {
+static bool is_possible(const struct config *config, const struct problem *problem,
+                        const struct device *device, bool is_thrifty, char why[200]) {
     if (!config->variant->accepts(problem))
         return refuse(why, "%s does not do this problem", config->variant->name);
-    if (!values_valid(config, device, why) || !constraints_hold(config, problem, why)) return false;
+    if (!values_valid(config, device, why)) return false;
+    if (!constraints_hold(config, problem, is_thrifty, why)) return false;
     return !device || device_fits(config, problem, device_describe(device), why);
+}
+
+bool config_valid(const struct config *config, const struct problem *problem,
+                  const struct device *device, char why[200]) {
+    return is_possible(config, problem, device, true, why);
+}
+
+bool config_runs(const struct config *config, const struct problem *problem,
+                 const struct device *device, char why[200]) {
+    return is_possible(config, problem, device, false, why);
 }

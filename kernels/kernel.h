@@ -85,6 +85,7 @@ struct constraint {
     const char *text; /* "WG % LANES == 0" */
     uint32_t reads;   /* bit p = reads parameter p; enumeration prunes at the last of them */
     bool (*holds)(const int *value, const struct problem *problem);
+    bool is_thrift; /* keeps out waste only: without it the kernel is slow, never wrong */
 };
 
 struct variant;
@@ -103,6 +104,9 @@ uint64_t config_hash(const struct config *config);
  * false with the reason in why (may be NULL). */
 bool config_valid(const struct config *config, const struct problem *problem,
                   const struct device *device, char why[200]);
+/* The same without the constraints of thrift: may a kernel that was chosen for another size run here? */
+bool config_runs(const struct config *config, const struct problem *problem,
+                 const struct device *device, char why[200]);
 
 /* ---- variants ---- */
 

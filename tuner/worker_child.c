@@ -266,9 +266,7 @@ static enum status try_small(struct desk *d, struct trial *t, struct error *err)
     struct problem small;
     struct check_case *c;
     check_ragged(&t->work->problem, &small);
-    if (!t->work->config.variant->accepts(&small) ||
-        !config_valid(&t->work->config, &small, d->device, NULL))
-        return OK;
+    if (!config_runs(&t->work->config, &small, d->device, NULL)) return OK;
     tell_stage(STAGE_prepare, NAN);
     enum status st = desk_case(d, &small, t->work->seed, 1, &c, err);
     if (st == OK) st = first_launch(d, t, &small, c, err);

@@ -14,7 +14,7 @@ static bool work_is_there(const int *value, const struct problem *problem) {
 }
 
 static const struct constraint constraints[] = {
-    {"WG * PARTS is not wasted on k", READS(P_WG) | READS(P_PARTS), work_is_there},
+    {"WG * PARTS is not wasted on k", READS(P_WG) | READS(P_PARTS), work_is_there, true},
 };
 
 static bool accepts(const struct problem *problem) {

@@ -1,7 +1,7 @@
 /* gemv: few tokens; K may be split over lanes and over work-groups. See gemv.cl. */
 #include "kernels/matmul/matmul.h"
 
-enum { P_LM = P_SHARED, P_KL, P_SK, P_BLOCKS, P_GS, P_PF, P_COUNT };
+enum { P_KL = P_SHARED, P_SK, P_BLOCKS, P_GS, P_PF, P_COUNT };
 
 static const struct param params[P_COUNT] = {
     PANEL_PARAMS(VALUES(V(1), V(2), V(4), V(8))),
@@ -20,10 +20,6 @@ static const struct param params[P_COUNT] = {
 static bool lanes_fit(const int *value, const struct problem *problem) {
     (void)problem;
     return value[P_LM] * value[P_KL] <= 256;
-}
-
-static bool rows_fit(const int *value, const struct problem *problem) {
-    return value[P_VW] * value[P_RV] * value[P_LM] < 2 * problem->value[F_M];
 }
 
 static bool slices_have_work(const int *value, const struct problem *problem) {
@@ -50,13 +46,12 @@ static bool prefetch_applies(const int *value, const struct problem *problem) {
 
 static const struct constraint constraints[] = {
     PANEL_CONSTRAINTS,
-    {"LM * KL <= 256", READS(P_LM) | READS(P_KL), lanes_fit},
-    {"a block of rows is not wasted on m", READS(P_VW) | READS(P_RV) | READS(P_LM), rows_fit},
-    {"every slice of K has work", READS(P_KL) | READS(P_SK), slices_have_work},
+    {"LM * KL <= 256", READS(P_LM) | READS(P_KL), lanes_fit, false},
+    {"every slice of K has work", READS(P_KL) | READS(P_SK), slices_have_work, true},
     {"BLOCKS leaves two work-groups", READS(P_VW) | READS(P_RV) | READS(P_LM) | READS(P_BLOCKS),
-     blocks_leave_groups},
-    {"GS=group needs quantised weights in class f32", READS(P_GS), group_scale_applies},
-    {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies},
+     blocks_leave_groups, true},
+    {"GS=group needs quantised weights in class f32", READS(P_GS), group_scale_applies, false},
+    {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies, false},
 };
 
 static bool accepts(const struct problem *problem) {

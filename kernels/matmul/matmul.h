@@ -8,7 +8,7 @@ enum { F_M, F_K, F_N, F_W, F_E, F_LDC };
 enum { E_NONE, E_BIAS, E_RESIDUAL };
 
 /* The first parameters of every panel variant, in this order. */
-enum { P_VW, P_RV, P_TN, P_UNROLL, P_DEQ, P_DOT, P_WI, P_SHARED };
+enum { P_VW, P_RV, P_TN, P_UNROLL, P_DEQ, P_DOT, P_WI, P_LM, P_SHARED };
 
 enum { DOT_MUL, DOT_VNNI, DOT_DP4A };
 
@@ -31,6 +31,7 @@ extern const struct param_value matmul_deq_values[2], matmul_dot_values[3], matm
 
 #define READS(p) (1u << (p))
 bool matmul_vector_fits(const int *value, const struct problem *problem);
+bool matmul_rows_fit(const int *value, const struct problem *problem);
 bool matmul_tile_fits(const int *value, const struct problem *problem);
 bool matmul_tokens_fit(const int *value, const struct problem *problem);
 bool matmul_unroll_matters(const int *value, const struct problem *problem);
@@ -39,18 +40,20 @@ bool matmul_dot_applies(const int *value, const struct problem *problem);
 bool matmul_image_applies(const int *value, const struct problem *problem);
 
 #define PANEL_CONSTRAINTS                                                                          \
-    {"VW divides the panel", READS(P_VW), matmul_vector_fits},                                     \
-        {"1 <= RV * TN <= 28 registers", READS(P_RV) | READS(P_TN), matmul_tile_fits},             \
-        {"TN is not wasted on n", READS(P_TN), matmul_tokens_fit},                                 \
+    {"VW divides the panel", READS(P_VW), matmul_vector_fits, false},                              \
+        {"RV * TN <= 28 registers", READS(P_RV) | READS(P_TN), matmul_tile_fits, true},            \
+        {"a block of rows is not wasted on m", READS(P_VW) | READS(P_RV) | READS(P_LM),            \
+         matmul_rows_fit, true},                                                                   \
+        {"TN is not wasted on n", READS(P_TN), matmul_tokens_fit, true},                           \
         {"UNROLL is 1 where the class unrolls whole groups", READS(P_UNROLL),                      \
-         matmul_unroll_matters},                                                                   \
+         matmul_unroll_matters, true},                                                             \
         {"DEQ=permute needs VW=16 and quantised weights", READS(P_VW) | READS(P_DEQ),              \
-         matmul_deq_applies},                                                                      \
+         matmul_deq_applies, false},                                                               \
         {"DOT is for class i8; vnni needs VW=16, dp4a VW<=4", READS(P_VW) | READS(P_DOT),          \
-         matmul_dot_applies},                                                                      \
+         matmul_dot_applies, false},                                                               \
     {                                                                                              \
         "an image is read by 16 bytes: VW>=4, no f16", READS(P_VW) | READS(P_WI),                  \
-            matmul_image_applies                                                                   \
+            matmul_image_applies, false                                                            \
     }
 
 extern const struct variant matmul_gemv, matmul_skinny, matmul_tiled, matmul_rowdot;

@@ -25,7 +25,12 @@ static bool tokens_fit(const int *value, const struct problem *problem) {
 }
 
 static bool lanes_fit(const int *value, const struct problem *problem) {
-    return value[R_LK] * value[R_LR] <= 256 && value[R_LK] <= problem->value[F_K];
+    (void)problem;
+    return value[R_LK] * value[R_LR] <= 256;
+}
+
+static bool lanes_have_work(const int *value, const struct problem *problem) {
+    return value[R_LK] <= problem->value[F_K];
 }
 
 static bool dot_applies(const int *value, const struct problem *problem) {
@@ -38,11 +43,13 @@ static bool x_image_applies(const int *value, const struct problem *problem) {
 }
 
 static const struct constraint constraints[] = {
-    {"VW is a word of codes for quantised weights", READS(R_VW), vector_is_word},
-    {"TN is not wasted on n", READS(R_TN), tokens_fit},
-    {"LK * LR <= 256", READS(R_LK) | READS(R_LR), lanes_fit},
-    {"DOT is for class i8", READS(R_DOT), dot_applies},
-    {"X as an image: class f32, K a multiple of VW", READS(R_VW) | READS(R_XI), x_image_applies},
+    {"VW is a word of codes for quantised weights", READS(R_VW), vector_is_word, false},
+    {"TN is not wasted on n", READS(R_TN), tokens_fit, true},
+    {"LK * LR <= 256", READS(R_LK) | READS(R_LR), lanes_fit, false},
+    {"every lane along K has work", READS(R_LK), lanes_have_work, true},
+    {"DOT is for class i8", READS(R_DOT), dot_applies, false},
+    {"X as an image: class f32, K a multiple of VW", READS(R_VW) | READS(R_XI), x_image_applies,
+     false},
 };
 
 static bool accepts(const struct problem *problem) {

@@ -29,6 +29,12 @@ bool matmul_vector_fits(const int *value, const struct problem *problem) {
     return problem->layout->panel % value[P_VW] == 0;
 }
 
+/* One vector is never a waste: rows are padded to whole panels. */
+bool matmul_rows_fit(const int *value, const struct problem *problem) {
+    return value[P_RV] * value[P_LM] == 1 ||
+           value[P_VW] * value[P_RV] * value[P_LM] < 2 * problem->value[F_M];
+}
+
 bool matmul_tile_fits(const int *value, const struct problem *problem) {
     (void)problem;
     return value[P_RV] * value[P_TN] <= 28;

@@ -1,7 +1,7 @@
 /* skinny: some tokens; a block of W meets all of them while it is near. See skinny.cl. */
 #include "kernels/matmul/matmul.h"
 
-enum { P_LM = P_SHARED, P_NB, P_KB, P_BLOCKS, P_XP, P_GS, P_PF, P_COUNT };
+enum { P_NB = P_SHARED, P_KB, P_BLOCKS, P_XP, P_GS, P_PF, P_COUNT };
 
 static const struct param params[P_COUNT] = {
     PANEL_PARAMS(VALUES(V(1), V(2), V(4), V(6), V(8), V(12), V(16))),
@@ -18,10 +18,6 @@ static const struct param params[P_COUNT] = {
               VALUES(V(0), {1, NULL, FEATURE_x86_avx512}, {2, NULL, FEATURE_x86_avx512},
                      {4, NULL, FEATURE_x86_avx512})},
 };
-
-static bool rows_fit(const int *value, const struct problem *problem) {
-    return value[P_VW] * value[P_RV] * value[P_LM] < 2 * problem->value[F_M];
-}
 
 static bool passes_fit(const int *value, const struct problem *problem) {
     return value[P_NB] == 1 || (value[P_NB] - 1) * value[P_TN] < problem->value[F_N];
@@ -50,14 +46,13 @@ static bool prefetch_applies(const int *value, const struct problem *problem) {
 
 static const struct constraint constraints[] = {
     PANEL_CONSTRAINTS,
-    {"a block of rows is not wasted on m", READS(P_VW) | READS(P_RV) | READS(P_LM), rows_fit},
-    {"NB tiles are not wasted on n", READS(P_TN) | READS(P_NB), passes_fit},
-    {"KB cuts K, and matters with several tiles", READS(P_NB) | READS(P_KB), blocks_matter},
+    {"NB tiles are not wasted on n", READS(P_TN) | READS(P_NB), passes_fit, true},
+    {"KB cuts K, and matters with several tiles", READS(P_NB) | READS(P_KB), blocks_matter, true},
     {"BLOCKS leaves two work-groups", READS(P_VW) | READS(P_RV) | READS(P_LM) | READS(P_BLOCKS),
-     blocks_leave_groups},
+     blocks_leave_groups, true},
     {"GS=group needs quantised weights in class f32 and registers",
-     READS(P_RV) | READS(P_TN) | READS(P_GS), group_scale_applies},
-    {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies},
+     READS(P_RV) | READS(P_TN) | READS(P_GS), group_scale_applies, false},
+    {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies, false},
 };
 
 static bool accepts(const struct problem *problem) {

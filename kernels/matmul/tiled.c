@@ -1,7 +1,7 @@
 /* tiled: many tokens; blocks of W and X may be staged in local memory. See tiled.cl. */
 #include "kernels/matmul/matmul.h"
 
-enum { P_LM = P_SHARED, P_LN, P_NB, P_KB, P_WL, P_XL, P_COUNT };
+enum { P_LN = P_SHARED, P_NB, P_KB, P_WL, P_XL, P_COUNT };
 
 static const struct param params[P_COUNT] = {
     PANEL_PARAMS(VALUES(V(1), V(2), V(4), V(6), V(8), V(12), V(14))),
@@ -15,10 +15,6 @@ static const struct param params[P_COUNT] = {
     [P_XL] = {"XL", "stage X in local memory", VALUES(V(0), V(1))},
 };
 
-static bool rows_fit(const int *value, const struct problem *problem) {
-    return value[P_VW] * value[P_RV] * value[P_LM] < 2 * problem->value[F_M];
-}
-
 static bool tokens_fit(const int *value, const struct problem *problem) {
     const int64_t tiles = (int64_t)value[P_LN] * value[P_NB];
     return tiles == 1 || (tiles - 1) * value[P_TN] < problem->value[F_N];
@@ -31,9 +27,11 @@ static bool lanes_fit(const int *value, const struct problem *problem) {
 
 static bool blocks_hold_groups(const int *value, const struct problem *problem) {
     const struct weight w = matmul_weight(problem);
-    if (value[P_KB] == 1 << 20) return true;
-    return value[P_KB] < problem->value[F_K] &&
-           (!weight_is_quantised(w) || value[P_KB] % w.group == 0);
+    return !weight_is_quantised(w) || value[P_KB] % w.group == 0;
+}
+
+static bool blocks_cut_k(const int *value, const struct problem *problem) {
+    return value[P_KB] == 1 << 20 || value[P_KB] < problem->value[F_K];
 }
 
 /* Staging needs blocks; class i8 multiplies codes and stages nothing; what is staged is read as f32. */
@@ -45,12 +43,12 @@ static bool staging_applies(const int *value, const struct problem *problem) {
 
 static const struct constraint constraints[] = {
     PANEL_CONSTRAINTS,
-    {"a block of rows is not wasted on m", READS(P_VW) | READS(P_RV) | READS(P_LM), rows_fit},
-    {"LM * LN <= 256", READS(P_LM) | READS(P_LN), lanes_fit},
-    {"the tiles are not wasted on n", READS(P_TN) | READS(P_LN) | READS(P_NB), tokens_fit},
-    {"KB cuts K in whole groups", READS(P_KB), blocks_hold_groups},
+    {"LM * LN <= 256", READS(P_LM) | READS(P_LN), lanes_fit, false},
+    {"the tiles are not wasted on n", READS(P_TN) | READS(P_LN) | READS(P_NB), tokens_fit, true},
+    {"a block of KB is whole groups", READS(P_KB), blocks_hold_groups, false},
+    {"KB cuts K", READS(P_KB), blocks_cut_k, true},
     {"staging is for class f32 and blocks of K; X alone for unquantised W",
-     READS(P_KB) | READS(P_WL) | READS(P_XL), staging_applies},
+     READS(P_KB) | READS(P_WL) | READS(P_XL), staging_applies, false},
 };
 
 static bool accepts(const struct problem *problem) {

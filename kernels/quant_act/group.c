@@ -15,7 +15,7 @@ static bool work_is_there(const int *value, const struct problem *problem) {
 }
 
 static const struct constraint constraints[] = {
-    {"PER leaves no lane idle", READS(P_WG) | READS(P_PER), work_is_there},
+    {"PER leaves no lane idle", READS(P_WG) | READS(P_PER), work_is_there, true},
 };
 
 static bool accepts(const struct problem *problem) {

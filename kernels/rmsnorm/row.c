@@ -13,7 +13,7 @@ static bool lanes_have_work(const int *value, const struct problem *problem) {
 }
 
 static const struct constraint constraints[] = {
-    {"WG * VW is not wasted on k", READS(P_WG) | READS(P_VW), lanes_have_work},
+    {"WG * VW is not wasted on k", READS(P_WG) | READS(P_VW), lanes_have_work, true},
 };
 
 static bool accepts(const struct problem *problem) {

@@ -17,7 +17,7 @@ static bool work_is_there(const int *value, const struct problem *problem) {
 
 static const struct constraint constraints[] = {
     {"WG * VW * PARTS is not wasted on m", READS(P_WG) | READS(P_VW) | READS(P_PARTS),
-     work_is_there},
+     work_is_there, true},
 };
 
 static bool accepts(const struct problem *problem) {

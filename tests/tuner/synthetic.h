@@ -39,9 +39,9 @@ static bool synthetic_columns_needed(const int *v, const struct problem *problem
     return v[S_TN] <= problem->value[2];
 }
 static const struct constraint synthetic_constraints[] = {
-    {"TM * TN * VW <= 256", 1u << S_TM | 1u << S_TN | 1u << S_VW, synthetic_tile_fits},
-    {"WG % (VW * TM) == 0", 1u << S_WG | 1u << S_TM | 1u << S_VW, synthetic_width_divides},
-    {"TN <= n", 1u << S_TN, synthetic_columns_needed},
+    {"TM * TN * VW <= 256", 1u << S_TM | 1u << S_TN | 1u << S_VW, synthetic_tile_fits, false},
+    {"WG % (VW * TM) == 0", 1u << S_WG | 1u << S_TM | 1u << S_VW, synthetic_width_divides, false},
+    {"TN <= n", 1u << S_TN, synthetic_columns_needed, true},
 };
 
 static bool synthetic_accepts(const struct problem *problem) {
