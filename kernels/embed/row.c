@@ -19,7 +19,8 @@ static const struct constraint constraints[] = {
 
 static bool accepts(const struct problem *problem) {
     const struct weight w = embed_weight(problem);
-    return !weight_is_quantised(w) || problem->value[F_K] % w.group == 0;
+    return problem->class == CLASS_F32 &&
+           (!weight_is_quantised(w) || problem->value[F_K] % w.group == 0);
 }
 
 static void geometry(const struct config *config, const struct problem *problem,

@@ -19,7 +19,7 @@ static const struct constraint constraints[] = {
 };
 
 static bool accepts(const struct problem *problem) {
-    return rows_fit(quant_act_rows(problem));
+    return problem->class == CLASS_F32 && rows_fit(quant_act_rows(problem));
 }
 
 static void geometry(const struct config *config, const struct problem *problem,

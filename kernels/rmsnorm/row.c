@@ -17,7 +17,7 @@ static const struct constraint constraints[] = {
 };
 
 static bool accepts(const struct problem *problem) {
-    return rows_fit(rmsnorm_rows(problem));
+    return problem->class == CLASS_F32 && rows_fit(rmsnorm_rows(problem));
 }
 
 static void geometry(const struct config *config, const struct problem *problem,

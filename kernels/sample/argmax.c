@@ -21,8 +21,7 @@ static const struct constraint constraints[] = {
 };
 
 static bool accepts(const struct problem *problem) {
-    (void)problem;
-    return true;
+    return problem->class == CLASS_F32;
 }
 
 static void geometry(const struct config *config, const struct problem *problem,

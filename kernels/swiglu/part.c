@@ -31,7 +31,7 @@ static const struct constraint constraints[] = {
 };
 
 static bool accepts(const struct problem *problem) {
-    return rows_fit(swiglu_rows(problem));
+    return problem->class == CLASS_F32 && rows_fit(swiglu_rows(problem));
 }
 
 static void geometry(const struct config *config, const struct problem *problem,
