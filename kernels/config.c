@@ -20,10 +20,8 @@ static const struct param_value *value_find(const struct param *param, int value
 static const struct param_value *value_parse(const struct param *param, const char *text) {
     for (int v = 0; v < param->n_values; v++)
         if (param->values[v].name && !strcmp(param->values[v].name, text)) return &param->values[v];
-    char *end;
-    const long number = strtol(text, &end, 10);
-    if (end == text || *end || number != (int)number) return NULL;
-    return value_find(param, (int)number);
+    if (!*text || text[strspn(text, "0123456789")] || strlen(text) > 9) return NULL;
+    return value_find(param, (int)strtol(text, NULL, 10));
 }
 
 static int param_find(const struct variant *variant, const char *name) {
@@ -80,7 +78,9 @@ static struct problem smallest_problem(const struct family *family) {
     return problem;
 }
 
-static enum status parse_pair(struct config *config, char *pair, struct error *err) {
+/* named: bit p = parameter p was named before. */
+static enum status parse_pair(struct config *config, char *pair, uint32_t *named,
+                              struct error *err) {
     char *value = strchr(pair, '=');
     if (!value)
         return fail(err, STATUS_INVALID, "configuration of %s: \"%.40s\" is not PARAMETER=VALUE",
@@ -88,6 +88,10 @@ static enum status parse_pair(struct config *config, char *pair, struct error *e
     *value++ = 0;
     const int p = param_find(config->variant, pair);
     if (p < 0) return fail_param(config->variant, pair, err);
+    if (*named >> p & 1)
+        return fail(err, STATUS_INVALID, "configuration of %s: %s is named twice",
+                    config->variant->name, pair);
+    *named |= 1u << p;
     const struct param_value *found = value_parse(&config->variant->params[p], value);
     if (!found) return fail_value(config->variant, &config->variant->params[p], value, err);
     config->value[p] = found->value;
@@ -103,11 +107,12 @@ enum status config_parse(const struct family *family, const char *variant, const
     found->fallback(&smallest, config);
     config->variant = found;
     enum status st = OK;
+    uint32_t named = 0;
     char *copy = text_copy(text);
     for (char *pair = copy, *next; pair && *text && st == OK; pair = next) {
         next = strchr(pair, ',');
         if (next) *next++ = 0;
-        st = parse_pair(config, pair, err);
+        st = parse_pair(config, pair, &named, err);
     }
     free(copy);
     return st;
@@ -152,14 +157,23 @@ static bool has_feature(const struct device *device, int feature) {
     return feature == FEATURE_NONE || (device && device_has(device, feature));
 }
 
+static bool refuse_feature(const struct param *param, const struct param_value *value,
+                           char why[200]) {
+    struct str text = {0};
+    if (!why) return false;
+    add_value(&text, value);
+    refuse(why, "%s=%s needs the feature %s", param->name, str_text(&text),
+           feature_name((enum feature)value->needs));
+    str_free(&text);
+    return false;
+}
+
 static bool values_valid(const struct config *config, const struct device *device, char why[200]) {
     for (int p = 0; p < config->variant->n_params; p++) {
         const struct param *param = &config->variant->params[p];
         const struct param_value *value = value_find(param, config->value[p]);
         if (!value) return refuse(why, "%s has no value %d", param->name, config->value[p]);
-        if (!has_feature(device, value->needs))
-            return refuse(why, "%s=%s needs the feature %s", param->name,
-                          value->name ? value->name : "", feature_name((enum feature)value->needs));
+        if (!has_feature(device, value->needs)) return refuse_feature(param, value, why);
     }
     return true;
 }
