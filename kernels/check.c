@@ -35,10 +35,7 @@ static const struct gate {
     [CLASS_F16] = {16, 1e-10}, [CLASS_I8] = {4, 1e-10},
 };
 
-static void verdict_fail(struct verdict *v, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-/* The first failure stays. */
-static void verdict_fail(struct verdict *v, const char *format, ...) {
+void verdict_fail(struct verdict *v, const char *format, ...) {
     if (*v->failed) return;
     va_list arguments;
     va_start(arguments, format);

@@ -65,6 +65,8 @@ void check_ragged(const struct problem *problem, struct problem *small);
 /* For the families' judge functions: compare one element. Records the first failure. terms = K. */
 void verdict_element(struct verdict *v, enum class_id class, int64_t terms, double y,
                      double reference, double magnitude, int64_t row, int64_t column);
+/* Record what no gate sees, such as a value written where none belongs. The first failure stays. */
+void verdict_fail(struct verdict *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* After the last element: computes nmse and applies its gate. */
 void verdict_finish(struct verdict *v, enum class_id class);
 

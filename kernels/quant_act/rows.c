@@ -1,7 +1,6 @@
 /* rows.c: see rows.h. */
 #include "kernels/quant_act/rows.h"
 #include <math.h>
-#include <stdio.h>
 
 static const double SCALE_TOLERANCE = 1e-5; /* a division and a maximum in fp32, with room */
 
@@ -29,9 +28,8 @@ int64_t rows_sample(int64_t n, int64_t most, int64_t i) {
 
 static void refuse(struct verdict *v, const char *what, int64_t row, int64_t group, double got,
                    double expected) {
-    if (v->failed[0]) return;
-    snprintf(v->failed, sizeof v->failed, "row %lld, group %lld: the %s is %.9g, expected %.9g",
-             (long long)row, (long long)group, what, got, expected);
+    verdict_fail(v, "row %lld, group %lld: the %s is %.9g, expected %.9g", (long long)row,
+                 (long long)group, what, got, expected);
 }
 
 struct group {
