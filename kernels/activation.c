@@ -20,7 +20,8 @@ void activation_quantise(const float *x, int64_t k, int group, void *row) {
     int8_t *code = row;
     float *scale = (float *)(code + k), *sum = scale + k / group;
     for (int64_t g = 0; g < k / group; g++, x += group, code += group) {
-        scale[g] = largest(x, group) / 127;
+        const float quotient = largest(x, group) / 127;
+        scale[g] = quotient >= SCALE_LEAST ? quotient : 0;
         int total = 0;
         for (int i = 0; i < group; i++) {
             code[i] = scale[g] > 0 ? (int8_t)rintf(x[i] / scale[g]) : 0;

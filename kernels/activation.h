@@ -5,10 +5,15 @@
  *
  *     K × int8 codes | K/G × f32 scale | K/G × f32 sum of the codes
  *
- *   scale = max |x| / 127 of the group (0: all codes 0), code = rint(x / scale), ties to even,
- *   x ≈ scale · code. G is the weights' group size. */
+ *   scale = max |x| / 127 of the group, code = rint(x / scale), ties to even, x ≈ scale · code.
+ *
+ * A scale below SCALE_LEAST is 0 and its codes are 0: a subnormal one has so few bits that codes would
+ * pass 127, and devices may flush it. G is the weights' group size. */
 #pragma once
 #include "kernels/kernel.h"
+
+/* The smallest normal float. ORDER scale: quant_act/block.clh */
+#define SCALE_LEAST 0x1p-126f
 
 size_t activation_row_bytes(enum class_id class, int64_t k, int group);
 /* The same rounding as the device's quant_act, on the host. */

@@ -47,12 +47,13 @@ static void judge_group(const struct group *g, int n, int64_t row, int64_t numbe
         error = fmax(error, 4 * sqrt((double)terms) * 0x1p-24 * g->magnitude[i]);
         sum += g->code[i];
     }
-    const double scale = g->scale;
-    if (!(fabs(scale - largest / 127) <= (error + SCALE_TOLERANCE * largest) / 127))
-        refuse(v, "scale", row, number, scale, largest / 127);
+    const bool is_tiny = largest / 127 < SCALE_LEAST;
+    const double scale = g->scale, expected = is_tiny ? 0 : largest / 127;
+    const double tolerance = is_tiny ? 0 : (error + SCALE_TOLERANCE * largest) / 127;
+    if (!(fabs(scale - expected) <= tolerance)) refuse(v, "scale", row, number, scale, expected);
     if (!(g->sum == (float)sum)) refuse(v, "sum of the codes", row, number, g->sum, sum);
     for (int i = 0; i < n; i++) {
-        const double y = scale * g->code[i], reference = g->reference[i];
+        const double y = scale * g->code[i], reference = is_tiny ? 0 : g->reference[i];
         const double beyond = fmax(0, fabs(y - reference) - scale / 2);
         if (g->code[i] == -128) refuse(v, "code", row, number, -128, -127);
         verdict_element(v, CLASS_F32, terms, reference + beyond, reference,

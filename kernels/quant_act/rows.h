@@ -40,8 +40,8 @@ float rows_random(struct rng *rng);
 void rows_fill(float *x, int64_t k, struct rng *rng);
 
 /* Judge one row of output against the reference and its magnitudes (the Σ|w·x| of the gate).
- * f32: every element by the gate. i8, per group: the scale is max |reference| / 127 but for the gate
- * and 1e-5; a code is at most half a step from reference / scale but for the gate (so that it differs
+ * f32: every element by the gate. i8, per group: the scale is max |reference| / 127 (0 where that is
+ * below SCALE_LEAST, and the codes, too) but for the gate and 1e-5; a code is at most half a step from reference / scale but for the gate (so that it differs
  * from the reference's only at a tie); the sum is exactly the sum of the codes written. */
 void rows_judge(struct rows rows, const void *output, int64_t row, int64_t terms,
                 const double *reference, const double *magnitude, struct verdict *verdict);
