@@ -72,7 +72,8 @@ static void cost(const struct problem *p, struct cost *out) {
 
 /* ---- inputs ---- */
 
-/* Random weights, made row by row from (seed, m), so that they need no memory of their own. */
+/* Random weights, made row by row from (seed, m), so that they need no memory of their own. One row in
+ * 17 is 2⁻¹² times smaller: halves that are subnormal, which devices may flush where floats do. */
 struct random_weights {
     uint64_t seed;
 };
@@ -85,9 +86,10 @@ static void random_row(const struct matrix *matrix, int64_t m, struct weight_row
     const struct random_weights *random = matrix->context;
     struct rng rng = rng_seed(random->seed * 1000003u + (uint64_t)m);
     const struct weight_kind_info *info = &weight_kinds[matrix->weight.kind];
+    const float size = m % 17 == 3 ? 0x1p-12f : 1;
     if (!weight_is_quantised(matrix->weight)) {
         for (int64_t k = 0; k < matrix->k; k++) {
-            const float v = signed_unit(rng_next(&rng) >> 16);
+            const float v = size * signed_unit(rng_next(&rng) >> 16);
             row->value[k] = info->bits == 16 ? half_to_float(half_from_float(v)) : v;
         }
         return;
@@ -99,7 +101,8 @@ static void random_row(const struct matrix *matrix, int64_t m, struct weight_row
     }
     for (int64_t g = 0; g < matrix->k / matrix->weight.group; g++) {
         const uint64_t bits = rng_next(&rng);
-        const float scale = (0.5f + (float)(bits >> 40) * 0x1p-24f) / (float)(1 << info->bits);
+        const float scale =
+            size * (0.5f + (float)(bits >> 40) * 0x1p-24f) / (float)(1 << info->bits);
         row->scale[g] = half_from_float(scale);
         if (info->form == FORM_ZERO) row->zero[g] = 5 + (bits & 7);
         if (info->form == FORM_OFFSET)

@@ -41,12 +41,11 @@
 #define WORD_K 8
 #endif
 
+#if WI || XI
+#include "kernels/matmul/texel.clh"
+#endif
 #if WI
 #define W_PARAM __read_only image2d_t W
-static inline uint4 SYM(texel)(__read_only image2d_t image, ulong i) {
-    const sampler_t plain = CLK_NORMALIZED_COORDS_FALSE | CLK_ADDRESS_NONE | CLK_FILTER_NEAREST;
-    return read_imageui(image, plain, (int2)((int)(i % IMAGE_WIDTH), (int)(i / IMAGE_WIDTH)));
-}
 static inline uint SYM(component)(uint4 t, uint i) {
     return i == 0 ? t.x : i == 1 ? t.y : i == 2 ? t.z : t.w;
 }
@@ -57,11 +56,6 @@ static inline uint SYM(component)(uint4 t, uint i) {
 #define W_WORD(i) W[i]
 #define W_HALF(i) ((__global const ushort *)W)[i]
 #endif
-
-static inline float SYM(half_value)(ushort h) {
-    const float magnitude = as_float((uint)(h & 0x7fff) << 13) * 0x1p112f;
-    return as_float(as_uint(magnitude) | (uint)(h & 0x8000) << 16);
-}
 
 static inline ulong SYM(aligned)(ulong bytes) {
     return (bytes + 255) & ~(ulong)255;
@@ -83,15 +77,10 @@ static inline int SYM(dot)(int acc, uint w, int x) {
 #if XI
 #define X_PARAM __read_only image2d_t X
 static inline XV SYM(x_at)(__read_only image2d_t image, ulong i) {
-    const sampler_t plain = CLK_NORMALIZED_COORDS_FALSE | CLK_ADDRESS_NONE | CLK_FILTER_NEAREST;
-    const ulong t = i / 4;
 #if VW == 4
-    return as_float4(read_imageui(image, plain, (int2)((int)(t % IMAGE_WIDTH), (int)(t / IMAGE_WIDTH))));
+    return as_float4(SYM(texel)(image, i / 4));
 #else
-    const ulong u = t + 1; /* VW is 8 */
-    return (float8)(
-        as_float4(read_imageui(image, plain, (int2)((int)(t % IMAGE_WIDTH), (int)(t / IMAGE_WIDTH)))),
-        as_float4(read_imageui(image, plain, (int2)((int)(u % IMAGE_WIDTH), (int)(u / IMAGE_WIDTH)))));
+    return (float8)(as_float4(SYM(texel)(image, i / 4)), as_float4(SYM(texel)(image, i / 4 + 1)));
 #endif
 }
 #define X_AT(i) SYM(x_at)(X, i)
@@ -115,11 +104,11 @@ struct SYM(scale) {
 };
 static inline struct SYM(scale) SYM(scale_at)(W_PARAM, ulong scales, ulong zeros, ulong at) {
     struct SYM(scale) scale;
-    scale.s = SYM(half_value)(W_HALF(scales + at));
+    scale.s = SYM(float_of_half)(W_HALF(scales + at));
 #if W_Q4_1
-    scale.o = SYM(half_value)(W_HALF(zeros + at));
+    scale.o = SYM(float_of_half)(W_HALF(zeros + at));
 #elif W_Q4
-    scale.o = -scale.s * SYM(half_value)(W_HALF(zeros + at));
+    scale.o = -scale.s * SYM(float_of_half)(W_HALF(zeros + at));
 #else
     scale.o = -scale.s * (float)W_ZERO;
 #endif
@@ -194,15 +183,15 @@ static inline void SYM(row_sums)(W_PARAM, X_PARAM, int m, int n0, int M, int N, 
     for (int t = 0; t < TN; t++) acc[t] = (XV)(0);
     const int whole = K / VW * VW;
     _Pragma("unroll UNROLL") for (int k = kl * VW; k < whole; k += LK * VW) {
-        float one[VW];
-        for (int i = 0; i < VW; i++) {
 #if W_F32
-            one[i] = as_float(W_WORD(row + k + i));
-#else
-            one[i] = SYM(half_value)(W_HALF(row + k + i));
-#endif
-        }
+        float one[VW];
+        for (int i = 0; i < VW; i++) one[i] = as_float(W_WORD(row + k + i));
         const XV w = CAT(vload, VW)(0, one);
+#else
+        ushort one[VW];
+        for (int i = 0; i < VW; i++) one[i] = W_HALF(row + k + i);
+        const XV w = SYM(floats_of_halves)(CAT(vload, VW)(0, one));
+#endif
         _Pragma("unroll") for (int t = 0; t < TN; t++)
             acc[t] = fma(w, X_AT((ulong)min(n0 + t, N - 1) * K + k), acc[t]);
     }
@@ -212,7 +201,7 @@ static inline void SYM(row_sums)(W_PARAM, X_PARAM, int m, int n0, int M, int N, 
 #if W_F32
         const float w = as_float(W_WORD(row + k));
 #else
-        const float w = SYM(half_value)(W_HALF(row + k));
+        const float w = SYM(float_of_half)(W_HALF(row + k));
 #endif
         for (int t = 0; t < TN; t++) sum[t] = fma(w, X[(ulong)min(n0 + t, N - 1) * K + k], sum[t]);
     }
