@@ -92,7 +92,7 @@ static inline __attribute__((always_inline)) void SYM(stage_x)(__global const uc
 #endif
 
 #if WL || XL
-/* accumulate() with either operand from local memory; class f32, or class i8 with X staged. */
+/* accumulate() with either operand from local memory, class f32. */
 static inline __attribute__((always_inline)) void SYM(accumulate_staged)(W_PARAMS, struct SYM(rows) rows, __local const float *wl,
                                    struct SYM(tokens) x, __local const SYM(xword) *xl, int k0, int k1,
                                    FV acc[RV][TN]) {
