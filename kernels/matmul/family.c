@@ -283,6 +283,19 @@ done:
     return st;
 }
 
+/* Between the rows of a strided C lies what is others': it must be the poison that check put there. */
+static void judge_gaps(const struct problem *p, const struct check_case *c,
+                       struct verdict *verdict) {
+    const int64_t m_all = p->value[F_M], ldc = p->value[F_LDC];
+    const float *y = (const float *)c->host[O_C];
+    for (int64_t n = 0; n < p->value[F_N]; n++)
+        for (int64_t m = m_all; m < ldc; m++)
+            if (!isnan(y[n * ldc + m]))
+                verdict_fail(verdict,
+                             "the kernel wrote %.9g into the gap behind the row of token %lld",
+                             y[n * ldc + m], (long long)n);
+}
+
 /* The bound of a projection: M errors of random sign, each within the element's bound, add up like
  * √M, that is to bound(mean magnitude)·√M = bound(Σ magnitude / √M). */
 static void judge_projections(const struct problem *p, struct check_case *c,
@@ -327,6 +340,7 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
         if (!r->signed_sum && (st = project_w(p, c, r, err)) != OK) return st;
         judge_projections(p, c, r, verdict);
     }
+    judge_gaps(p, c, verdict);
     verdict_finish(verdict, p->class);
     return OK;
 }
