@@ -289,6 +289,9 @@ void program_keep(struct program *program) {
     size_t size;
     if (program->kept || program->from_cache || !program->file) return;
     program->kept = true;
+    /* PoCL 3.1 compiles once more for the binary, and then takes that code for the one that a launch
+     * under way holds: "pocl_release_dlhandle_cache: found->ref_count > 0". */
+    if (clFinish(program->device->queue) != CL_SUCCESS) return;
     unsigned char *binary = program_binary(program, &size);
     if (!binary) return;
     struct str s = {0};
