@@ -193,7 +193,8 @@ static enum status bench_model(struct bench_choices *o, struct error *err) {
     double pp, pp_low, pp_high, tg, tg_low, tg_high;
     if (o->repeats < 1 || o->repeats > 64) o->repeats = 5;
     if (!o->choice.context) o->choice.context = o->pp > o->tg + 1 ? o->pp : o->tg + 1;
-    enum status status = choice_open(&o->choice, &o->common, &model, &engine, err);
+    enum status status = choice_open_model(&o->choice, &model, err);
+    if (status == OK) status = choice_open(&o->choice, &o->common, model, NULL, &engine, err);
     if (status == OK) status = rate(engine, o->pp, false, o->repeats, &pp, &pp_low, &pp_high, err);
     if (status == OK) status = rate(engine, o->tg, true, o->repeats, &tg, &tg_low, &tg_high, err);
     log_progress_done();

@@ -223,9 +223,9 @@ static enum status chat_open(struct chat *chat, struct error *err) {
     if (chat->tune_first &&
         (status = tune_model_first(&chat->common, &chat->choice, chat->tune_first, err)) != OK)
         return status;
-    if ((status = choice_open(&chat->choice, &chat->common, &chat->model, &chat->engine, err)) !=
-        OK)
-        return status;
+    if ((status = choice_open_model(&chat->choice, &chat->model, err)) != OK) return status;
+    status = choice_open(&chat->choice, &chat->common, chat->model, NULL, &chat->engine, err);
+    if (status != OK) return status;
     if ((status = engine_sequence_new(chat->engine, &chat->sequence, err)) != OK) return status;
     choice_offer_tuning(chat->engine, &chat->choice);
     reset(chat);

@@ -93,8 +93,10 @@ struct engine_choice {
     }
 enum status choice_open_model(const struct engine_choice *choice, struct engine_model **model,
                               struct error *err);
+/* An engine on an open model; plan: one of one's own (runtime/engine.h), NULL: the usual. */
 enum status choice_open(const struct engine_choice *choice, const struct common_options *common,
-                        struct engine_model **model, struct engine **engine, struct error *err);
+                        struct engine_model *model, const char *plan, struct engine **engine,
+                        struct error *err);
 /* "nothing is tuned on this device: …" once, when the engine runs on defaults though tuned was asked. */
 void choice_offer_tuning(const struct engine *engine, const struct engine_choice *choice);
 /* Read all of a file, or of stdin when path is NULL. Caller frees. */

@@ -30,10 +30,10 @@ static enum status find_profile(const char *name, enum engine_profile *profile, 
 }
 
 enum status choice_open(const struct engine_choice *choice, const struct common_options *common,
-                        struct engine_model **model, struct engine **engine, struct error *err) {
+                        struct engine_model *model, const char *plan, struct engine **engine,
+                        struct error *err) {
     enum engine_profile profile;
     enum status status = find_profile(choice->profile, &profile, err);
-    if (status == OK) status = choice_open_model(choice, model, err);
     if (status != OK) return status;
     char *database = store_default_path(common->database);
     const struct engine_options options = {
@@ -43,9 +43,10 @@ enum status choice_open(const struct engine_choice *choice, const struct common_
         .class_name = choice->class_name ? choice->class_name : "auto",
         .kv_type = choice->kv,
         .context = choice->context,
+        .plan = plan,
         .warn = warn,
     };
-    status = engine_open(*model, &options, engine, err);
+    status = engine_open(model, &options, engine, err);
     free(database);
     return status;
 }

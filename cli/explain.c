@@ -178,7 +178,8 @@ static enum status explain_model(const struct common_options *common,
                                  const struct engine_choice *choice, struct error *err) {
     struct engine_model *model = NULL;
     struct engine *engine = NULL;
-    enum status status = choice_open(choice, common, &model, &engine, err);
+    enum status status = choice_open_model(choice, &model, err);
+    if (status == OK) status = choice_open(choice, common, model, NULL, &engine, err);
     if (status == OK) {
         char *text = engine_explain(engine);
         status = common->json ? json_print(json_pack("{s:s}", "plan", text), err)

@@ -163,7 +163,7 @@ static enum status perplexity(struct perplexity_options *o, struct error *err) {
     if (status == OK) status = find_bos(o->bos, model, &each, err);
     if (status == OK) status = text_read(o->file, &text, &length, err);
     if (status == OK) status = engine_tokenize(model, text, length, false, false, &ids, &n, err);
-    if (status == OK) status = choice_open(&o->choice, &o->common, &model, &engine, err);
+    if (status == OK) status = choice_open(&o->choice, &o->common, model, NULL, &engine, err);
     if (status == OK) status = all_windows(o, engine, model, ids, n, each, &tally, err);
     if (status != OK) goto done;
     protocol = text_format("%zu windows of %d ids, %s", json_array_size(tally.chunks), o->window,

@@ -104,7 +104,7 @@ enum status problems_of_model(const char *path, const char *tokenizer, const cha
     *list = (struct problem_list){0};
     struct engine_model *model = NULL;
     enum status status = engine_model_open(path, tokenizer, NULL, &model, err);
-    char *names = text_copy(class_name ? class_name : "i8"), *rest = names;
+    char *names = text_copy(class_name), *rest = names;
     for (char *name; status == OK && (name = strsep(&rest, ","));) {
         struct engine_problem *found = NULL;
         size_t n = 0;

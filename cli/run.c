@@ -83,7 +83,7 @@ static enum status run(const struct run_options *o, struct error *err) {
         goto done;
     if ((status = choice_open_model(&o->choice, &model, err)) != OK) goto done;
     if ((status = prompt_ids(o, model, &ids, &n, err)) != OK) goto done;
-    if ((status = choice_open(&o->choice, &o->common, &model, &engine, err)) != OK) goto done;
+    if ((status = choice_open(&o->choice, &o->common, model, NULL, &engine, err)) != OK) goto done;
     choice_offer_tuning(engine, &o->choice);
     g = (struct generation){
         .prompt = ids,

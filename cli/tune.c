@@ -3,9 +3,11 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "cli/plans.h"
 #include "cli/problems.h"
 #include "device/device.h"
 #include "results/store.h"
+#include "runtime/engine.h"
 #include "tuner/session.h"
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,25 @@ static enum status collect(const struct tune_options *o, struct problem_list *li
         return fail(err, STATUS_USAGE,
                     "hone tune: --model brings its own problems; leave --family and --problem out");
     return problems_of_model(o->model, o->tokenizer, o->problems.class_name, list, err);
+}
+
+/* The class of a model when none is named: the one that it will run in. */
+static enum status choose_class(struct tune_options *o, struct error *err) {
+    if (!o->model || (o->problems.class_name && strcmp(o->problems.class_name, "auto") != 0))
+        return OK;
+    struct engine_model *model = NULL;
+    const enum status status = engine_model_open(o->model, o->tokenizer, NULL, &model, err);
+    if (status != OK) return status;
+    bool is_known;
+    char *database = store_default_path(o->common.database);
+    const char *class_name = engine_auto_class(model, database, &is_known);
+    if (!is_known)
+        log_say("Tuning for class f32: what class i8 costs this model is not recorded yet "
+                "(--class i8 tunes for it unseen).");
+    o->problems.class_name = (char *)(uintptr_t)class_name;
+    free(database);
+    engine_model_close(model);
+    return OK;
 }
 
 static enum status check_strategy(const char *name, struct error *err) {
@@ -92,6 +113,24 @@ static enum status print_runs(json_t *runs, bool as_json, struct error *err) {
     return status;
 }
 
+/* Part of a model's budget for asking whether fusing is worth it. */
+static const double PLANS_SHARE = 0.15;
+
+/* The first class that was tuned for, on this device. */
+static enum status measure_plans(const struct tune_options *o, char *device, json_t *result,
+                                 struct error *err) {
+    struct common_options common = o->common;
+    struct engine_choice choice = {.model = o->model, .tokenizer = o->tokenizer};
+    char *class_name = text_copy(o->problems.class_name), *rest = class_name;
+    json_t *plan = NULL;
+    common.device = device;
+    choice.class_name = strsep(&rest, ",");
+    const enum status status = plans_measure(&common, &choice, &plan, err);
+    if (plan) json_object_set_new(result, "plan", plan);
+    free(class_name);
+    return status;
+}
+
 /* Every device in turn (or the one named), sharing the budget. */
 static enum status tune_devices(const struct tune_options *o, const struct session_options *asked,
                                 json_t *runs, struct error *err) {
@@ -106,15 +145,18 @@ static enum status tune_devices(const struct tune_options *o, const struct sessi
         struct session_options session = *asked;
         session.device = all ? number : o->common.device;
         if (all) session.budget_ns /= (int64_t)n;
+        if (o->model) session.budget_ns = (int64_t)((double)session.budget_ns * (1 - PLANS_SHARE));
         json_t *result = NULL;
         status = session_run(&session, &result, err);
+        if (status == OK && o->model)
+            status = measure_plans(o, (char *)session.device, result, err);
         if (result) json_array_append_new(runs, result);
     }
     device_list_free(list, n);
     return status;
 }
 
-static enum status tune(const struct tune_options *o, json_t *runs, struct error *err) {
+static enum status tune(struct tune_options *o, json_t *runs, struct error *err) {
     struct problem_list list = {0};
     struct space_limit *limits = NULL;
     const char **layout_names = NULL;
@@ -124,6 +166,7 @@ static enum status tune(const struct tune_options *o, json_t *runs, struct error
     enum status status = check_strategy(o->strategy, err);
     if (status == OK && o->budget) status = units_parse_duration(o->budget, &budget_ns, err);
     if (status == OK && o->seed) status = units_parse_int(o->seed, 0, INT64_MAX, &seed, err);
+    if (status == OK) status = choose_class(o, err);
     if (status == OK) status = collect(o, &list, err);
     if (status != OK) goto done;
     if (!o->budget && o->evaluations <= 0) budget_ns = 60 * (int64_t)1000000000;

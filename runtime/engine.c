@@ -16,12 +16,11 @@ static const double CLASS_COST_MOST = 0.005;
 /* ---- class, plan ---- */
 
 /* Perplexity of this file in a class, as it was recorded; 0: it was not. */
-static double recorded_perplexity(const struct routes *routes, const struct model *model,
+static double recorded_perplexity(struct store *store, const struct model *model,
                                   const char *class_name) {
     char *key = text_format("%s %s", model->fingerprint, class_name), *value = NULL;
     double ppl = 0;
-    if (routes_store(routes) &&
-        store_fact_get(routes_store(routes), "class", "", "", key, &value, NULL) == OK) {
+    if (store && store_fact_get(store, "class", "", "", key, &value, NULL) == OK) {
         json_t *fact = json_loads(value, 0, NULL);
         ppl = json_number_value(json_object_get(fact, "ppl"));
         json_decref(fact);
@@ -31,17 +30,34 @@ static double recorded_perplexity(const struct routes *routes, const struct mode
     return ppl;
 }
 
+static enum class_id auto_class(struct store *store, const struct model *model, bool *is_known) {
+    const double f32 = recorded_perplexity(store, model, class_names[CLASS_F32]);
+    const double i8 = recorded_perplexity(store, model, class_names[CLASS_I8]);
+    *is_known = f32 > 0 && i8 > 0;
+    return *is_known && i8 <= f32 * (1 + CLASS_COST_MOST) ? CLASS_I8 : CLASS_F32;
+}
+
+const char *engine_auto_class(const struct engine_model *model, const char *database,
+                              bool *is_known) {
+    char *path = database ? text_copy(database) : store_default_path(NULL);
+    struct store *store = NULL;
+    if (store_open(path, STORE_READ, &store, NULL) != OK) store = NULL;
+    const enum class_id class = auto_class(store, engine_model_get(model), is_known);
+    store_close(store);
+    free(path);
+    return class_names[class];
+}
+
 static enum class_id choose_class(const struct routes *routes, const struct model *model,
                                   const struct engine_options *o) {
-    const double f32 = recorded_perplexity(routes, model, "f32");
-    const double i8 = recorded_perplexity(routes, model, "i8");
-    if (f32 > 0 && i8 > 0) return i8 <= f32 * (1 + CLASS_COST_MOST) ? CLASS_I8 : CLASS_F32;
-    char *sentence = text_format(
-        "class f32: what class i8 costs this model is not known yet (hone perplexity -m FILE -f "
-        "TEXT with --class f32 and --class i8 records it; --class i8 takes it unseen)");
-    if (o->warn) o->warn(o->warn_context, sentence);
-    free(sentence);
-    return CLASS_F32;
+    bool is_known;
+    const enum class_id class = auto_class(routes_store(routes), model, &is_known);
+    if (!is_known && o->warn)
+        o->warn(
+            o->warn_context,
+            "class f32: what class i8 costs this model is not recorded yet (hone perplexity -m "
+            "FILE -f TEXT, once with --class f32 and once with i8; --class i8 takes it unseen)");
+    return class;
 }
 
 static enum status find_class(const struct routes *routes, const struct model *model,
@@ -128,6 +144,7 @@ static enum status fill_facts(struct engine *engine, struct error *err) {
     struct engine_facts *facts = &engine->facts;
     snprintf(facts->device, sizeof facts->device, "%s", info->name);
     snprintf(facts->model_key, sizeof facts->model_key, "%s", info->model_key);
+    snprintf(facts->version_key, sizeof facts->version_key, "%s", info->version_key);
     facts->weight_bytes = f.weight_bytes;
     facts->kv_bytes = f.kv_bytes;
     facts->activation_bytes = f.activation_bytes;

@@ -68,6 +68,11 @@ enum status engine_chat_text(const struct engine_model *model, const char *templ
                              const struct engine_message *messages, size_t n_messages, char **text,
                              struct error *err);
 
+/* The class that "auto" stands for: "i8" when the perplexity that it costs this file is recorded in the
+ * database (NULL: the default place) and at most 0.5 %, else "f32". *is_known: recorded for both. */
+const char *engine_auto_class(const struct engine_model *model, const char *database,
+                              bool *is_known);
+
 /* ---- engine ---- */
 
 /* ENGINE_DEFAULT: the families' defaults everywhere, whatever the records say: same bits in any batch. */
@@ -93,7 +98,7 @@ enum status engine_open(struct engine_model *model, const struct engine_options 
 void engine_close(struct engine *engine);
 
 struct engine_facts {
-    char device[256], model_key[512], class_name[16];
+    char device[256], model_key[512], version_key[384], class_name[16];
     char plan[64];       /* what is fused */
     const char *profile; /* "tuned" when any operation has a tuned record, else "default" */
     int64_t weight_bytes, kv_bytes, activation_bytes;

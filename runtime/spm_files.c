@@ -98,7 +98,8 @@ enum status spm_from_llama2c(const char *path, const char *bytes, size_t size, i
     if (status != OK) return status;
     t->vocabulary.unknown = 0;
     if (n > 2) t->vocabulary.bos = 1, t->vocabulary.eos = 2;
-    t->vocabulary.eot = t->vocabulary.bos; /* llama2.c's models end a story with the next one's BOS */
+    t->vocabulary.eot =
+        t->vocabulary.bos; /* llama2.c's models end a story with the next one's BOS */
     t->adds_bos = n > 2;
     snprintf(t->kind, sizeof t->kind, "llama2.c");
     return spm_from_vocabulary(path, (struct spm_options){.space_prefix = true}, t, err);

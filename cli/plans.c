@@ -1,0 +1,143 @@
+/* plans.c: see plans.h. Two engines at a time, fused and not, take turns token by token, so that a busy
+ * neighbour slows both; what counts is the median of the pairs' ratios. */
+#include "cli/plans.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "results/store.h"
+#include "runtime/engine.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Tokens compared, behind as many that warm up; positions that attention sees meanwhile. */
+enum { TOKENS = 24, WARM_TOKENS = 8, DEPTH = 64 };
+/* A plan must be this much faster than the fused one: below, it is as likely noise. */
+static const double GAIN_LEAST = 0.02;
+
+static const char *const trials[] = {"qkv=0", "ffn=0", "norm=0", "rope=0"};
+enum { TRIALS = sizeof trials / sizeof *trials };
+
+struct side {
+    struct engine *engine;
+    int32_t sequence;
+    int32_t position;
+};
+
+static enum status side_open(struct side *side, const struct common_options *common,
+                             const struct engine_choice *choice, struct engine_model *model,
+                             const char *plan, struct error *err) {
+    *side = (struct side){NULL, -1, 0};
+    enum status st = choice_open(choice, common, model, plan, &side->engine, err);
+    if (st == OK) st = engine_sequence_new(side->engine, &side->sequence, err);
+    if (st != OK) return st;
+    struct engine_row rows[DEPTH];
+    for (int i = 0; i < DEPTH; i++)
+        rows[i] = (struct engine_row){1 + i % 100, NULL, i, side->sequence, false};
+    side->position = DEPTH;
+    return engine_batch(side->engine, rows, DEPTH, err);
+}
+
+static enum status side_step(struct side *side, double *time_ns, struct error *err) {
+    const struct engine_row row = {1, NULL, side->position++, side->sequence, true};
+    const int64_t start_ns = clock_now_ns();
+    const enum status st = engine_batch(side->engine, &row, 1, err);
+    *time_ns = (double)(clock_now_ns() - start_ns);
+    return st;
+}
+
+/* Time of a token on the other side as a part of the fused one's. */
+static enum status compare(struct side *fused, struct side *other, double *ratio, double *fused_ns,
+                           struct error *err) {
+    double ratios[TOKENS], times[TOKENS], a, b;
+    for (int i = -WARM_TOKENS; i < TOKENS; i++) {
+        enum status st = side_step(fused, &a, err);
+        if (st == OK) st = side_step(other, &b, err);
+        if (st == OK && interrupted) st = fail(err, STATUS_INTERRUPTED, "interrupted");
+        if (st != OK) return st;
+        if (i >= 0) ratios[i] = b / a, times[i] = a;
+    }
+    *ratio = stats_median(ratios, TOKENS);
+    *fused_ns = stats_median(times, TOKENS);
+    return OK;
+}
+
+static enum status keep(const struct common_options *common, const struct engine_model *model,
+                        const struct engine *engine, json_t *result, struct error *err) {
+    struct engine_model_facts m;
+    struct engine_facts e;
+    engine_model_describe(model, &m);
+    engine_describe(engine, &e);
+    char *path = store_default_path(common->database);
+    char *key = text_format("%s %s", m.fingerprint, e.class_name);
+    char *value = json_dumps(result, JSON_COMPACT);
+    struct store *store = NULL;
+    enum status st = store_open(path, STORE_WRITE, &store, err);
+    if (st == OK) st = store_fact_set(store, "plan", e.model_key, e.version_key, key, value, err);
+    store_close(store);
+    free(value);
+    free(key);
+    free(path);
+    return st;
+}
+
+/* What won by itself, together; the empty text: all fused. */
+static void join(const bool *wins, char text[64]) {
+    text[0] = 0;
+    for (int i = 0; i < TRIALS; i++) {
+        if (!wins[i]) continue;
+        if (text[0]) strcat(text, ",");
+        strcat(text, trials[i]);
+    }
+}
+
+static enum status try_all(const struct common_options *common, const struct engine_choice *choice,
+                           struct engine_model *model, struct side *fused, char plan[64],
+                           double *best, double *fused_ns, struct error *err) {
+    bool wins[TRIALS] = {false};
+    int n_wins = 0;
+    enum status st = OK;
+    *best = 1;
+    for (int i = 0; st == OK && i <= TRIALS; i++) {
+        const bool is_together = i == TRIALS;
+        char together[64];
+        join(wins, together);
+        if (is_together && n_wins < 2) break;
+        struct side other;
+        double ratio = 1;
+        log_progress("fused or not: %s", is_together ? together : trials[i]);
+        st = side_open(&other, common, choice, model, is_together ? together : trials[i], err);
+        if (st == OK) st = compare(fused, &other, &ratio, fused_ns, err);
+        engine_close(other.engine);
+        if (st != OK || ratio > 1 - GAIN_LEAST) continue;
+        if (!is_together) wins[i] = true, n_wins++;
+        if (ratio >= *best) continue;
+        *best = ratio;
+        snprintf(plan, 64, "%s", is_together ? together : trials[i]);
+    }
+    log_progress_done();
+    return st;
+}
+
+enum status plans_measure(const struct common_options *common, const struct engine_choice *choice,
+                          json_t **result, struct error *err) {
+    struct engine_model *model = NULL;
+    struct side fused = {NULL, -1, 0};
+    char plan[64] = "", time[UNITS_TEXT];
+    double best = 1, fused_ns = 0;
+    *result = NULL;
+    enum status st = choice_open_model(choice, &model, err);
+    if (st == OK) st = side_open(&fused, common, choice, model, "", err);
+    if (st == OK) st = try_all(common, choice, model, &fused, plan, &best, &fused_ns, err);
+    if (st == OK) {
+        *result = json_pack("{s:s,s:f,s:f}", "plan", plan, "token_ns", fused_ns * best, "fused_ns",
+                            fused_ns);
+        st = keep(common, model, fused.engine, *result, err);
+        log_say("plan: %s, %s a token", plan[0] ? plan : "everything fused",
+                units_time_ns(fused_ns * best, time));
+    }
+    engine_close(fused.engine);
+    engine_model_close(model);
+    return st;
+}
