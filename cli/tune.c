@@ -9,6 +9,7 @@
 #include "results/store.h"
 #include "runtime/engine.h"
 #include "tuner/session.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,14 +77,16 @@ static enum status print_problem(const json_t *row, struct error *err) {
     const char *layout = json_string_value(json_object_get(row, "layout"));
     if (!json_is_object(best))
         return out_printf(err, "%-30s no valid configuration was found\n", problem ? problem : "?");
-    char time[UNITS_TEXT];
-    return out_printf(
-        err, "%-8s %-30s %-4s %4.0f %% of the ceiling  ×%.2f over the default  %9s  %s %s %s\n",
-        json_string_value(json_object_get(row, "family")), problem,
-        json_string_value(json_object_get(row, "class")), 100 * number_at(best, "share"),
-        number_at(row, "speedup"), units_time_ns(number_at(best, "time_ns"), time),
-        layout ? layout : "", json_string_value(json_object_get(best, "variant")),
-        json_string_value(json_object_get(best, "config")));
+    char time[UNITS_TEXT], gain[40] = "default not measured";
+    const double speedup = number_at(row, "speedup");
+    if (speedup > 0) snprintf(gain, sizeof gain, "×%.2f over the default", speedup);
+    return out_printf(err, "%-8s %-30s %-4s %4.0f %% of the ceiling  %s  %9s  %s %s %s\n",
+                      json_string_value(json_object_get(row, "family")), problem,
+                      json_string_value(json_object_get(row, "class")),
+                      100 * number_at(best, "share"), gain,
+                      units_time_ns(number_at(best, "time_ns"), time), layout ? layout : "",
+                      json_string_value(json_object_get(best, "variant")),
+                      json_string_value(json_object_get(best, "config")));
 }
 
 static enum status print_run(const json_t *run, struct error *err) {

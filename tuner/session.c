@@ -538,10 +538,12 @@ static enum status run_quest(struct session *s, struct quest *q, struct error *e
     log_progress_done();
     const struct attempt *best = quest_best(q);
     if (st == OK && best) {
-        char name[256], time[UNITS_TEXT];
+        char name[256], time[UNITS_TEXT], gain[32] = "";
+        double default_ns = quest_default_ns(q);
         quest_name(q, name);
-        log_say("%s: %s, %.0f %% of the ceiling, ×%.2f", name, units_time_ns(best->time_ns, time),
-                100 * best->share, quest_default_ns(q) / best->time_ns);
+        if (default_ns > 0) snprintf(gain, sizeof gain, ", ×%.2f", default_ns / best->time_ns);
+        log_say("%s: %s, %.0f %% of the ceiling%s", name, units_time_ns(best->time_ns, time),
+                100 * best->share, gain);
     }
     return st;
 }
