@@ -16,6 +16,7 @@ struct parser {
     struct profile *profile;
     struct hash_map *seen; /* configuration -> its line */
     char **keys;           /* what the map points to */
+    size_t n_keys;
     struct error *err;
 };
 
@@ -39,19 +40,20 @@ static enum status refuse(const struct parser *p, const char *format, ...) {
 static const char *const word_names[WORDS] = {"family",  "problem",       "class",   "layout",
                                               "variant", "configuration", "time_ns", "source key"};
 
-/* Cut a line at its spaces. */
-static enum status cut(const struct parser *p, char *line, char *words[WORDS]) {
+/* Cut a line at its spaces; false when it was refused. */
+static bool cut(const struct parser *p, char *line, char *words[WORDS]) {
     for (int w = 0; w < WORDS; w++) {
         char *space = strchr(line, ' ');
         if (*line == 0 || *line == ' ')
-            return refuse(p, "the %s is missing (one space stands between words)", word_names[w]);
+            return refuse(p, "the %s is missing (one space stands between words)", word_names[w]),
+                   false;
         if (space && w == WORDS - 1)
-            return refuse(p, "\"%.60s\" after the %s is too much", space + 1, word_names[w]);
+            return refuse(p, "\"%.60s\" after the %s is too much", space + 1, word_names[w]), false;
         words[w] = line;
         if (space) *space = 0;
         line = space ? space + 1 : line + strlen(line);
     }
-    return OK;
+    return true;
 }
 
 /* Digits with at most one point between them: no sign, exponent, infinity or hexadecimals. */
@@ -71,7 +73,6 @@ static bool is_key(const char *text) {
 
 /* The same configuration of the same problem may stand there once. */
 static enum status note_seen(struct parser *p, const struct profile_record *r) {
-    const size_t n = p->profile->n_records;
     char *key = text_format("%s %s %s %s %s %s", r->family, r->problem, r->class_name, r->layout,
                             r->variant, r->config);
     const int before = hash_map_find(p->seen, key, strlen(key));
@@ -79,17 +80,16 @@ static enum status note_seen(struct parser *p, const struct profile_record *r) {
         free(key);
         return refuse(p, "this configuration stands in line %d already", before);
     }
-    p->keys = memory_grow(p->keys, (n + 1) * sizeof *p->keys);
-    p->keys[n] = key;
+    p->keys = memory_grow(p->keys, (p->n_keys + 1) * sizeof *p->keys);
+    p->keys[p->n_keys++] = key;
     hash_map_add(p->seen, key, strlen(key), p->line);
     return OK;
 }
 
 static enum status read_record(struct parser *p, char *rest) {
     struct profile *profile = p->profile;
-    char *words[WORDS];
-    enum status st = cut(p, rest, words);
-    if (st != OK) return st;
+    char *words[WORDS] = {NULL};
+    if (!cut(p, rest, words)) return STATUS_INVALID;
     struct profile_record r = {.line = p->line,
                                .family = words[0],
                                .problem = words[1],
@@ -105,7 +105,7 @@ static enum status read_record(struct parser *p, char *rest) {
     if (!is_key(r.source_key))
         return refuse(p, "the source key is \"%.60s\", not %d hexadecimal digits", r.source_key,
                       KEY_DIGITS);
-    st = note_seen(p, &r);
+    const enum status st = note_seen(p, &r);
     if (st != OK) return st;
     profile->records =
         memory_grow(profile->records, (profile->n_records + 1) * sizeof *profile->records);
@@ -191,7 +191,7 @@ enum status profile_parse(const char *name, const char *text, size_t size, struc
     out->text[size] = 0;
     struct parser p = {.name = name, .profile = out, .seen = hash_map_open(64), .err = err};
     const enum status st = read_lines(&p, out->text, size);
-    for (size_t i = 0; i < out->n_records; i++) free(p.keys[i]);
+    for (size_t i = 0; i < p.n_keys; i++) free(p.keys[i]);
     free(p.keys);
     hash_map_close(p.seen);
     if (st != OK) profile_free(out);

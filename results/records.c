@@ -9,37 +9,37 @@ enum { TIMEOUTS_MOST = 2 }; /* a busy machine may make one */
 
 /* ---- lists ---- */
 
-struct list {
+struct rows {
     struct evaluation *items;
     size_t n;
 };
 
-static enum status list_add(struct list *list, struct store *store, int64_t id, struct error *err) {
-    list->items = memory_grow(list->items, (list->n + 1) * sizeof *list->items);
-    const enum status st = evaluation_read(store, id, &list->items[list->n], err);
-    list->n += st == OK;
+static enum status rows_add(struct rows *rows, struct store *store, int64_t id, struct error *err) {
+    rows->items = memory_grow(rows->items, (rows->n + 1) * sizeof *rows->items);
+    const enum status st = evaluation_read(store, id, &rows->items[rows->n], err);
+    rows->n += st == OK;
     return st;
 }
 
-/* Hand the list over, or free it. */
-static enum status list_end(struct list *list, enum status st, struct evaluation **items,
+/* Hand the rows over, or free it. */
+static enum status rows_end(struct rows *rows, enum status st, struct evaluation **list,
                             size_t *n) {
     if (st != OK) {
-        for (size_t i = 0; i < list->n; i++) evaluation_free(&list->items[i]);
-        free(list->items);
-        *list = (struct list){0};
+        for (size_t i = 0; i < rows->n; i++) evaluation_free(&rows->items[i]);
+        free(rows->items);
+        *rows = (struct rows){0};
     }
-    *items = list->items;
-    *n = list->n;
+    *list = rows->items;
+    *n = rows->n;
     return st;
 }
 
 /* ---- sessions ---- */
 
 enum status store_running(struct store *store, int64_t device_id, const char *boot_id,
-                          struct evaluation **items, size_t *n, bool **same_boot,
+                          struct evaluation **list, size_t *n, bool **same_boot,
                           struct error *err) {
-    struct list list = {0};
+    struct rows rows = {0};
     struct query q;
     *same_boot = NULL;
     /* Where boots cannot be told apart, it may have been the machine that died. */
@@ -48,13 +48,13 @@ enum status store_running(struct store *store, int64_t device_id, const char *bo
                                 "FROM evaluations WHERE outcome = 'running' AND "
                                 "device_id = :device_id ORDER BY evaluation_id",
                                 err);
-    if (st != OK) return list_end(&list, st, items, n);
+    if (st != OK) return rows_end(&rows, st, list, n);
     query_bind_int(&q, ":device_id", device_id);
     query_bind_text(&q, ":boot_id", boot_id);
     while ((st = query_next(&q, err)) == OK) {
-        *same_boot = memory_grow(*same_boot, (list.n + 1) * sizeof **same_boot);
-        (*same_boot)[list.n] = query_int(&q, 1) != 0;
-        if ((st = list_add(&list, store, query_int(&q, 0), err)) != OK) break;
+        *same_boot = memory_grow(*same_boot, (rows.n + 1) * sizeof **same_boot);
+        (*same_boot)[rows.n] = query_int(&q, 1) != 0;
+        if ((st = rows_add(&rows, store, query_int(&q, 0), err)) != OK) break;
     }
     query_close(&q);
     if (st == STATUS_NOTHING) st = OK;
@@ -62,12 +62,12 @@ enum status store_running(struct store *store, int64_t device_id, const char *bo
         free(*same_boot);
         *same_boot = NULL;
     }
-    return list_end(&list, st, items, n);
+    return rows_end(&rows, st, list, n);
 }
 
 enum status store_history(struct store *store, int64_t session_id, const struct record_key *problem,
-                          struct evaluation **items, size_t *n, struct error *err) {
-    struct list list = {0};
+                          struct evaluation **list, size_t *n, struct error *err) {
+    struct rows rows = {0};
     struct query q;
     enum status st =
         query_open(&q, store, "reading what a session measured",
@@ -75,13 +75,13 @@ enum status store_history(struct store *store, int64_t session_id, const struct 
                    "WHERE session_id = :session_id AND family = :family AND problem = :problem "
                    "AND class = :class AND layout = :layout ORDER BY sequence",
                    err);
-    if (st != OK) return list_end(&list, st, items, n);
+    if (st != OK) return rows_end(&rows, st, list, n);
     query_bind_int(&q, ":session_id", session_id);
     query_bind_key(&q, problem);
     while ((st = query_next(&q, err)) == OK)
-        if ((st = list_add(&list, store, query_int(&q, 0), err)) != OK) break;
+        if ((st = rows_add(&rows, store, query_int(&q, 0), err)) != OK) break;
     query_close(&q);
-    return list_end(&list, st == STATUS_NOTHING ? OK : st, items, n);
+    return rows_end(&rows, st == STATUS_NOTHING ? OK : st, list, n);
 }
 
 /* ---- quarantine ---- */
@@ -191,20 +191,20 @@ static enum status is_trusted(struct store *store, const struct evaluation *e, b
 }
 
 enum status store_best(struct store *store, const char *model, const struct record_key *problem,
-                       size_t limit, struct evaluation **items, size_t *n, struct error *err) {
-    struct list list = {0};
+                       size_t limit, struct evaluation **list, size_t *n, struct error *err) {
+    struct rows rows = {0};
     struct query q;
     enum status st = records_open(&q, store, model, problem, err);
-    if (st != OK) return list_end(&list, st, items, n);
-    while (list.n < limit && (st = query_next(&q, err)) == OK) {
+    if (st != OK) return rows_end(&rows, st, list, n);
+    while (rows.n < limit && (st = query_next(&q, err)) == OK) {
         bool trusted;
-        st = list_add(&list, store, query_int(&q, RECORD_ID), err);
-        if (st == OK) st = is_trusted(store, &list.items[list.n - 1], &trusted, err);
+        st = rows_add(&rows, store, query_int(&q, RECORD_ID), err);
+        if (st == OK) st = is_trusted(store, &rows.items[rows.n - 1], &trusted, err);
         if (st != OK) break;
-        if (!trusted) evaluation_free(&list.items[--list.n]);
+        if (!trusted) evaluation_free(&rows.items[--rows.n]);
     }
     query_close(&q);
-    return list_end(&list, st == STATUS_NOTHING ? OK : st, items, n);
+    return rows_end(&rows, st == STATUS_NOTHING ? OK : st, list, n);
 }
 
 enum status store_outcomes(struct store *store, const char *model, const struct record_key *problem,

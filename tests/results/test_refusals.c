@@ -14,7 +14,7 @@
 /* ---- support ---- */
 
 static void write_file(const char *path, const char *bytes, size_t size) {
-    FILE *file = fopen(path, "w");
+    FILE *file = fopen(path, "we");
     cr_assert(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
 }
 
@@ -57,7 +57,8 @@ static size_t files_beside(const char *path) {
     char *folder = text_format("%.*s", (int)(strrchr(path, '/') - path), path);
     size_t n = 0;
     DIR *list = opendir(folder);
-    for (struct dirent *entry; list && (entry = readdir(list));) n += entry->d_name[0] != '.';
+    cr_assert_not_null(list);
+    for (struct dirent *entry; (entry = readdir(list));) n += entry->d_name[0] != '.';
     closedir(list);
     free(folder);
     return n;
@@ -309,7 +310,7 @@ Test(refusals, bits_flipped_anywhere) {
 static pid_t hold(const char *path, const char *sql) {
     int ready[2];
     char byte;
-    cr_assert_eq(pipe(ready), 0);
+    cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
     const pid_t pid = fork();
     if (pid == 0) {
         sqlite3 *db;

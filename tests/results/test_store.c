@@ -26,7 +26,7 @@ Test(store, is_made_with_its_folder_and_opened_again) {
 
 Test(store, an_empty_file_is_a_new_one) {
     const char *path = database_new();
-    fclose(fopen(path, "w"));
+    fclose(fopen(path, "we"));
     store_close(opened(path, STORE_WRITE));
     expect_clean(path);
 }
