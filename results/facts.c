@@ -57,8 +57,9 @@ enum status store_fact_get(struct store *store, const char *kind, const char *mo
 
 /* What of a row has a column of its own. */
 static const char *const texts[] = {"class", "layout", "profile", "variant", "config", "outcome"};
-static const char *const numbers[] = {"time_ns", "low_ns", "high_ns", "floor_ns",
-                                      "pack_ns", "gflops", "gbps",    "share"};
+static const char *const numbers[] = {"time_ns",        "low_ns", "high_ns", "floor_ns",
+                                      "pack_ns",        "gflops", "gbps",    "ceiling_gbps",
+                                      "ceiling_gflops", "share"};
 
 static void bind_row(struct query *q, const json_t *row) {
     char name[32];
@@ -99,10 +100,11 @@ static enum status add_row(struct store *store, int64_t device_id, const char *f
         st = query_open(&q, store, adding,
                         "INSERT INTO benches (device_id, problem_id, slice, class, layout, "
                         "profile, variant, config, outcome, time_ns, low_ns, high_ns, floor_ns, "
-                        "pack_ns, gflops, gbps, share, row, unix_s) VALUES (:device_id, "
-                        ":problem_id, :slice, :class, :layout, :profile, :variant, :config, "
-                        ":outcome, :time_ns, :low_ns, :high_ns, :floor_ns, :pack_ns, :gflops, "
-                        ":gbps, :share, :row, :unix_s)",
+                        "pack_ns, gflops, gbps, ceiling_gbps, ceiling_gflops, share, row, unix_s) "
+                        "VALUES (:device_id, :problem_id, :slice, :class, :layout, :profile, "
+                        ":variant, :config, :outcome, :time_ns, :low_ns, :high_ns, :floor_ns, "
+                        ":pack_ns, :gflops, :gbps, :ceiling_gbps, :ceiling_gflops, :share, :row, "
+                        ":unix_s)",
                         err);
     if (st != OK) return st;
     bind_row(&q, row);

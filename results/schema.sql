@@ -106,26 +106,28 @@ CREATE TABLE samples (
 
 -- Rows of `hone bench`; `row` is the JSON as printed, the columns are what is in it.
 CREATE TABLE benches (
-    bench_id   INTEGER PRIMARY KEY,
-    device_id  INTEGER NOT NULL REFERENCES devices,
-    problem_id INTEGER NOT NULL REFERENCES problems,
-    slice      TEXT, -- "gemv_q4"
-    class      TEXT,
-    layout     TEXT,
-    profile    TEXT, -- "default", "tuned", "config"
-    variant    TEXT,
-    config     TEXT,
-    outcome    TEXT,
-    time_ns    REAL,
-    low_ns     REAL,
-    high_ns    REAL,
-    floor_ns   REAL,
-    pack_ns    REAL,
-    gflops     REAL,
-    gbps       REAL,
-    share      REAL,
-    row        TEXT NOT NULL,
-    unix_s     INTEGER NOT NULL
+    bench_id       INTEGER PRIMARY KEY,
+    device_id      INTEGER NOT NULL REFERENCES devices,
+    problem_id     INTEGER NOT NULL REFERENCES problems,
+    slice          TEXT, -- "gemv_q4"
+    class          TEXT,
+    layout         TEXT,
+    profile        TEXT, -- "default", "tuned", "config"
+    variant        TEXT,
+    config         TEXT,
+    outcome        TEXT,
+    time_ns        REAL,
+    low_ns         REAL,
+    high_ns        REAL,
+    floor_ns       REAL,
+    pack_ns        REAL,
+    gflops         REAL,
+    gbps           REAL,
+    ceiling_gbps   REAL,
+    ceiling_gflops REAL,
+    share          REAL,
+    row            TEXT NOT NULL,
+    unix_s         INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX benches_by_problem ON benches (problem_id);
 
@@ -228,7 +230,7 @@ SELECT model, version, family, problem, class,
 CREATE VIEW bench_rows AS
 SELECT bench_id, device_id, d.name AS device, d.model, d.version, family, problem, m, k, n, w, slice,
        class, layout, profile, variant, config, outcome, time_ns, low_ns, high_ns, floor_ns, pack_ns,
-       gflops, gbps, share, unix_s
+       gflops, gbps, ceiling_gbps, ceiling_gflops, share, unix_s
   FROM benches
   JOIN devices d USING (device_id)
   JOIN shapes USING (problem_id);

@@ -35,14 +35,16 @@ Test(report, a_row_of_a_bench_has_columns_and_rivals) {
     static const char row[] =
         "{\"family\":\"gemm\",\"class\":\"f32\",\"layout\":\"panel16\",\"profile\":\"tuned\","
         "\"variant\":\"tiled\",\"config\":\"TM=4\",\"time_ns\":1000.0,\"low_ns\":null,"
-        "\"gflops\":250,\"outcome\":\"ok\",\"rivals\":{\"clblast\":{\"time_ns\":20000.0},"
+        "\"gflops\":250,\"ceiling_gflops\":500.5,\"outcome\":\"ok\",\"rivals\":{\"clblast\":{"
+        "\"time_ns\":20000.0},"
         "\"openblas\":{\"time_ns\":null,\"why\":\"no\"}}}";
     WELL(store_bench_add(store, device, "matmul", "m=64,k=32,n=8", row, &err));
     expect_csv(store,
                "SELECT family, m, k, n, w, slice, profile, variant, config, time_ns, low_ns, "
-               "gflops FROM bench_rows",
-               "family,m,k,n,w,slice,profile,variant,config,time_ns,low_ns,gflops\n"
-               "matmul,64,32,8,,gemm,tuned,tiled,TM=4,1000.0,,250.0\n");
+               "gflops, ceiling_gflops FROM bench_rows",
+               "family,m,k,n,w,slice,profile,variant,config,time_ns,low_ns,gflops,"
+               "ceiling_gflops\n"
+               "matmul,64,32,8,,gemm,tuned,tiled,TM=4,1000.0,,250.0,500.5\n");
     expect_csv(store, "SELECT rival, rival_ns, speedup FROM bench_rivals",
                "rival,rival_ns,speedup\nclblast,20000.0,20.0\nopenblas,,\n");
     cr_assert_eq(store_bench_add(store, device, "matmul", "m=1", "[]", &err), STATUS_INVALID);
