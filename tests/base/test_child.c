@@ -76,10 +76,10 @@ static bool is_dead(const char *file) {
     char *text = NULL;
     size_t size = 0;
     cr_assert(path_read(file, 100, &text, &size, NULL) == OK);
-    char *stat_file = text_format("/proc/%d/stat", atoi(text)), state = 0;
+    char *stat_file = text_format("/proc/%ld/stat", strtol(text, NULL, 10)), state = 0;
     free(text);
     for (int i = 0; i < 300; i++) {
-        FILE *process = fopen(stat_file, "r");
+        FILE *process = fopen(stat_file, "re");
         if (!process) break;
         if (fscanf(process, "%*d (%*[^)]) %c", &state) != 1) state = 'X';
         fclose(process);
@@ -213,7 +213,7 @@ Test(child, killed_while_it_works, .timeout = 60) {
     size_t size = 0;
     wait_for_file(file);
     cr_assert(path_read(file, 100, &text, &size, NULL) == OK);
-    cr_assert(kill(atoi(text), SIGKILL) == 0);
+    cr_assert(kill((pid_t)strtol(text, NULL, 10), SIGKILL) == 0);
     cr_assert(child_receive(child, 20 * second_ns, &bytes, &size, NULL, &err) == STATUS_CRASHED);
     cr_assert(strstr(err.text, "killed by signal 9") != NULL, "%s", err.text);
     cr_assert(child_send(child, "x", 1, &err) == STATUS_CRASHED, "sending to the dead fails");

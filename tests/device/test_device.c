@@ -115,7 +115,7 @@ Test(device, list_describes_and_keys) {
 Test(device, selector_by_number_or_part_of_a_name) {
     struct device *device = need_device();
     char name[256];
-    strcpy(name, device_describe(device)->name);
+    snprintf(name, sizeof name, "%s", device_describe(device)->name);
     device_close(device);
     must(device_open("0", &device, &err));
     cr_assert_eq(device_index(device), 0);

@@ -24,7 +24,7 @@ TestSuite(features, .init = fresh_cache, .timeout = 300);
 static bool host_has(const char *flag) {
     char line[16384];
     bool found = false;
-    FILE *f = fopen("/proc/cpuinfo", "r");
+    FILE *f = fopen("/proc/cpuinfo", "re");
     while (f && !found && fgets(line, sizeof line, f))
         found = strncmp(line, "flags", 5) == 0 && strstr(line, flag);
     if (f) fclose(f);
