@@ -4,12 +4,13 @@ PREFIX   ?= /usr/local
 B        ?= build
 CC       ?= cc
 CFLAGS   ?= -O2 -g
-WARN      = -Wall -Wextra $(if $(CI),-Werror)
+WARN      = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)
 PACKAGES  = sqlite3 jansson popt libpcre2-8 zlib
 VERSION  := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -DHONE_VERSION='"$(VERSION)"'
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 LIBS       = $(shell pkg-config --libs $(PACKAGES)) -lOpenCL -lm -lpthread -ldl
+FLAGS      = -std=gnu17 $(WARN) $(CPPFLAGS) $(PKG_CFLAGS)
 
 ROOMS   = base device kernels results tuner runtime
 SOURCES = $(foreach r,$(ROOMS),$(wildcard $(r)/*.c $(r)/*/*.c))
@@ -20,17 +21,21 @@ HELPERS = $(patsubst %.c,$(B)/%,$(filter-out tests/support.c,$(filter-out $(wild
 EMBED   = $(wildcard tuner/*.cl kernels/*.cl kernels/*.clh kernels/*/*.cl kernels/*/*.clh results/schema.sql results/profiles/*.profile plots/*.gp plots/*.sql plots/*.html)
 EMBED_H = $(wildcard kernels/*.c kernels/*/*.c kernels/*.def)
 
+# One compiler a processor, unless -j says otherwise.
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # The program.
 all: $(B)/hone
 
 # From a fresh machine to a chat on tuned kernels: set-up, build, model, a minute of tuning, both speeds.
 demo: setup
-	$(MAKE) all
+	$(MAKE) $(PARALLEL) all
 	sh setup/demo.sh $(B)/hone
 
-# The same set-up, then every test.
+# The same set-up, then every test. Without network and model the tests of the model are skipped.
 test: setup
-	$(MAKE) all $(B)/tests/all
+	MODEL= sh setup/model.sh >/dev/null || true
+	$(MAKE) $(PARALLEL) all $(B)/tests/all
 	sh tests/run.sh $(B)
 
 # Format, room rules, clang-tidy, cppcheck.
@@ -58,7 +63,12 @@ $(B)/libhone.a: $(OBJECTS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 $(CFLAGS) $(WARN) $(CPPFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -c -o $@ $<
+
+# The version is compiled into one object, which follows it.
+$(B)/version: always
+	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+$(B)/cli/main.o: $(B)/version
 
 # Kernel sources, the schema and plot scripts travel inside the program; C files only as a hash.
 $(B)/embedded.c: docs/embed.sh $(EMBED) $(EMBED_H)
@@ -71,7 +81,9 @@ $(B)/embedded.o: $(B)/embedded.c
 # Every tests/<room>/test_<file>.c is one Criterion program.
 $(B)/tests/%: tests/%.c $(B)/libhone.a $(B)/tests/support.o
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 $(CFLAGS) $(WARN) $(CPPFLAGS) $(PKG_CFLAGS) -MMD -MP -o $@ $< $(B)/tests/support.o $(B)/libhone.a $(LIBS) -lcriterion $(LDFLAGS)
+	$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -o $@ $< $(B)/tests/support.o $(B)/libhone.a $(LIBS) -lcriterion $(LDFLAGS)
+
+.SECONDARY: $(B)/tests/support.o
 
 # Programs that tests start: workers that fail on purpose.
 $(B)/tests/all: $(TESTS) $(HELPERS)
@@ -83,9 +95,13 @@ show:
 	@echo "CFLAGS   $(CFLAGS) $(WARN) $(PKG_CFLAGS)"; echo "LIBS     $(LIBS)"
 	@echo "SOURCES  $(words $(SOURCES)) files"; echo "TESTS    $(words $(TESTS)) programs"; echo "EMBED    $(EMBED)"
 
+# How a file is compiled, for tools that read C (setup/check.sh).
+flags:
+	@echo $(FLAGS)
+
 clean:
 	rm -rf $(B)
 
-.PHONY: all demo test check setup install uninstall show clean
+.PHONY: always all demo test check setup install uninstall show flags clean
 .DELETE_ON_ERROR:
--include $(OBJECTS:.o=.d) $(CLI:.o=.d) $(TESTS:=.d)
+-include $(OBJECTS:.o=.d) $(CLI:.o=.d) $(TESTS:=.d) $(HELPERS:=.d) $(B)/tests/support.d
