@@ -25,11 +25,11 @@ if [ -z "$missing" ]; then
     exit 0
 fi
 
+say "missing:$missing"
 as_root=
 if [ "$(id -u)" != 0 ]; then
-    if ! command -v sudo >/dev/null; then
-        say "missing:$missing"
-        say "there is no sudo here: run as root 'apt-get update && apt-get install$missing', then again"
+    if ! command -v sudo >/dev/null || ! sudo true; then
+        say "this user has no sudo: run as root 'apt-get update && apt-get install$missing', then this again"
         exit 1
     fi
     as_root=sudo
@@ -40,7 +40,9 @@ apt() {
         -o DPkg::Lock::Timeout=120 -o APT::Update::Error-Mode=any "$@" >&2
 }
 
+updated=no
 update() {
+    updated=yes
     for attempt in 1 2 3; do
         say "updating the package lists"
         if apt update; then return 0; fi
@@ -51,18 +53,13 @@ update() {
 
 have_lists() { ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; }
 
+# shellcheck disable=SC2086 # one word a package
 install() { apt install --no-install-recommends $missing; }
 
-say "missing:$missing"
-updated=no
-if ! have_lists; then
-    update && updated=yes || say "the package lists cannot be fetched"
-fi
 # Lists that are there may be too old for what the mirror holds: one update, one more try.
-if install || { [ "$updated" = no ] && update && install; }; then
+if { have_lists || update; } && { install || { [ "$updated" = no ] && update && install; }; }; then
     missing=$(missing_packages)
     [ -n "$missing" ] || { say "done"; exit 0; }
 fi
-say "could not install:$missing"
-say "is the network there, and may this machine reach the mirrors of /etc/apt/sources.list*?"
+say "could not install$missing: is the network there, and do the mirrors of /etc/apt/sources.list* have them?"
 exit 1
