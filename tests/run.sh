@@ -15,7 +15,10 @@ case ${XDG_CACHE_HOME:-} in
 *) models=${HOME:?is not set}/.cache/hone/models ;;
 esac
 unset HONE_DB
-export XDG_DATA_HOME="$scratch" XDG_CACHE_HOME="$build/cache"
+# PoCL's cache does not follow tests into the empty cache folders that they make: it would compile the same
+# kernels again for each.
+export XDG_DATA_HOME="$scratch" XDG_CACHE_HOME="$build/cache" POCL_CACHE_DIR="$build/cache/pocl"
+mkdir -p "$POCL_CACHE_DIR"
 mkdir -p "$XDG_CACHE_HOME/hone" && ln -sfn "$models" "$XDG_CACHE_HOME/hone/models" || exit 1
 
 passed=0 failed=0 skipped=0
