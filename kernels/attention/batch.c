@@ -3,7 +3,12 @@
 
 enum { SHORT_LENGTH = 5 };
 /* A holey sequence forgets every seventh position, and a whole block when it has several. */
-enum { HOLES_PERIOD = 7, HOLES_PHASE = 3, FORGOTTEN_BLOCK = 1, FORGETS_BLOCKS_FROM = 3 * POOL_BLOCK };
+enum {
+    HOLES_PERIOD = 7,
+    HOLES_PHASE = 3,
+    FORGOTTEN_BLOCK = 1,
+    FORGETS_BLOCKS_FROM = 3 * POOL_BLOCK
+};
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;

@@ -23,9 +23,9 @@ static bool lanes_have_work(const int *value, const struct problem *problem) {
 }
 
 static const struct constraint constraints[] = {
-    {"WG < 2 * n * heads", READS(P_WG), lanes_have_work},
-    {"VW divides half of d", READS(P_VW), vector_fits},
-    {"HALF is for kv=f16, HALF=x86 for VW=16", READS(P_VW) | READS(P_HALF), half_applies},
+    {"WG < 2 * n * heads", READS(P_WG), lanes_have_work, true},
+    {"VW divides half of d", READS(P_VW), vector_fits, false},
+    {"HALF is for kv=f16, HALF=x86 for VW=16", READS(P_VW) | READS(P_HALF), half_applies, false},
 };
 
 static void geometry(const struct config *config, const struct problem *problem,
@@ -33,9 +33,10 @@ static void geometry(const struct config *config, const struct problem *problem,
     const size_t lanes = config->value[P_WG];
     const size_t items = (size_t)(problem->value[F_N] * problem->value[F_HEADS]);
     *out = (struct geometry){0};
-    if (attention_writes_first(problem)) out->stage[out->n_stages++] = attention_write_stage(problem);
-    out->stage[out->n_stages++] = (struct stage){
-        "attention_naive", {ceil_div(items, lanes) * lanes, 1, 1}, {lanes, 1, 1}};
+    if (attention_writes_first(problem))
+        out->stage[out->n_stages++] = attention_write_stage(problem);
+    out->stage[out->n_stages++] =
+        (struct stage){"attention_naive", {ceil_div(items, lanes) * lanes, 1, 1}, {lanes, 1, 1}};
 }
 
 static void fallback(const struct problem *problem, struct config *out) {

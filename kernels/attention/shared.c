@@ -17,7 +17,8 @@ bool attention_half_applies(int half, int vw, const struct problem *problem) {
 }
 
 bool attention_accepts(const struct problem *problem) {
-    return problem->value[F_D] % 2 == 0 && problem->value[F_HEADS] % problem->value[F_KVH] == 0;
+    return problem->class == CLASS_F32 && problem->value[F_D] % 2 == 0 &&
+           problem->value[F_HEADS] % problem->value[F_KVH] == 0;
 }
 
 bool attention_writes_first(const struct problem *problem) {

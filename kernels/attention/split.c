@@ -1,21 +1,7 @@
 /* split: queries that share K and V together, the KV range in parts. See split.cl. */
 #include "kernels/attention/attention.h"
 
-enum {
-    P_WG,
-    P_VW,
-    P_TR,
-    P_HT,
-    P_SPLITS,
-    P_CB,
-    P_RP,
-    P_RD,
-    P_UNROLL,
-    P_PF,
-    P_HALF,
-    P_EXP,
-    P_COUNT
-};
+enum { P_WG, P_VW, P_TR, P_HT, P_SPLITS, P_CB, P_RP, P_RD, P_UNROLL, P_PF, P_HALF, P_EXP, P_COUNT };
 
 /* Vectors that may be sums at a time. */
 enum { REGISTERS = 32 };
@@ -25,9 +11,8 @@ static const struct param params[P_COUNT] = {
     [P_VW] = {"VW", "places of a block, components of V, in a vector", VECTOR_VALUES},
     [P_TR] = {"TR", "rows that share K and V", VALUES(V(1), V(2), V(4), V(8), V(16))},
     [P_HT] = {"HT", "heads of one KV head that share K and V",
-              VALUES(V(1), V(2), V(3), V(4), V(5), V(6), V(7), V(8))},
-    [P_SPLITS] = {"SPLITS", "parts of the KV range",
-                  VALUES(V(1), V(2), V(3), V(4), V(8), V(16), V(32), V(64))},
+              VALUES(V(1), V(2), V(3), V(4), V(5), V(7), V(8))},
+    [P_SPLITS] = {"SPLITS", "parts of the KV range", VALUES(V(1), V(2), V(4), V(8), V(16), V(32))},
     [P_CB] = {"CB", "blocks a chunk", VALUES(V(1), V(2), V(4), V(8), V(16))},
     [P_RP] = {"RP", "vectors of places in registers", VALUES(V(1), V(2), V(4))},
     [P_RD] = {"RD", "vectors of components in registers", VALUES(V(1), V(2), V(4), V(8))},
@@ -91,18 +76,18 @@ static bool unroll_fits(const int *value, const struct problem *problem) {
 }
 
 static const struct constraint constraints[] = {
-    {"VW divides half of d", READS(P_VW), vector_fits},
-    {"TR < 2 * n", READS(P_TR), rows_are_there},
-    {"HT divides heads / kvh", READS(P_HT), heads_fit},
-    {"every part has a block", READS(P_SPLITS), parts_have_blocks},
-    {"CB is not wasted on a part", READS(P_SPLITS) | READS(P_CB), chunk_is_filled},
-    {"RP * VW <= 32", READS(P_VW) | READS(P_RP), unit_fits},
-    {"RD * VW divides d", READS(P_VW) | READS(P_RD), bundles_fit},
+    {"VW divides half of d", READS(P_VW), vector_fits, false},
+    {"TR < 2 * n", READS(P_TR), rows_are_there, true},
+    {"HT divides heads / kvh", READS(P_HT), heads_fit, false},
+    {"every part has a block", READS(P_SPLITS), parts_have_blocks, true},
+    {"CB is not wasted on a part", READS(P_SPLITS) | READS(P_CB), chunk_is_filled, true},
+    {"RP * VW <= 32", READS(P_VW) | READS(P_RP), unit_fits, false},
+    {"RD * VW divides d", READS(P_VW) | READS(P_RD), bundles_fit, false},
     {"TR * HT * RP * UNROLL <= 32", READS(P_TR) | READS(P_HT) | READS(P_RP) | READS(P_UNROLL),
-     scores_fit},
-    {"TR * HT * RD <= 32", READS(P_TR) | READS(P_HT) | READS(P_RD), values_fit},
-    {"UNROLL divides d", READS(P_UNROLL), unroll_fits},
-    {"HALF is for kv=f16, HALF=x86 for VW=16", READS(P_VW) | READS(P_HALF), half_applies},
+     scores_fit, true},
+    {"TR * HT * RD <= 32", READS(P_TR) | READS(P_HT) | READS(P_RD), values_fit, true},
+    {"UNROLL divides d", READS(P_UNROLL), unroll_fits, false},
+    {"HALF is for kv=f16, HALF=x86 for VW=16", READS(P_VW) | READS(P_HALF), half_applies, false},
 };
 
 static int64_t largest(int64_t a, int64_t b) {
@@ -125,9 +110,9 @@ static void geometry(const struct config *config, const struct problem *problem,
     const size_t n = problem->value[F_N], heads = problem->value[F_HEADS], wg = v[P_WG];
     const size_t tiles = heads / v[P_HT] * ceil_div(n, v[P_TR]) * v[P_SPLITS];
     *out = (struct geometry){.local_bytes = local_bytes(v, problem)};
-    if (attention_writes_first(problem)) out->stage[out->n_stages++] = attention_write_stage(problem);
-    out->stage[out->n_stages++] =
-        (struct stage){"attention_split", {tiles * wg, 1, 1}, {wg, 1, 1}};
+    if (attention_writes_first(problem))
+        out->stage[out->n_stages++] = attention_write_stage(problem);
+    out->stage[out->n_stages++] = (struct stage){"attention_split", {tiles * wg, 1, 1}, {wg, 1, 1}};
     if (v[P_SPLITS] == 1) return;
     out->stage[out->n_stages++] =
         (struct stage){"attention_split_merge", {n * heads * wg, 1, 1}, {wg, 1, 1}};

@@ -26,8 +26,8 @@ static const struct field fields[] = {
     [F_D] = {"d", "components of a head", FIELD_SIZE, USE_DEFINE, 2, HEAD_MOST, -1, NULL},
     [F_N] = {"n", "rows", FIELD_SIZE, USE_ARGUMENT, 1, 1 << 20, 1, NULL},
     [F_KV] = {"kv", "type of the pool", FIELD_CHOICE, USE_DEFINE, 0, 1, 0, "f16,f32"},
-    [F_SLOTS] = {"slots", "slots of the pool, at least what the rows need", FIELD_SIZE,
-                 USE_HIDDEN, 0, 1 << 30, 0, NULL},
+    [F_SLOTS] = {"slots", "slots of the pool, at least what the rows need", FIELD_SIZE, USE_HIDDEN,
+                 0, 1 << 30, 0, NULL},
 };
 
 static struct pool pool_of(const struct problem *p) {
@@ -91,8 +91,9 @@ static enum status fill(const struct problem *p, uint64_t seed, struct check_cas
     const int64_t n = p->value[F_N], slots = n_blocks(p) * POOL_BLOCK;
     struct rng rng = rng_seed(seed);
     int *slot = malloc((size_t)slots * sizeof *slot);
-    if (!slot) return fail(err, STATUS_NOMEM, "inputs of rope_kv: no memory for %lld slots",
-                           (long long)slots);
+    if (!slot)
+        return fail(err, STATUS_NOMEM, "inputs of rope_kv: no memory for %lld slots",
+                    (long long)slots);
     for (int64_t i = 0; i < slots; i++) slot[i] = (int)i;
     rng_shuffle(&rng, slot, (size_t)slots);
     int32_t *rows = (int32_t *)c->host[O_ROWS];
@@ -155,16 +156,12 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
 
 static const struct variant *const variants[] = {&rope_kv_row, NULL};
 
-static const char *const examples[] = {"heads=9,kvh=3,d=64,n=1",
-                                       "heads=9,kvh=3,d=64,n=5,kv=f32",
-                                       "heads=8,kvh=4,d=8,n=17",
-                                       "heads=8,kvh=4,d=8,n=1,kv=f32",
-                                       "heads=32,kvh=32,d=128,n=2",
-                                       "heads=4,kvh=1,d=128,n=64,kv=f32",
-                                       "heads=4,kvh=1,d=80,n=33",
-                                       "heads=3,kvh=1,d=6,n=3",
-                                       "heads=9,kvh=3,d=64,n=300",
-                                       NULL};
+static const char *const examples[] = {
+    "heads=9,kvh=3,d=64,n=1",    "heads=9,kvh=3,d=64,n=5,kv=f32",
+    "heads=8,kvh=4,d=8,n=17",    "heads=8,kvh=4,d=8,n=1,kv=f32",
+    "heads=32,kvh=32,d=128,n=2", "heads=4,kvh=1,d=128,n=64,kv=f32",
+    "heads=4,kvh=1,d=80,n=33",   "heads=3,kvh=1,d=6,n=3",
+    "heads=9,kvh=3,d=64,n=300",  NULL};
 
 const struct family rope_kv_family = {
     .name = "rope_kv",

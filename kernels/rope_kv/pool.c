@@ -2,7 +2,6 @@
 #include "kernels/rope_kv/pool.h"
 #include "base/rng.h"
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* A rotated component: two products and a sum. */
@@ -117,10 +116,8 @@ void pool_judge_rest(struct pool pool, int64_t n_blocks, const bool *is_own, con
             const size_t place = is_keys ? i % POOL_BLOCK : i / (size_t)pool.d % POOL_BLOCK;
             const int64_t slot = block * POOL_BLOCK + (int64_t)place;
             if (is_own[slot] || !memcmp(now + i * one, then + i * one, one)) continue;
-            if (!verdict->failed[0])
-                snprintf(verdict->failed, sizeof verdict->failed,
-                         "slot %lld of %s changed, which belongs to no row", (long long)slot,
-                         is_keys ? "K" : "V");
+            verdict_fail(verdict, "slot %lld of %s changed, which belongs to no row",
+                         (long long)slot, is_keys ? "K" : "V");
             return;
         }
     }

@@ -3,7 +3,7 @@
 #pragma once
 #include "kernels/check.h"
 
-enum { POOL_BLOCK = 32 }; /* slots of a block. ORDER block: kernels/README.md */
+enum { POOL_BLOCK = 32 };  /* slots of a block. ORDER block: kernels/README.md */
 enum { HEAD_MOST = 1024 }; /* components of a head */
 
 struct pool {
@@ -30,8 +30,8 @@ void rotary_fill(float *rotary, int64_t positions, int64_t d, uint64_t seed);
 /* A row whose K and V belong in a slot. */
 struct pool_row {
     int64_t row, slot;
-    const float *k, *v;    /* [kvh][d], K as it is before the rotation */
-    const float *rotary;   /* [d/2][2] of its position */
+    const float *k, *v;  /* [kvh][d], K as it is before the rotation */
+    const float *rotary; /* [d/2][2] of its position */
 };
 /* K in the slot is the rotated K within the gate, and half a step more where the pool rounds; V is V. */
 void pool_judge_row(struct pool pool, const struct pool_row *row, const void *keys,

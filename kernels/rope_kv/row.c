@@ -25,12 +25,13 @@ static bool work_is_there(const int *value, const struct problem *problem) {
 }
 
 static const struct constraint constraints[] = {
-    {"VW divides half of d", READS(P_VW), vectors_fit},
-    {"WG * PARTS leaves no lane idle", READS(P_WG) | READS(P_VW) | READS(P_PARTS), work_is_there},
+    {"VW divides half of d", READS(P_VW), vectors_fit, false},
+    {"WG * PARTS leaves no lane idle", READS(P_WG) | READS(P_VW) | READS(P_PARTS), work_is_there,
+     true},
 };
 
 static bool accepts(const struct problem *problem) {
-    return problem->value[F_D] % 2 == 0;
+    return problem->class == CLASS_F32 && problem->value[F_D] % 2 == 0;
 }
 
 static void geometry(const struct config *config, const struct problem *problem,
