@@ -380,7 +380,8 @@ enum status check_class_error(const struct problem *problem, uint64_t seed, doub
                               struct error *err) {
     *nmse = 0;
     if (problem->class == CLASS_F32) return OK;
-    if (!problem->family->class_error)
+    const struct layout *found[LAYOUTS];
+    if (!problem->family->class_error || !family_layouts(problem, found))
         return fail(err, STATUS_UNSUPPORTED, "%s cannot tell the error of class %s",
                     problem->family->name, class_names[problem->class]);
     *nmse = problem->family->class_error(problem, seed);

@@ -71,6 +71,6 @@ void verdict_fail(struct verdict *v, const char *format, ...) __attribute__((for
 void verdict_finish(struct verdict *v, enum class_id class);
 
 /* The class's own error against f32 on this problem (NMSE of the two references): 0 for f32, else what
- * the family's class_error says; UNSUPPORTED when it has none. */
+ * the family's class_error says; UNSUPPORTED when it has none, or no variant does this class. */
 enum status check_class_error(const struct problem *problem, uint64_t seed, double *nmse,
                               struct error *err);

@@ -120,6 +120,10 @@ static void fill_row(float *x, int64_t k, struct rng *rng) {
         x[i] = signed_unit(rng_next(rng) >> 16) * (i % 61 == 7 ? 16.0f : 1.0f);
 }
 
+static struct rng x_rng(uint64_t seed) {
+    return rng_seed(seed ^ 0x5851f42d4c957f2dull);
+}
+
 static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c,
                         struct error *err) {
     const struct random_weights random = {seed};
@@ -132,7 +136,7 @@ static enum status fill(const struct problem *p, uint64_t seed, struct check_cas
     if (!row)
         return fail(err, STATUS_NOMEM, "filling X: no memory for a row of %lld values",
                     (long long)k);
-    struct rng rng = rng_seed(seed ^ 0x5851f42d4c957f2dull);
+    struct rng rng = x_rng(seed);
     for (int64_t n = 0; n < p->value[F_N]; n++) {
         fill_row(row, k, &rng);
         unsigned char *to = c->host[O_X] + n * x_row_bytes(p);
@@ -345,6 +349,73 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
     return OK;
 }
 
+/* ---- the class's own error ---- */
+
+enum { ERROR_ROWS = 64, ERROR_TOKENS = 16 };
+
+/* Some tokens of X, and what class i8's rounding adds to them. */
+struct rounding {
+    int64_t n;
+    double *x, *error; /* [n][K] */
+};
+
+static bool rounding_open(const struct problem *p, uint64_t seed, struct rounding *r) {
+    const int64_t k = p->value[F_K];
+    const int group = matmul_weight(p).group;
+    r->n = p->value[F_N] < ERROR_TOKENS ? p->value[F_N] : ERROR_TOKENS;
+    r->x = malloc(2 * r->n * k * sizeof *r->x);
+    r->error = r->x + r->n * k;
+    float *row = malloc(k * sizeof *row);
+    void *block = malloc(x_row_bytes(p));
+    const bool enough = r->x && row && block;
+    struct rng rng = x_rng(seed);
+    for (int64_t n = 0; enough && n < r->n; n++) {
+        double *x = r->x + n * k, *error = r->error + n * k;
+        fill_row(row, k, &rng);
+        activation_quantise(row, k, group, block);
+        activation_dequantise(p->class, block, k, group, error);
+        for (int64_t i = 0; i < k; i++) {
+            x[i] = row[i];
+            error[i] -= row[i];
+        }
+    }
+    free(row);
+    free(block);
+    return enough;
+}
+
+static double dot(const double *a, const double *b, int64_t k) {
+    double sum = 0;
+    for (int64_t i = 0; i < k; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+/* Σ (W·(x̃ − x))² / Σ (W·x)² over some rows and tokens, x̃ what class i8 makes of x. */
+static double class_error(const struct problem *p, uint64_t seed) {
+    const int64_t k = p->value[F_K], m_all = p->value[F_M];
+    const int64_t n_rows = m_all < ERROR_ROWS ? m_all : ERROR_ROWS;
+    const struct random_weights random = {seed};
+    const struct matrix matrix = random_matrix(p, &random);
+    struct rounding r;
+    struct weight_row row = {0};
+    double sum_error = 0, sum = 0;
+    double *w = malloc(k * sizeof *w);
+    const bool enough =
+        rounding_open(p, seed, &r) && w && weight_row_open(matrix.weight, k, &row, NULL) == OK;
+    for (int64_t i = 0; enough && i < n_rows; i++) {
+        matrix.read(&matrix, i * m_all / n_rows, &row);
+        row_to_double(matrix.weight, k, &row, w);
+        for (int64_t n = 0; n < r.n; n++) {
+            sum_error += pow(dot(w, r.error + n * k, k), 2);
+            sum += pow(dot(w, r.x + n * k, k), 2);
+        }
+    }
+    weight_row_close(&row);
+    free(r.x);
+    free(w);
+    return enough ? sum_error / sum : NAN;
+}
+
 /* ---- the family ---- */
 
 static const struct variant *const variants[] = {&matmul_gemv, &matmul_skinny, &matmul_tiled,
@@ -380,4 +451,5 @@ const struct family matmul_family = {
     .fill = fill,
     .judge = judge,
     .examples = examples,
+    .class_error = class_error,
 };
