@@ -171,6 +171,13 @@ static size_t fastest(const struct sample_set *sets, size_t n) {
     return best;
 }
 
+static size_t fewest_samples(const struct sample_set *sets, size_t n) {
+    size_t fewest = SIZE_MAX;
+    for (size_t i = 0; i < n; i++)
+        if (sets[i].n < fewest) fewest = sets[i].n;
+    return fewest;
+}
+
 /* Every other finalist is apart from the fastest, or within 1 % of it. */
 static bool is_decided(struct sample_set *sets, size_t n) {
     for (size_t i = 0; i < n; i++) summarise(&sets[i]);
@@ -194,14 +201,15 @@ enum status measure_finals(struct subject canary, double canary_settled_ns,
     if (st == OK) st = run_canary(&beside, err);
     bool decided = n == 0;
     for (int round = 0; st == OK && round < FINAL_ROUNDS && !decided; round++) {
-        if (budget_ns > 0 && round >= SAMPLES_LEAST && beside.spent_ns > (double)budget_ns) break;
+        bool over = budget_ns > 0 && beside.spent_ns > (double)budget_ns;
+        if (over && round >= SAMPLES_LEAST && fewest_samples(sets, n) > 0) break;
         for (size_t turn = 0; st == OK && turn < n; turn++) {
             size_t i = (turn + (size_t)round) % n; /* nobody is always first */
             double time_ns;
             bool clean;
             st = take_sample(&beside, subjects[i], repeats[i], &time_ns, &clean, err);
             if (st != OK) break;
-            if (!clean && sets[i].discarded < DISCARDS_MOST) sets[i].discarded++;
+            if (!clean && !over && sets[i].discarded < DISCARDS_MOST) sets[i].discarded++;
             else add_sample(&sets[i], time_ns);
         }
         decided = is_decided(sets, n);

@@ -156,6 +156,16 @@ Test(measure, the_budget_ends_a_race_but_not_before_three_samples) {
     sample_set_free(&set);
 }
 
+/* A launch longer than the whole budget beside a neighbour who never leaves: one sample at least. */
+Test(measure, a_race_never_ends_without_a_sample) {
+    struct sample_set set;
+    struct script canary = SCRIPT(1.5e5), subject = SCRIPT(1e9);
+    cr_assert_not(race(&subject, &canary, INFINITY, 1e8, &set));
+    cr_assert_geq(set.n, 1);
+    cr_assert_eq(set.median, 1e9);
+    sample_set_free(&set);
+}
+
 static enum status count_repeats(void *context, int repeats, double *time_ns, struct error *err) {
     int *seen = context;
     (void)err;
@@ -241,6 +251,17 @@ Test(measure, finals_end_when_the_budget_is_spent) {
     cr_assert_eq(sets[0].n, 3);
     sample_set_free(&sets[0]);
     sample_set_free(&sets[1]);
+}
+
+Test(measure, finals_never_end_without_a_sample_of_everyone) {
+    struct script a = SCRIPT(1e9), b = SCRIPT(2e9), canary = SCRIPT(1.5e5);
+    struct subject subjects[2] = {scripted(&a), scripted(&b)};
+    struct sample_set sets[2] = {0};
+    cr_assert_eq(measure_finals(scripted(&canary), 1e5, subjects, 2, 7000000000, sets, NULL), OK);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_geq(sets[i].n, 1, "finalist %d has no sample", i);
+        sample_set_free(&sets[i]);
+    }
 }
 
 /* ---- shares ---- */
