@@ -1,0 +1,5 @@
+
+set output
+eval png
+replot
+set output
