@@ -29,7 +29,6 @@ static double negative_log_likelihood(const float *logits, int64_t n, int32_t id
     double top = -INFINITY, sum = 0;
     for (int64_t i = 0; i < n; i++) top = fmax(top, logits[i]);
     for (int64_t i = 0; i < n; i++) sum += exp(logits[i] - top);
-    /* cppcheck-suppress invalidFunctionArg ; the largest logit alone adds 1 */
     return top + log(sum) - logits[id];
 }
 

@@ -14,7 +14,6 @@ static const char model_name[] = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
 /* Where the next path is kept. */
 static char *ring_next(void) {
-    /* cppcheck-suppress constVariable ; the caller writes into it */
     static char ring[RING][PATH_BYTES];
     static unsigned turn;
     return ring[turn++ % RING];
