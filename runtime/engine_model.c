@@ -123,7 +123,7 @@ bool engine_adds_bos(const struct engine_model *model) {
 
 static enum status choose_template(const struct model *model, const char *name,
                                    const struct template **out, struct error *err) {
-    if (name && strcmp(name, "auto")) return template_find(name, out, err);
+    if (name && strcmp(name, "auto") != 0) return template_find(name, out, err);
     *out = template_recognise(model->chat_template);
     if (*out) return OK;
     struct str names = {0};

@@ -126,7 +126,7 @@ enum status model_frequencies(struct model *model, int64_t rotary, double factor
 void model_count(struct model *model, const struct gguf_tensor_type *type, int64_t elements,
                  size_t bytes) {
     int i = 0;
-    while (i < model->n_types && strcmp(model->type[i].name, type->name)) i++;
+    while (i < model->n_types && strcmp(model->type[i].name, type->name) != 0) i++;
     assert(i < MODEL_TYPES);
     if (i == model->n_types) {
         model->n_types++;

@@ -248,7 +248,7 @@ static enum status read_scaling(struct reader *r, float *factor) {
     enum status status = OK;
     if (gguf_find_key(r->gguf, key_of(r, "rope.scaling.type", key)))
         status = get_text(r, key, kind, sizeof kind);
-    if (status == OK && strcmp(kind, "linear") && strcmp(kind, "none"))
+    if (status == OK && strcmp(kind, "linear") != 0 && strcmp(kind, "none") != 0)
         return fail(r->err, STATUS_UNSUPPORTED,
                     "reading %s: the rope scaling \"%s\" is not supported; linear is",
                     r->model->path, kind);

@@ -117,7 +117,7 @@ static enum status list_parts(const struct template *t, const struct template_me
                     t->name);
     struct tokenizer_part *list = memory_new((3 * (n_messages + 1) + 1) * sizeof *list);
     *parts = list;
-    if (t->default_system && strcmp(messages[0].role, "system"))
+    if (t->default_system && strcmp(messages[0].role, "system") != 0)
         add_turn(&t->system, t->default_system, list, n);
     for (size_t i = 0; i < n_messages; i++) {
         const struct turn *turn = turn_of(t, messages, i);

@@ -436,7 +436,7 @@ static void judge_own(const struct problem *p, const struct check_case *c, struc
 }
 
 static void judge_qkv(const struct check_case *c, struct verdict *verdict) {
-    if (memcmp(c->before[O_QKV], c->host[O_QKV], c->bytes[O_QKV]))
+    if (memcmp(c->before[O_QKV], c->host[O_QKV], c->bytes[O_QKV]) != 0)
         verdict_fail(verdict, "QKV changed");
 }
 

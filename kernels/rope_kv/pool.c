@@ -85,7 +85,7 @@ static double half_step(struct pool pool, double v) {
 
 static void judge_head(struct pool pool, const struct pool_row *row, int64_t head, const void *keys,
                        const void *values, struct verdict *verdict) {
-    double k[HEAD_MOST], magnitude[HEAD_MOST];
+    double k[HEAD_MOST] = {0}, magnitude[HEAD_MOST] = {0};
     const float *v = row->v + head * pool.d;
     rotate(row->k + head * pool.d, row->rotary, pool.d, k, magnitude);
     for (int64_t i = 0; i < pool.d; i++) {
