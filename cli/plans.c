@@ -86,9 +86,8 @@ static enum status keep(const struct common_options *common, const struct engine
 static void join(const bool *wins, char text[64]) {
     text[0] = 0;
     for (int i = 0; i < TRIALS; i++) {
-        if (!wins[i]) continue;
-        if (text[0]) strcat(text, ",");
-        strcat(text, trials[i]);
+        const size_t used = strlen(text);
+        if (wins[i]) snprintf(text + used, 64 - used, "%s%s", used ? "," : "", trials[i]);
     }
 }
 
