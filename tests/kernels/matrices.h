@@ -49,7 +49,8 @@ static inline bool rows_equal(struct weight w, int64_t k, const struct weight_ro
                               const struct weight_row *b) {
     const size_t n = (size_t)k, groups = w.group ? n / (size_t)w.group : 0;
     if (a->value) return !memcmp(a->value, b->value, n * sizeof *a->value);
-    if (memcmp(a->code, b->code, n) || memcmp(a->scale, b->scale, groups * sizeof *a->scale))
+    if (memcmp(a->code, b->code, n) != 0 ||
+        memcmp(a->scale, b->scale, groups * sizeof *a->scale) != 0)
         return false;
     if (a->zero) return !memcmp(a->zero, b->zero, groups);
     return !a->offset || !memcmp(a->offset, b->offset, groups * sizeof *a->offset);

@@ -351,7 +351,7 @@ Test(attention, one_slot_too_few_is_seen) {
     const int32_t *physical = (const int32_t *)check->host[3];
     for (int position = 10; position < 300; position += 41) {
         const size_t slot =
-            (size_t)(physical[position / POOL_BLOCK] * POOL_BLOCK + position % POOL_BLOCK);
+            (size_t)physical[position / POOL_BLOCK] * POOL_BLOCK + (size_t)(position % POOL_BLOCK);
         cr_assert_eq(((const int32_t *)check->host[O_STORED])[slot], position);
         cr_expect_eq(run_tampered("attention", form, O_STORED, slot, -1), STATUS_WRONG,
                      "position %d was hidden", position);
@@ -366,7 +366,7 @@ Test(attention, one_slot_too_many_is_seen) {
     must(problem_parse(slice_find("attention"), form, &problem, &err));
     must(check_open(device, &problem, 3, 1, &check, &err));
     const int32_t *physical = (const int32_t *)check->host[3];
-    const size_t hole = (size_t)(physical[150 / POOL_BLOCK] * POOL_BLOCK + 150 % POOL_BLOCK);
+    const size_t hole = (size_t)physical[150 / POOL_BLOCK] * POOL_BLOCK + 150 % POOL_BLOCK;
     cr_assert_eq(((const int32_t *)check->host[O_STORED])[hole], -1, "the forgotten position");
     cr_expect_eq(run_tampered("attention", form, O_STORED, hole, 150), STATUS_WRONG);
     check_close(check);

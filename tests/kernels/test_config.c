@@ -48,7 +48,7 @@ Test(config, unnamed_parameters_are_the_defaults) {
     const struct config all = config_of("gemv", ""), one = config_of("gemv", "LM=32");
     cr_assert_eq(value_of(&one, "LM"), 32);
     for (int p = 0; p < all.variant->n_params; p++)
-        if (strcmp(all.variant->params[p].name, "LM"))
+        if (strcmp(all.variant->params[p].name, "LM") != 0)
             cr_assert_eq(all.value[p], one.value[p], "%s", all.variant->params[p].name);
 }
 

@@ -154,6 +154,7 @@ static void expect_codes(const struct layout *layout, struct weight w, const uns
 static void expect_groups(const struct layout *layout, struct weight w, const unsigned char *packed,
                           const struct weight_row *row, int64_t m) {
     const struct layout_regions r = layout_regions(layout, w, M_ALL, K_ALL);
+    cr_assert_gt(w.group, 0);
     const size_t p = (size_t)layout->panel, groups = K_ALL / (size_t)w.group;
     for (size_t g = 0; g < groups; g++) {
         const size_t at = ((size_t)m / p * groups + g) * p + (size_t)m % p;

@@ -34,7 +34,7 @@ static inline struct engine *bench_engine(struct engine_model *model, struct eng
 
 static inline struct bench bench_open(const char *path, const char *tokenizer,
                                       struct engine_options o) {
-    struct bench b = {NULL};
+    struct bench b = {0};
     MUST(engine_model_open(path, tokenizer, NULL, &b.model, &err));
     engine_model_describe(b.model, &b.facts);
     b.engine = bench_engine(b.model, o);
@@ -65,6 +65,7 @@ static inline int32_t bench_sequence(const struct bench *b) {
 static inline float *bench_logits(const struct bench *b, int32_t sequence, const int32_t *ids,
                                   size_t n, size_t at, size_t chunk) {
     const size_t v = (size_t)b->facts.vocabulary;
+    cr_assert(n > 0 && v > 0);
     float *all = malloc(n * v * sizeof *all);
     struct engine_row *rows = calloc(chunk, sizeof *rows);
     for (size_t i = 0; i < n; i += chunk) {

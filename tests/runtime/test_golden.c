@@ -41,7 +41,7 @@ Test(golden, greedy_ids) {
 /* Lines "T position id …" are the greedy run, lines "L position logit …" its logits in fp64. */
 static void compare_logits(size_t chunk) {
     struct bench b = bench_stories((struct engine_options){0});
-    FILE *file = fopen(test_data("golden/golden_logits_stories260K.txt"), "r");
+    FILE *file = fopen(test_data("golden/golden_logits_stories260K.txt"), "re");
     char *line = NULL;
     size_t capacity = 0, n = 0, compared = 0;
     int32_t ids[512];

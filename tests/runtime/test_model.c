@@ -171,7 +171,7 @@ static enum status open_made(struct model **model) {
 }
 
 static enum status open_bytes(const void *bytes, size_t n, struct model **model) {
-    FILE *file = fopen(made_path(), "wb");
+    FILE *file = fopen(made_path(), "wbe");
     cr_assert(file && fwrite(bytes, 1, n, file) == n);
     fclose(file);
     return open_made(model);
@@ -601,7 +601,7 @@ Test(model, every_byte_of_the_header_changed, .timeout = 60) {
     model_close(m);
     const char *first = memmem(file.text, file.length, "token_embd", 10);
     const size_t header = (size_t)(first - file.text) + 1200;
-    const int fd = open(made_path(), O_WRONLY);
+    const int fd = open(made_path(), O_WRONLY | O_CLOEXEC);
     int n_open = 0;
     for (size_t i = 0; i < header; i++) {
         const char old = file.text[i];

@@ -93,7 +93,7 @@ Test(sampler, ids_are_those_of_the_book) {
         struct sampler_options o = options[i];
         if (o.top_k > N) o.top_k = N;
         for (int draw = 0; draw < DRAWS; draw++) {
-            fill(logits, N, (uint64_t)(draw + 1));
+            fill(logits, N, (uint64_t)draw + 1);
             const int32_t id = sampler_next(&s, &options[i], logits, &state);
             cr_assert_eq(id, by_the_book(logits, N, o, sampler_coin(&mine)), "options %zu", i);
             cr_assert_eq(state, mine, "one number a draw");

@@ -209,7 +209,7 @@ Test(template, in_ids_only_the_template_speaks_in_special_tokens) {
     for (int i = 0; i < 5; i++) {
         const struct dialogue *d = &dialogues[i];
         struct id_list wanted = {0};
-        if (strcmp(d->messages[0].role, "system"))
+        if (strcmp(d->messages[0].role, "system") != 0)
             add_turn(t, "system",
                      "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
                      &wanted);

@@ -588,7 +588,7 @@ static void check_mutants(const char *name, int64_t vocabulary) {
         const bool cut = i % 2;
         struct tokenizer *t;
         if (!cut) file.text[at] ^= (char)(1 << i / 2 % 8);
-        FILE *out = fopen(path, "wb");
+        FILE *out = fopen(path, "wbe");
         cr_assert(out && fwrite(file.text, 1, cut ? at : file.length, out) != 0 + (size_t)-1);
         fclose(out);
         const enum status status = tokenizer_from_file(path, vocabulary, &t, &err);
