@@ -25,7 +25,7 @@ static void tell(const struct bench *b, struct story *story) {
             cr_assert_not(story->is_done[id], "an event after the end");
             if (events[i].kind == ENGINE_TOKEN) story->token[id][story->n[id]++] = events[i].token;
             if (events[i].kind != ENGINE_DONE) continue;
-            cr_assert_eq(events[i].n_generated, story->n[id]);
+            cr_assert_eq((size_t)events[i].n_generated, story->n[id]);
             story->is_done[id] = true;
             story->finish[id] = events[i].finish;
         }
