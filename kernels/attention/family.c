@@ -31,7 +31,9 @@
  *            exp of a changed maximum is shared by all slots before it, three times 3 ulp: 4.
  *            Σ p_i · (√3·B_i + 2·|s_i| + 4) · |v_i − o|.
  *
- * The sum of the three is the magnitude, with terms = 1. K and V are the pool's after the run, so that they
+ *   flushed  An e_i or a product below 2⁻¹²⁵ may become 0: Σ (1 + |v_i|)·2⁻¹²⁵ / 4u.
+ *
+ * The sum of the four is the magnitude, with terms = 1. K and V are the pool's after the run, so that they
  * are rounded as the kernel rounded them; with rope=1 that they were written rightly is judged on its own. */
 #include "kernels/attention/attention.h"
 #include <math.h>
@@ -184,28 +186,29 @@ static void fill_part(struct filling *f, const struct part *part) {
 static void aim(struct filling *f, const struct part *part, int64_t position, float *q) {
     enum { FEWEST = 32 };
     const struct pool pool = f->pool;
-    if (pool.d < FEWEST || part->position == 0 || attention_is_hole(part, 0)) return;
-    const int64_t slot = slot_of(f->c, part, 0);
-    const float *rotary = (const float *)f->c->host[O_ROTARY] + position * pool.d;
+    const int64_t half = pool.d / 2, slot = slot_of(f->c, part, 0);
     double square = 0;
+    if (pool.d < FEWEST || part->position == 0 || attention_is_hole(part, 0)) return;
     for (int64_t i = 0; i < pool.d; i++) {
         q[i] = (float)pool_get(pool, f->c->host[O_K], pool_key_at(pool, slot, 0, i));
         square += (double)q[i] * q[i];
     }
-    for (int64_t i = 0; i < pool.d / 2; i++) {
-        const double scale = 120 * sqrt((double)pool.d) / square;
-        const double a = scale * q[i], b = scale * q[i + pool.d / 2];
-        const double cos = f->p->value[F_ROPE] ? rotary[2 * i] : 1;
-        const double sin = f->p->value[F_ROPE] ? rotary[2 * i + 1] : 0;
-        q[i] = (float)(a * cos + b * sin); /* turned back */
-        q[i + pool.d / 2] = (float)(b * cos - a * sin);
+    const double scale = 120 * sqrt((double)pool.d) / square;
+    for (int64_t i = 0; i < pool.d; i++) q[i] *= (float)scale;
+    if (!f->p->value[F_ROPE]) return;
+    const float *rotary = (const float *)f->c->host[O_ROTARY] + position * pool.d;
+    for (int64_t i = 0; i < half; i++) { /* turned back */
+        const float a = q[i], b = q[i + half], c = rotary[2 * i], s = rotary[2 * i + 1];
+        q[i] = a * c + b * s;
+        q[i + half] = b * c - a * s;
     }
 }
 
-/* A row of QKV. With rope=0 nobody may look at its K and V. */
+/* A row of QKV. With rope=0 nobody may look at its K and V. Q is small enough for scores of one digit: the
+ * last bits of a larger one weigh too much in the gate as a whole, which is made for sums. */
 static void fill_row(struct filling *f, const struct part *part, int64_t position, float *x) {
     const int64_t d = f->pool.d, heads = f->p->value[F_HEADS], kvh = f->pool.kvh;
-    for (int64_t i = 0; i < heads * d; i++) x[i] = 6 * rows_random(&f->rng);
+    for (int64_t i = 0; i < heads * d; i++) x[i] = 2 * rows_random(&f->rng);
     if (heads > 1) aim(f, part, position, x);
     float *k = x + heads * d, *v = k + kvh * d;
     for (int64_t i = 0; i < kvh * d; i++) k[i] = random_key(&f->rng, i % d);
@@ -263,7 +266,7 @@ static enum status fill(const struct problem *p, uint64_t seed, struct check_cas
 struct reference {
     bool *has_row;         /* [n] */
     double *o, *magnitude; /* [n][heads d] */
-    double *own;           /* [n][2][kvh d]: K and V in the rows' slots; rope=1 */
+    double *own;           /* [n][kvh d]: K in the rows' slots; rope=1 */
     bool *is_own;          /* [slots] */
     /* what one row sees, for one head of K and V */
     int64_t *slot;                    /* [most] */
@@ -297,7 +300,7 @@ static enum status reference_open(const struct problem *p, struct reference **ou
         r->has_row = calloc(n, sizeof *r->has_row);
         r->o = malloc(n * width * sizeof *r->o);
         r->magnitude = malloc(n * width * sizeof *r->magnitude);
-        r->own = calloc(n * 2 * (size_t)p->value[F_KVH] * d, sizeof *r->own);
+        r->own = calloc(n * (size_t)p->value[F_KVH] * d, sizeof *r->own);
         r->is_own = calloc((size_t)attention_blocks(p) * POOL_BLOCK, sizeof *r->is_own);
         r->slot = malloc(most * sizeof *r->slot);
         r->k = malloc(most * d * sizeof *r->k);
@@ -365,14 +368,19 @@ static void weigh(struct reference *r, int64_t n, int64_t d, const double *q, co
     for (int64_t i = 0; i < n; i++) r->p[i] /= sum;
 }
 
+/* 2⁻¹²⁵ / 4u */
+static const double FLUSHED = 0x1p-103;
+
 /* One head: o and magnitude, [d]. */
 static void attend(const struct reference *r, int64_t n, int64_t d, double *o, double *magnitude) {
     double absolute[HEAD_MOST] = {0}, independent[HEAD_MOST] = {0}, common[HEAD_MOST] = {0};
+    double flushed[HEAD_MOST] = {0};
     for (int64_t j = 0; j < d; j++) o[j] = 0;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < d; j++) {
             o[j] += r->p[i] * r->v[i * d + j];
             absolute[j] += r->p[i] * fabs(r->v[i * d + j]);
+            flushed[j] += (1 + fabs(r->v[i * d + j])) * FLUSHED;
         }
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < d; j++) {
@@ -381,8 +389,13 @@ static void attend(const struct reference *r, int64_t n, int64_t d, double *o, d
             common[j] += moves * r->common[i];
         }
     for (int64_t j = 0; j < d; j++)
-        magnitude[j] =
-            sqrt((double)n + 8) * (absolute[j] + fabs(o[j])) + sqrt(independent[j]) + common[j];
+        magnitude[j] = sqrt((double)n + 8) * (absolute[j] + fabs(o[j])) + sqrt(independent[j]) +
+                       common[j] + flushed[j];
+}
+
+/* The (cos, sin) of a row's position; rope=1. */
+static const float *rotary_of(const struct check_case *c, const int32_t *row, int64_t d) {
+    return (const float *)c->host[O_ROTARY] + row[ROW_POSITION] * d;
 }
 
 /* All heads of a row. */
@@ -391,13 +404,12 @@ static void row_reference(const struct problem *p, const struct check_case *c, i
     const int64_t d = p->value[F_D], heads = p->value[F_HEADS], group = heads / p->value[F_KVH];
     const int32_t *row = (const int32_t *)c->host[O_ROWS] + at * ROW_INTS;
     const float *x = (const float *)c->before[O_QKV] + at * row_floats(p);
-    const float *rotary = (const float *)c->host[O_ROTARY] + row[ROW_POSITION] * d;
     const int64_t n = see(c, row, r->slot);
     double q[HEAD_MOST], size[HEAD_MOST];
     for (int64_t head = 0; head < heads; head++) {
         if (head % group == 0) gather(pool_of(p), c, head / group, n, r);
         for (int64_t j = 0; j < d; j++) size[j] = fabs(q[j] = x[head * d + j]);
-        if (p->value[F_ROPE]) rotate(x + head * d, rotary, d, q, size);
+        if (p->value[F_ROPE]) rotate(x + head * d, rotary_of(c, row, d), d, q, size);
         weigh(r, n, d, q, size);
         attend(r, n, d, r->o + (at * heads + head) * d, r->magnitude + (at * heads + head) * d);
     }
@@ -406,8 +418,9 @@ static void row_reference(const struct problem *p, const struct check_case *c, i
 
 /* ---- judge ---- */
 
-/* K and V that a row wrote are judged, and kept: when they differ from those that the rows of the
- * reference were made with, these are forgotten. */
+/* K and V that the rows wrote, with a verdict of their own: they would hide O's errors in one sum. K is
+ * kept, as it was rounded: when it differs from what the rows of the reference were made with, these are
+ * forgotten. */
 static void judge_own(const struct problem *p, const struct check_case *c, struct reference *r,
                       struct verdict *verdict) {
     const struct pool pool = pool_of(p);
@@ -415,24 +428,35 @@ static void judge_own(const struct problem *p, const struct check_case *c, struc
     bool is_same = true;
     for (int64_t at = 0; at < p->value[F_N]; at++) {
         const int32_t *row = (const int32_t *)c->host[O_ROWS] + at * ROW_INTS;
-        const float *x = (const float *)c->before[O_QKV] + at * row_floats(p);
-        const struct pool_row kept = {.row = at,
-                                      .slot = row[ROW_SLOT],
-                                      .k = x + heads * d,
-                                      .v = x + heads * d + width,
-                                      .rotary =
-                                          (const float *)c->host[O_ROTARY] + row[ROW_POSITION] * d};
+        const float *k = (const float *)c->before[O_QKV] + at * row_floats(p) + heads * d;
+        const struct pool_row kept = {at, row[ROW_SLOT], k, k + width, rotary_of(c, row, d)};
         pool_judge_row(pool, &kept, c->host[O_K], c->host[O_V], verdict);
-        r->is_own[row[ROW_SLOT]] = true;
-        double *own = r->own + at * 2 * width;
+        r->is_own[kept.slot] = true;
         for (int64_t i = 0; i < width; i++) {
-            const double k =
+            double *own = r->own + at * width + i;
+            const double now =
                 pool_get(pool, c->host[O_K], pool_key_at(pool, kept.slot, i / d, i % d));
-            is_same &= own[i] == k;
-            own[i] = k;
+            is_same &= *own == now;
+            *own = now;
         }
     }
     if (!is_same) memset(r->has_row, 0, (size_t)p->value[F_N] * sizeof *r->has_row);
+    verdict_finish(verdict, CLASS_F32);
+}
+
+/* Nothing but the rows' slots changed, and these are right. */
+static void judge_pool(const struct problem *p, const struct check_case *c, struct reference *r,
+                       struct verdict *verdict) {
+    struct verdict own = {0};
+    if (p->value[F_ROPE]) judge_own(p, c, r, &own);
+    verdict->judged += own.judged;
+    verdict->worst = own.worst;
+    if (own.failed[0]) verdict_fail(verdict, "K and V of the rows: %s", own.failed);
+    for (int is_keys = 0; is_keys <= 1; is_keys++) {
+        const int o = is_keys ? O_K : O_V;
+        pool_judge_rest(pool_of(p), attention_blocks(p), r->is_own, c->host[o], c->before[o],
+                        is_keys, verdict);
+    }
 }
 
 static void judge_qkv(const struct check_case *c, struct verdict *verdict) {
@@ -450,7 +474,7 @@ static int64_t sampled_rows(const struct problem *p) {
 static enum status judge(const struct problem *p, struct check_case *c, bool whole,
                          struct verdict *verdict, struct error *err) {
     const int64_t n = p->value[F_N], width = p->value[F_HEADS] * p->value[F_D];
-    const int64_t most = whole ? n : sampled_rows(p), blocks = attention_blocks(p);
+    const int64_t most = whole ? n : sampled_rows(p);
     struct reference *r = c->reference;
     if (!r) {
         const enum status st = reference_open(p, &r, err);
@@ -458,10 +482,9 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
         c->reference = r;
         c->reference_close = reference_close;
     }
-    if (p->value[F_ROPE]) judge_own(p, c, r, verdict);
-    pool_judge_rest(pool_of(p), blocks, r->is_own, c->host[O_K], c->before[O_K], true, verdict);
-    pool_judge_rest(pool_of(p), blocks, r->is_own, c->host[O_V], c->before[O_V], false, verdict);
+    judge_pool(p, c, r, verdict);
     judge_qkv(c, verdict);
+    if (verdict->failed[0]) return OK; /* a reference from wrong K and V is good for nothing */
     for (int64_t i = 0; i < n && i < most; i++) {
         const int64_t at = rows_sample(n, most, i);
         if (!r->has_row[at]) row_reference(p, c, at, r);
