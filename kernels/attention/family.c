@@ -500,7 +500,7 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
 
 static const struct variant *const variants[] = {&attention_naive, &attention_split, NULL};
 
-/* Lengths around a block, groups of 1 … 4 heads, batches of one sequence and of several. */
+/* Lengths around a block, groups of 1 … 8 heads, batches of one sequence and of several. */
 static const char *const examples[] = {"heads=9,kvh=3,d=64,n=1,l=300",
                                        "heads=9,kvh=3,d=64,n=1,l=300,rope=1",
                                        "heads=9,kvh=3,d=64,n=17,l=77,rope=1",
@@ -519,6 +519,7 @@ static const char *const examples[] = {"heads=9,kvh=3,d=64,n=1,l=300",
                                        "heads=4,kvh=1,d=80,n=5,l=31",
                                        "heads=4,kvh=1,d=64,n=1,l=32,kv=f32,rope=1",
                                        "heads=7,kvh=1,d=64,n=3,l=33,rope=1",
+                                       "heads=10,kvh=2,d=8,n=1,l=1000,rope=1",
                                        NULL};
 
 const struct family attention_family = {
