@@ -76,12 +76,14 @@ INLINE void SYM(add_block)(struct SYM(running) *r, const float *q, __global cons
     VSTORE(rescale, factor);
     r->most = now;
     r->sum = fma(r->sum, factor[0], SYM(vector_sum)(sum));
-    _Pragma("unroll") for (int j = 0; j < COLUMNS; j++) r->o[j] *= rescale;
+    VEC(float) o[COLUMNS]; /* a sum of its own: one of thousands of terms in a row loses digits */
+    _Pragma("unroll") for (int j = 0; j < COLUMNS; j++) o[j] = (VEC(float))(0);
     for (int i = 0; i < BLOCK; i++) {
         if (p[i] == 0) continue; /* what the row does not see may be NaN */
         _Pragma("unroll") for (int j = 0; j < COLUMNS; j++)
-            r->o[j] = fma((VEC(float))(p[i]), SYM(kv_load)(V + i * D + j * VW), r->o[j]);
+            o[j] = fma((VEC(float))(p[i]), SYM(kv_load)(V + i * D + j * VW), o[j]);
     }
+    _Pragma("unroll") for (int j = 0; j < COLUMNS; j++) r->o[j] = fma(r->o[j], rescale, o[j]);
 }
 
 /* Row n, one head. */

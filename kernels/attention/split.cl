@@ -4,9 +4,9 @@
  * V once. (Rows of a tile that belong to different sequences are handled one sequence after another.) Its
  * blocks come in chunks of CB:
  *
- *     s[t][i] = q[t] · K[i]             a unit = RP vectors of places; lanes take units
- *     p = exp(s − most), rescale        once a chunk, not once a block
- *     o[t] += Σ over i of p[t][i] · V[i]   RD vectors of components at a time; lanes split components, then units
+ *     s[t][i] = q[t] · K[i]                lanes take units, RP vectors of places
+ *     p = exp(s − most), rescale           once a chunk, not once a block
+ *     o[t] += Σ over i of p[t][i] · V[i]   lanes take bundles, RD vectors of components; then units
  *
  * Chunks lie on multiples of CB and a row's part depends on its own blocks only, so that the result of a
  * row does not depend on its neighbours. With SPLITS > 1 the parts leave (o, most, sum) in scratch, and a
@@ -55,13 +55,13 @@
 #include "kernels/rope_kv/pool.clh"
 #include "kernels/attention/attend.clh"
 
-#define QT (TR * HT)              /* queries */
-#define UNIT (RP * VW)            /* places of a unit */
-#define CHUNK (CB * BLOCK)        /* places of a chunk */
-#define COLUMNS (D / VW)          /* vectors of components */
-#define BUNDLES (COLUMNS / RD)    /* of RD vectors */
-#define LD (WG < BUNDLES ? WG : BUNDLES) /* lanes along the components */
-#define LP (WG / LD)              /* lanes along the units; those beyond LD·LP rest */
+#define QT (TR * HT)                     /* queries */
+#define UNIT (RP * VW)                   /* places of a unit */
+#define CHUNK (CB * BLOCK)               /* places of a chunk */
+#define COLUMNS (D / VW)                 /* vectors of components */
+#define BUNDLES (COLUMNS / RD)           /* of RD vectors */
+#define LD (WG < BUNDLES ? WG : BUNDLES) /* lanes along the bundles */
+#define LP (WG / LD)                     /* lanes along the units; those beyond LD·LP rest */
 #define LANE_BUNDLES ((BUNDLES + LD - 1) / LD)
 #define HEAD_TILES (GROUP_HEADS / HT)
 
@@ -94,7 +94,7 @@ struct SYM(rows) {
 
 struct SYM(running) {
     VEC(float) most[QT];
-    VEC(float) sum[QT];     /* of this lane's places, per component of the vector */
+    VEC(float) sum[QT]; /* of this lane's places, apart for each component of the vector */
     VEC(float) rescale[QT];
     VEC(float) o[LANE_BUNDLES][QT][RD];
 };
