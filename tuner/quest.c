@@ -183,12 +183,12 @@ json_t *quest_json(const struct quest *quest) {
         return object;
     }
     char config[400];
-    config_format(&quest->space.configs[best->config], config);
+    const struct config found = space_config(&quest->space, best->config);
+    config_format(&found, config);
     struct problem problem = space_problem(&quest->space, best->config);
     json_object_set_new(object, "layout", json_string(problem.layout->name));
     json_object_set_new(object, "best",
-                        json_pack("{s:s,s:s,s:o,s:o,s:b}", "variant",
-                                  quest->space.configs[best->config].variant->name, "config",
+                        json_pack("{s:s,s:s,s:o,s:o,s:b}", "variant", found.variant->name, "config",
                                   config, "time_ns", number(best->time_ns), "share",
                                   number(best->share), "checked_in_full", best->is_final));
     json_object_set_new(object, "speedup", number(default_ns / best->time_ns));
@@ -199,7 +199,7 @@ json_t *quest_json(const struct quest *quest) {
 
 enum status quest_key(const struct quest *quest, int64_t config, struct record_key *key,
                       struct error *err) {
-    const struct config *c = &quest->space.configs[config];
+    const struct config found = space_config(&quest->space, config), *c = &found;
     struct problem problem = space_problem(&quest->space, config);
     char *source = NULL, *options = NULL, source_key[17], text[400];
     enum status st = op_source(c, &problem, &source, &options, err);

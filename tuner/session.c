@@ -121,9 +121,10 @@ static enum status save_ceilings(struct session *s, struct error *err) {
 
 static json_t *seed_json(const struct quest *q, int64_t seed) {
     char config[400];
-    config_format(&q->space.configs[seed], config);
+    const struct config seeded = space_config(&q->space, seed);
+    config_format(&seeded, config);
     return json_pack("{s:s,s:s,s:s}", "layout", space_problem(&q->space, seed).layout->name,
-                     "variant", q->space.configs[seed].variant->name, "config", config);
+                     "variant", seeded.variant->name, "config", config);
 }
 
 static enum status save_quest(struct session *s, const struct quest *q, struct error *err) {
@@ -414,7 +415,7 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
         p->has_done = st == OK ? false : p->has_done;
     }
     if (st == OK) st = spend(s, "running", err);
-    const struct work work = {.config = q->space.configs[config],
+    const struct work work = {.config = space_config(&q->space, config),
                               .problem = space_problem(&q->space, config),
                               .seed = 1,
                               .incumbent_ns = quest_incumbent(q),
@@ -490,7 +491,7 @@ static enum status measure_again(struct session *s, struct quest *q, struct atte
     struct record_key keys[FINALISTS] = {0};
     enum status st = OK;
     for (size_t i = 0; i < n; i++) {
-        works[i] = (struct work){.config = q->space.configs[who[i]->config],
+        works[i] = (struct work){.config = space_config(&q->space, who[i]->config),
                                  .problem = space_problem(&q->space, who[i]->config),
                                  .seed = 1,
                                  .incumbent_ns = quest_incumbent(q),

@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What stands before the parameters in a point. */
+enum { POINT_LAYOUT, POINT_VARIANT, POINT_PARAMS, POINT_MOST = POINT_PARAMS + PARAMS };
+
 /* One enumeration under way: which constraints become decidable at which parameter. */
 struct walk {
     struct space *space;
     struct problem problem;
-    unsigned char layout;
     const struct variant *variant;
+    unsigned char point[POINT_MOST]; /* layout, variant, places of the values so far */
     const struct space_limit *limits;
     size_t n_limits;
     uint32_t decided[PARAMS]; /* bit c: constraint c reads no parameter after this one */
@@ -136,33 +139,31 @@ static bool constraints_hold(const struct walk *w, const struct config *config, 
     return true;
 }
 
-static void keep(struct walk *w, const struct config *config) {
+static void keep(struct walk *w) {
     struct space *s = w->space;
     if (s->n == w->capacity) {
-        size_t capacity = w->capacity ? w->capacity * 2 : 256;
-        struct config *configs = realloc(s->configs, capacity * sizeof *configs);
-        if (configs) s->configs = configs;
-        unsigned char *layout = realloc(s->layout, capacity);
-        if (layout) s->layout = layout;
-        if (!configs || !layout) {
+        const size_t capacity = w->capacity ? w->capacity * 2 : 256;
+        unsigned char *points = realloc(s->points, capacity * s->stride);
+        if (!points) {
             w->out_of_memory = true;
             return;
         }
+        s->points = points;
         w->capacity = capacity;
     }
-    s->configs[s->n] = *config;
-    s->layout[s->n++] = w->layout;
+    memcpy(s->points + s->n++ * s->stride, w->point, s->stride);
 }
 
 static void enumerate(struct walk *w, struct config *config, int p) {
     if (p == w->variant->n_params) {
-        if (config_valid(config, &w->problem, w->space->device, NULL)) keep(w, config);
+        if (config_valid(config, &w->problem, w->space->device, NULL)) keep(w);
         return;
     }
     const struct param *param = &w->variant->params[p];
     for (int v = 0; v < param->n_values && !w->out_of_memory; v++) {
         const struct param_value *value = &param->values[v];
         config->value[p] = value->value;
+        w->point[POINT_PARAMS + p] = (unsigned char)v;
         if (device_has(w->space->device, value->needs) && limit_allows(w, param, value) &&
             constraints_hold(w, config, p))
             enumerate(w, config, p + 1);
@@ -171,6 +172,7 @@ static void enumerate(struct walk *w, struct config *config, int p) {
 
 static void enumerate_variant(struct walk *w, const struct variant *variant) {
     w->variant = variant;
+    memset(w->point + POINT_PARAMS, 0, PARAMS);
     plan_constraints(w);
     double raw = 1;
     for (int p = 0; p < variant->n_params; p++) raw *= variant->params[p].n_values;
@@ -181,18 +183,57 @@ static void enumerate_variant(struct walk *w, const struct variant *variant) {
     enumerate(w, &config, 0);
 }
 
-/* ---- index ---- */
+/* ---- points ---- */
 
-static uint64_t config_slot(const struct config *config, unsigned layout) {
-    uint64_t hash = hash_text(hash_start(), config->variant->name);
-    hash = hash_bytes(hash, config->value, (size_t)config->variant->n_params * sizeof(int));
-    hash = hash_bytes(hash, &layout, sizeof layout);
-    return hash ^ hash >> 29;
+static const unsigned char *point_at(const struct space *s, size_t at) {
+    return s->points + at * s->stride;
 }
 
-static bool same_config(const struct config *a, const struct config *b) {
-    return a->variant == b->variant &&
-           memcmp(a->value, b->value, (size_t)a->variant->n_params * sizeof(int)) == 0;
+static int value_place(const struct param *param, int value) {
+    for (int v = 0; v < param->n_values; v++)
+        if (param->values[v].value == value) return v;
+    return -1;
+}
+
+static int variant_place(const struct space *s, const struct variant *variant) {
+    const struct variant *const *variants = s->problem.family->variants;
+    for (int v = 0; variants[v]; v++)
+        if (variants[v] == variant) return v;
+    return -1;
+}
+
+/* false: it has a value that its parameter does not have, or more parameters than any of the space. */
+static bool point_of(const struct space *s, const struct config *config, unsigned layout,
+                     unsigned char point[POINT_MOST]) {
+    const int variant = variant_place(s, config->variant);
+    if (variant < 0 || POINT_PARAMS + (size_t)config->variant->n_params > s->stride) return false;
+    memset(point, 0, POINT_MOST);
+    point[POINT_LAYOUT] = (unsigned char)layout;
+    point[POINT_VARIANT] = (unsigned char)variant;
+    for (int p = 0; p < config->variant->n_params; p++) {
+        const int place = value_place(&config->variant->params[p], config->value[p]);
+        if (place < 0) return false;
+        point[POINT_PARAMS + p] = (unsigned char)place;
+    }
+    return true;
+}
+
+struct config space_config(const struct space *space, int64_t at) {
+    assert(at >= 0 && (size_t)at < space->n);
+    const unsigned char *point = point_at(space, (size_t)at);
+    struct config config;
+    memset(&config, 0, sizeof config);
+    config.variant = space->problem.family->variants[point[POINT_VARIANT]];
+    for (int p = 0; p < config.variant->n_params; p++)
+        config.value[p] = config.variant->params[p].values[point[POINT_PARAMS + p]].value;
+    return config;
+}
+
+/* ---- index ---- */
+
+static uint64_t point_slot(const struct space *s, const unsigned char *point) {
+    const uint64_t hash = hash_bytes(hash_start(), point, s->stride);
+    return hash ^ hash >> 29;
 }
 
 static enum status build_index(struct space *s, struct error *err) {
@@ -205,7 +246,7 @@ static enum status build_index(struct space *s, struct error *err) {
                     "with --param",
                     s->n);
     for (size_t i = 0; i < s->n; i++) {
-        uint64_t at = config_slot(&s->configs[i], s->layout[i]);
+        uint64_t at = point_slot(s, point_at(s, i));
         while (s->index[at & (s->index_size - 1)]) at++;
         s->index[at & (s->index_size - 1)] = (uint32_t)i + 1;
     }
@@ -213,11 +254,12 @@ static enum status build_index(struct space *s, struct error *err) {
 }
 
 static int64_t find(const struct space *s, const struct config *config, unsigned layout) {
-    for (uint64_t at = config_slot(config, layout);; at++) {
-        uint32_t entry = s->index[at & (s->index_size - 1)];
+    unsigned char point[POINT_MOST];
+    if (!point_of(s, config, layout, point)) return -1;
+    for (uint64_t at = point_slot(s, point);; at++) {
+        const uint32_t entry = s->index[at & (s->index_size - 1)];
         if (!entry) return -1;
-        if (s->layout[entry - 1] == layout && same_config(&s->configs[entry - 1], config))
-            return entry - 1;
+        if (memcmp(point_at(s, entry - 1), point, s->stride) == 0) return entry - 1;
     }
 }
 
@@ -231,7 +273,7 @@ int64_t space_find(const struct space *space, const struct config *config,
 struct problem space_problem(const struct space *space, int64_t at) {
     assert(at >= 0 && (size_t)at < space->n);
     struct problem problem = space->problem;
-    problem.layout = space->layouts[space->layout[at]];
+    problem.layout = space->layouts[point_at(space, (size_t)at)[POINT_LAYOUT]];
     return problem;
 }
 
@@ -249,13 +291,20 @@ enum status space_open(const struct device *device, const struct problem *proble
     } else {
         space->n_layouts = family_layouts(problem, space->layouts);
     }
+    const struct variant *const *variants = problem->family->variants;
+    size_t most = 0;
+    for (int v = 0; variants[v]; v++)
+        if ((size_t)variants[v]->n_params > most) most = (size_t)variants[v]->n_params;
+    space->stride = POINT_PARAMS + most;
     struct walk walk = {.space = space, .limits = limits, .n_limits = n_limits};
     for (size_t l = 0; l < space->n_layouts; l++) {
-        walk.layout = (unsigned char)l;
+        walk.point[POINT_LAYOUT] = (unsigned char)l;
         walk.problem = *problem;
         walk.problem.layout = space->layouts[l];
-        for (const struct variant *const *v = problem->family->variants; *v; v++)
-            if ((*v)->accepts(&walk.problem)) enumerate_variant(&walk, *v);
+        for (int v = 0; variants[v]; v++) {
+            walk.point[POINT_VARIANT] = (unsigned char)v;
+            if (variants[v]->accepts(&walk.problem)) enumerate_variant(&walk, variants[v]);
+        }
     }
     if (walk.out_of_memory) {
         st = fail(err, STATUS_NOMEM,
@@ -278,8 +327,7 @@ enum status space_open(const struct device *device, const struct problem *proble
 }
 
 void space_close(struct space *space) {
-    free(space->configs);
-    free(space->layout);
+    free(space->points);
     free(space->index);
     *space = (struct space){0};
 }
@@ -295,12 +343,6 @@ static void add_neighbour(struct neighbours *list, int64_t at) {
     if (at < 0) return;
     if (list->n < list->limit) list->out[list->n] = at;
     list->n++;
-}
-
-static int value_place(const struct param *param, int value) {
-    for (int v = 0; v < param->n_values; v++)
-        if (param->values[v].value == value) return v;
-    return -1;
 }
 
 /* The same parameters in another variant: values by name where it has them, else its fallback's. */
@@ -321,9 +363,9 @@ static struct config translate(const struct config *from, const struct variant *
 size_t space_neighbours(const struct space *space, int64_t at, int64_t *out, size_t limit) {
     assert(at >= 0 && (size_t)at < space->n);
     struct neighbours list = {.out = out, .limit = limit};
-    const struct config *here = &space->configs[at];
-    const struct variant *variant = here->variant;
-    unsigned layout = space->layout[at];
+    const struct config here = space_config(space, at);
+    const struct variant *variant = here.variant;
+    const unsigned layout = point_at(space, (size_t)at)[POINT_LAYOUT];
     int widest = 0;
     for (int p = 0; p < variant->n_params; p++)
         if (variant->params[p].n_values > widest) widest = variant->params[p].n_values;
@@ -331,18 +373,18 @@ size_t space_neighbours(const struct space *space, int64_t at, int64_t *out, siz
         for (int p = 0; p < variant->n_params; p++)
             for (int sign = -1; sign <= 1; sign += 2) {
                 const struct param *param = &variant->params[p];
-                int place = value_place(param, here->value[p]) + sign * step;
+                int place = value_place(param, here.value[p]) + sign * step;
                 if (place < 0 || place >= param->n_values) continue;
-                struct config moved = *here;
+                struct config moved = here;
                 moved.value[p] = param->values[place].value;
                 add_neighbour(&list, find(space, &moved, layout));
             }
     for (unsigned l = 0; l < space->n_layouts; l++)
-        if (l != layout) add_neighbour(&list, find(space, here, l));
+        if (l != layout) add_neighbour(&list, find(space, &here, l));
     struct problem problem = space_problem(space, at);
     for (const struct variant *const *v = space->problem.family->variants; *v; v++)
         if (*v != variant && (*v)->accepts(&problem)) {
-            struct config other = translate(here, *v, &problem);
+            struct config other = translate(&here, *v, &problem);
             add_neighbour(&list, find(space, &other, layout));
         }
     return list.n;

@@ -19,9 +19,11 @@ struct space {
     struct problem problem; /* its layout is that of the first layout of the space */
     const struct layout *layouts[LAYOUTS];
     size_t n_layouts;
-    struct config *configs; /* in order of layout, variant, parameters; owned */
-    unsigned char *layout;  /* per configuration: index into layouts; owned */
-    size_t n;
+    /* Configurations in order of layout, variant, parameters. Spaces are large, so each is `stride`
+     * bytes only: place of its layout in layouts, of its variant in the family, and of every
+     * parameter's value among its values. Owned. */
+    unsigned char *points;
+    size_t stride, n;
     double raw;      /* points before constraints */
     uint32_t *index; /* hash table of numbers + 1; owned */
     size_t index_size;
@@ -35,6 +37,8 @@ void space_close(struct space *space);
 /* Number of the configuration in the space, −1 when it is not in it. O(1). */
 int64_t space_find(const struct space *space, const struct config *config,
                    const struct layout *layout);
+/* Configuration number `at`. */
+struct config space_config(const struct space *space, int64_t at);
 /* The problem as configuration `at` sees it: with its layout. */
 struct problem space_problem(const struct space *space, int64_t at);
 /* Neighbours of a configuration: one parameter moved to another of its values (adjacent first), the

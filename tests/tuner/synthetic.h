@@ -145,8 +145,8 @@ static struct problem synthetic_problem(int64_t n) {
 /* Time of a configuration: a wide basin with ridges (each parameter has its best place, some interact)
  * and roughness of ±10 % that is a function of the configuration and the salt. */
 static inline double synthetic_time(const struct space *space, int64_t at, uint64_t salt) {
-    const struct config *c = &space->configs[at];
-    int layout = space->layouts[space->layout[at]]->panel;
+    const struct config config = space_config(space, at), *c = &config;
+    int layout = space_problem(space, at).layout->panel;
     double t = 1000;
     t *= 1 + 0.3 * fabs(log2(c->value[S_WG] / 128.0));
     t *= 1 + 0.5 * fabs(log2(c->value[S_TM] / 4.0));

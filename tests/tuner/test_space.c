@@ -47,6 +47,10 @@ static size_t brute_force(const struct problem *problem, bool half, struct confi
     return n;
 }
 
+static int layout_of(const struct space *space, int64_t at) {
+    return (int)(space_problem(space, at).layout - layouts);
+}
+
 static void compare_with_brute_force(bool half, int64_t columns) {
     device_set_features(device, half ? 1ull << FEATURE_fp16 : 0);
     struct space space = opened(columns);
@@ -59,10 +63,12 @@ static void compare_with_brute_force(bool half, int64_t columns) {
     cr_assert_eq(space.n_layouts, 3);
     cr_assert_eq(space.n, 3 * n + beta);
     for (size_t i = 0; i < n; i++) {
-        cr_assert(config_equal(&space.configs[i], &expected[i]), "configuration %zu", i);
-        cr_assert_eq(space.layout[i], 0);
-        cr_assert(config_equal(&space.configs[n + beta + i], &expected[i]));
-        cr_assert_eq(space.layout[n + beta + i], 1);
+        const int64_t first = (int64_t)i, second = (int64_t)(n + beta + i);
+        const struct config a = space_config(&space, first), b = space_config(&space, second);
+        cr_assert(config_equal(&a, &expected[i]), "configuration %zu", i);
+        cr_assert_eq(layout_of(&space, first), LAYOUT_rows);
+        cr_assert(config_equal(&b, &expected[i]));
+        cr_assert_eq(layout_of(&space, second), LAYOUT_panel16);
     }
     cr_assert_eq(space.raw, 3 * 4000 + 20);
     free(expected);
@@ -77,13 +83,15 @@ Test(space, equals_brute_force) {
 Test(space, finds_each_by_its_number) {
     struct space space = opened(8);
     for (size_t i = 0; i < space.n; i++) {
-        struct problem problem = space_problem(&space, (int64_t)i);
-        cr_assert_eq(space_find(&space, &space.configs[i], problem.layout), (int64_t)i);
+        const struct problem problem = space_problem(&space, (int64_t)i);
+        const struct config config = space_config(&space, (int64_t)i);
+        cr_assert_eq(space_find(&space, &config, problem.layout), (int64_t)i);
     }
-    struct config foreign = space.configs[0];
+    const struct config first = space_config(&space, 0);
+    struct config foreign = first;
     foreign.value[S_TM] = 3;
     cr_assert_eq(space_find(&space, &foreign, space.layouts[0]), -1);
-    cr_assert_eq(space_find(&space, &space.configs[0], &layouts[LAYOUT_panel64]), -1);
+    cr_assert_eq(space_find(&space, &first, &layouts[LAYOUT_panel64]), -1);
     space_close(&space);
 }
 
@@ -102,10 +110,11 @@ Test(space, neighbours_are_one_step_away) {
         cr_assert_leq(n, 128);
         for (size_t j = 0; j < n; j++) {
             cr_assert_neq(around[j], (int64_t)i);
-            const struct config *a = &space.configs[i], *b = &space.configs[around[j]];
-            bool layout_moved = space.layout[i] != space.layout[around[j]];
-            if (a->variant != b->variant) between_variants++;
-            else cr_assert_eq(differences(a, b) + layout_moved, 1);
+            const struct config a = space_config(&space, (int64_t)i);
+            const struct config b = space_config(&space, around[j]);
+            const bool layout_moved = layout_of(&space, (int64_t)i) != layout_of(&space, around[j]);
+            if (a.variant != b.variant) between_variants++;
+            else cr_assert_eq(differences(&a, &b) + layout_moved, 1);
             for (size_t k = 0; k < j; k++) cr_assert_neq(around[j], around[k]);
         }
     }
@@ -128,8 +137,9 @@ Test(space, limits_narrow_it) {
         "%s", err.text);
     cr_assert_gt(space.n, 0);
     for (size_t i = 0; i < space.n; i++) {
-        cr_assert(space.configs[i].value[S_TM] == 4 || space.configs[i].value[S_TM] == 8);
-        cr_assert_eq(space.configs[i].value[S_VW], 1);
+        const struct config config = space_config(&space, (int64_t)i);
+        cr_assert(config.value[S_TM] == 4 || config.value[S_TM] == 8);
+        cr_assert_eq(config.value[S_VW], 1);
     }
     space_close(&space);
     free(limits);
