@@ -24,7 +24,7 @@ extern const struct param_value matmul_deq_values[2], matmul_dot_values[3], matm
     [P_VW] = {"VW", "rows in a vector", VALUES(V(1), V(2), V(4), V(8), V(16))},                    \
     [P_RV] = {"RV", "row vectors a lane", VALUES(V(1), V(2), V(4))},                               \
     [P_TN] = {"TN", "tokens in registers", tn_values},                                             \
-    [P_UNROLL] = {"UNROLL", "unroll of the loop over k", VALUES(V(1), V(2), V(4), V(8))},          \
+    [P_UNROLL] = {"UNROLL", "unroll of the loop over k", VALUES(V(1), V(2), V(4))},                \
     [P_DEQ] = {"DEQ", "codes to floats", matmul_deq_values, 2},                                    \
     [P_DOT] = {"DOT", "int8 products", matmul_dot_values, 3},                                      \
     [P_WI] = {"WI", "W from", matmul_wi_values, 2}
@@ -32,6 +32,7 @@ extern const struct param_value matmul_deq_values[2], matmul_dot_values[3], matm
 #define READS(p) (1u << (p))
 bool matmul_vector_fits(const int *value, const struct problem *problem);
 bool matmul_rows_fit(const int *value, const struct problem *problem);
+bool matmul_lanes_suit(const int *value, const struct problem *problem);
 bool matmul_tile_fits(const int *value, const struct problem *problem);
 bool matmul_tokens_fit(const int *value, const struct problem *problem);
 bool matmul_unroll_matters(const int *value, const struct problem *problem);
@@ -41,6 +42,8 @@ bool matmul_image_applies(const int *value, const struct problem *problem);
 
 #define PANEL_CONSTRAINTS                                                                          \
     {"VW divides the panel", READS(P_VW), matmul_vector_fits, false},                              \
+        {"a lane alone takes VW>=4, many lanes VW<=4", READS(P_VW) | READS(P_LM),                  \
+         matmul_lanes_suit, true},                                                                 \
         {"RV * TN <= 28 registers", READS(P_RV) | READS(P_TN), matmul_tile_fits, true},            \
         {"a block of rows is not wasted on m", READS(P_VW) | READS(P_RV) | READS(P_LM),            \
          matmul_rows_fit, true},                                                                   \

@@ -35,6 +35,13 @@ bool matmul_rows_fit(const int *value, const struct problem *problem) {
            value[P_VW] * value[P_RV] * value[P_LM] < 2 * problem->value[F_M];
 }
 
+/* Vector units want a lane's rows in one vector; where lanes are the vector, long ones only cost
+ * registers. */
+bool matmul_lanes_suit(const int *value, const struct problem *problem) {
+    (void)problem;
+    return value[P_LM] == 1 ? value[P_VW] >= 4 : value[P_VW] <= 4;
+}
+
 bool matmul_tile_fits(const int *value, const struct problem *problem) {
     (void)problem;
     return value[P_RV] * value[P_TN] <= 28;

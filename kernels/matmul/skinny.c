@@ -5,18 +5,16 @@ enum { P_NB = P_SHARED, P_KB, P_BLOCKS, P_XP, P_GS, P_PF, P_COUNT };
 
 static const struct param params[P_COUNT] = {
     PANEL_PARAMS(VALUES(V(1), V(2), V(4), V(6), V(8), V(12), V(16))),
-    [P_LM] = {"LM", "lanes along the rows", VALUES(V(1), V(8), V(16), V(32), V(64))},
-    [P_NB] = {"NB", "register tiles a pass",
-              VALUES(V(1), V(2), V(3), V(4), V(6), V(8), V(11), V(16))},
+    [P_LM] = {"LM", "lanes along the rows", VALUES(V(1), V(16), V(32), V(64))},
+    [P_NB] = {"NB", "register tiles a pass", VALUES(V(1), V(2), V(4), V(8), V(11), V(16))},
     [P_KB] = {"KB", "columns of W a block",
-              VALUES(V(128), V(256), V(512), V(1024), V(2048), {1 << 20, "all", FEATURE_NONE})},
-    [P_BLOCKS] = {"BLOCKS", "row blocks a work-group", VALUES(V(1), V(2), V(4), V(8), V(16))},
+              VALUES(V(128), V(256), V(512), V(1024), {1 << 20, "all", FEATURE_NONE})},
+    [P_BLOCKS] = {"BLOCKS", "row blocks a work-group", VALUES(V(1), V(4), V(16))},
     [P_XP] = {"XP", "X as", VALUES({0, "rows", FEATURE_NONE}, {1, "tiles", FEATURE_NONE})},
     [P_GS] = {"GS", "scale and zero per",
               VALUES({0, "weight", FEATURE_NONE}, {1, "group", FEATURE_NONE})},
     [P_PF] = {"PF", "prefetch distance in KiB",
-              VALUES(V(0), {1, NULL, FEATURE_x86_avx512}, {2, NULL, FEATURE_x86_avx512},
-                     {4, NULL, FEATURE_x86_avx512})},
+              VALUES(V(0), {1, NULL, FEATURE_x86_avx512}, {4, NULL, FEATURE_x86_avx512})},
 };
 
 static bool passes_fit(const int *value, const struct problem *problem) {

@@ -7,10 +7,9 @@ static const struct param params[P_COUNT] = {
     PANEL_PARAMS(VALUES(V(1), V(2), V(4), V(6), V(8), V(12), V(14))),
     [P_LM] = {"LM", "lanes along the rows", VALUES(V(1), V(8), V(16), V(32))},
     [P_LN] = {"LN", "lanes along the tokens", VALUES(V(1), V(4), V(8), V(16))},
-    [P_NB] = {"NB", "register tiles a lane", VALUES(V(1), V(2), V(4), V(8), V(11), V(16), V(22))},
+    [P_NB] = {"NB", "register tiles a lane", VALUES(V(1), V(2), V(4), V(8), V(16), V(22))},
     [P_KB] = {"KB", "columns of W a block",
-              VALUES(V(32), V(64), V(128), V(256), V(512), V(1024),
-                     {1 << 20, "all", FEATURE_NONE})},
+              VALUES(V(32), V(64), V(128), V(256), V(512), {1 << 20, "all", FEATURE_NONE})},
     [P_WL] = {"WL", "stage W in local memory, decoded", VALUES(V(0), V(1))},
     [P_XL] = {"XL", "stage X in local memory", VALUES(V(0), V(1))},
 };
