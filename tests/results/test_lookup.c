@@ -1,11 +1,11 @@
 /* test_lookup.c: which configuration answers, rule by rule, and what may not. The profiles of this program
  * are the test's own. */
+#include "tests/results/direct.h"
 #include "tests/results/records.h"
 #include "base/clock.h"
 #include "base/embedded.h"
 #include "results/lookup.h"
 #include "results/profile.h"
-#include <sqlite3.h>
 #include <unistd.h>
 
 /* ---- the world ---- */
@@ -343,8 +343,6 @@ Test(lookup, a_database_that_fails_is_a_failure) {
 
 /* 100 000 evaluations of 40 problems, made inside the database. */
 static void make_many(const char *path) {
-    sqlite3 *db;
-    char *why = NULL;
     static const char sql[] =
         "PRAGMA synchronous = OFF; BEGIN; "
         "INSERT INTO problems SELECT 100 + value, 'matmul', 'm=256,k=128,n=' || (100 + value) || "
@@ -356,9 +354,7 @@ static void make_many(const char *path) {
         "variant, 'TM=' || (i + 100), 'ok', 1000 + (i * 7919) % 2500, unix_s, boot_id, 0 "
         "FROM evaluations, problems, (WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
         "FROM r WHERE i < 2500) SELECT i FROM r) WHERE problems.problem_id > 100; COMMIT";
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &why), SQLITE_OK, "%s", why);
-    sqlite3_close(db);
+    sql_into(path, sql);
 }
 
 Test(lookup, a_large_database_answers_quickly) {

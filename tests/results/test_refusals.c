@@ -1,5 +1,6 @@
 /* test_refusals.c: files that are not a whole database of ours, each refused with the sentence that tells
  * which, none touched. */
+#include "tests/results/direct.h"
 #include "tests/results/records.h"
 #include "base/clock.h"
 #include "base/path.h"
@@ -21,14 +22,6 @@ static void write_file(const char *path, const char *bytes, size_t size) {
 static void read_file(const char *path, char **bytes, size_t *size) {
     struct error err = {OK, ""};
     WELL(path_read(path, 1 << 28, bytes, size, &err));
-}
-
-static void sql_into(const char *path, const char *sql) {
-    sqlite3 *db;
-    char *why = NULL;
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &why), SQLITE_OK, "%s: %s", sql, why);
-    sqlite3_close(db);
 }
 
 /* A database of ours with 150 evaluations, over some dozens of pages: one by the store, the others from

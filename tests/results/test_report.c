@@ -1,7 +1,7 @@
 /* test_report.c: facts, benches, queries as CSV, the views that figures are drawn from, the rules that
  * `hone db check` proves. */
+#include "tests/results/direct.h"
 #include "tests/results/records.h"
-#include <sqlite3.h>
 #include <unistd.h>
 
 /* ---- facts and benches ---- */
@@ -167,15 +167,6 @@ Test(report, views_draw_a_session) {
 }
 
 /* ---- check ---- */
-
-/* Straight into the file, past the store. */
-static void sql_into(const char *path, const char *sql) {
-    sqlite3 *db;
-    char *why = NULL;
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &why), SQLITE_OK, "%s: %s", sql, why);
-    sqlite3_close(db);
-}
 
 Test(report, check_finds_what_breaks_its_rules) {
     static const struct {

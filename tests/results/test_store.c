@@ -1,7 +1,6 @@
 /* test_store.c: what goes into the database comes out of it; what cannot be does not go in. */
 #include "tests/results/records.h"
 #include "base/clock.h"
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -4,11 +4,11 @@
 #include "tests/tuner/faulty.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "tests/results/direct.h"
 #include "tests/support.h"
 #include "tuner/lock.h"
 #include "tuner/session.h"
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -179,15 +179,6 @@ Test(session, kill_9_loses_one_evaluation_at_most) {
 }
 
 /* ---- what was left running ---- */
-
-/* Straight into the database. */
-static void sql_into(const char *path, const char *sql) {
-    sqlite3 *db;
-    char *why = NULL;
-    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &why), SQLITE_OK, "%s: %s", sql, why);
-    sqlite3_close(db);
-}
 
 /* A row of the database as "value|value". */
 static void expect_row(const char *path, const char *sql, const char *expected) {
