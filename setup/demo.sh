@@ -49,8 +49,8 @@ for round in $rounds; do
 done
 
 say "5/5 figures"
-whole=yes
-"$hone" report --out "$figures" >&2 || whole=no figures="none, see above"
+whole=yes shown=$figures/index.html
+"$hone" report --out "$figures" >/dev/null || whole=no shown="none, see above"
 "$hone" db check --json >"$work/db" || whole=no
 
 PYTHONUTF8=1 python3 - "$work" "$rounds" "$prompt" <<'PYTHON'
@@ -82,6 +82,6 @@ sys.stdout.flush()
 if last["profile"] != "tuned":
     sys.exit("demo: nothing was tuned in that time; BUDGET=5m make demo goes on where this ended")
 PYTHON
-echo "figures    $figures"
+echo "figures    $shown"
 echo "chat       $hone chat -m $model --class $class"
 [ "$whole" = yes ]
