@@ -23,7 +23,7 @@ static void become_gnuplot(const char *folder, const char *script, int errors, p
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(NOT_STARTED);
     setpgid(0, 0);
-    const int null = open("/dev/null", O_RDWR);
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0 || chdir(folder) != 0) _exit(NOT_STARTED);
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);

@@ -1,4 +1,5 @@
 
+# tail.gp: the figure once more, as PNG.
 set output
 eval png
 replot

@@ -474,8 +474,9 @@ Test(report, an_interrupt_ends_gnuplot_too) {
     struct run run = finish(pid, folder);
     cr_assert_eq(run.code, 130, "%s", run.err);
     char *text = read_text(pid_file);
-    cr_assert_gt(atoi(text), 0);
-    cr_assert_eq(kill(atoi(text), 0), -1, "gnuplot still runs");
+    const pid_t drawing = (pid_t)strtol(text, NULL, 10);
+    cr_assert_gt(drawing, 0);
+    cr_assert_eq(kill(drawing, 0), -1, "gnuplot still runs");
     cr_assert_not(is_there(folder, "r/index.html"));
     free(text);
     free(pid_file);
