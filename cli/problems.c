@@ -53,6 +53,14 @@ static void add(struct problem_list *list, const struct problem *problem) {
     list->items[list->n++] = *problem;
 }
 
+static void add_weighted(struct problem_list *list, const struct problem *problem, double weight) {
+    const size_t n = list->n;
+    add(list, problem);
+    if (list->n == n) return;
+    list->weights = memory_grow(list->weights, list->n * sizeof *list->weights);
+    list->weights[n] = weight;
+}
+
 static enum status add_slice(const struct slice *slice, const char *text, const char *classes,
                              const struct layout *layout, struct problem_list *list,
                              struct error *err) {
@@ -116,7 +124,7 @@ enum status problems_of_model(const char *path, const char *tokenizer, const cha
             if (status == OK) status = find_class(found[i].class_name, &class, err);
             if (status != OK) break;
             problem.class = class;
-            add(list, &problem);
+            add_weighted(list, &problem, found[i].weight);
         }
         free(found);
     }
@@ -128,5 +136,6 @@ enum status problems_of_model(const char *path, const char *tokenizer, const cha
 
 void problem_list_free(struct problem_list *list) {
     free(list->items);
+    free(list->weights);
     *list = (struct problem_list){0};
 }

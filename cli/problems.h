@@ -21,6 +21,7 @@ struct problem_options {
 
 struct problem_list {
     struct problem *items;
+    double *weights; /* of a model's: how often each runs; NULL: all alike */
     size_t n;
 };
 /* Every slice × problem × class that exists; USAGE or INVALID names what does not. Without a problem the

@@ -184,6 +184,7 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
         .problems = list.items,
         .n_problems = list.n,
         .layout = layout_names,
+        .weights = list.weights,
         .strategy = o->strategy,
         .seed = (uint64_t)seed,
         .budget_ns = budget_ns,

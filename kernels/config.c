@@ -98,14 +98,7 @@ static enum status parse_pair(struct config *config, char *pair, uint32_t *named
     return OK;
 }
 
-enum status config_parse(const struct family *family, const char *variant, const char *text,
-                         struct config *config, struct error *err) {
-    memset(config, 0, sizeof *config);
-    const struct variant *found = variant_find(family, variant);
-    if (!found) return fail_variant(family, variant, err);
-    const struct problem smallest = smallest_problem(family);
-    found->fallback(&smallest, config);
-    config->variant = found;
+enum status config_change(struct config *config, const char *text, struct error *err) {
     enum status st = OK;
     uint32_t named = 0;
     char *copy = text_copy(text);
@@ -116,6 +109,17 @@ enum status config_parse(const struct family *family, const char *variant, const
     }
     free(copy);
     return st;
+}
+
+enum status config_parse(const struct family *family, const char *variant, const char *text,
+                         struct config *config, struct error *err) {
+    memset(config, 0, sizeof *config);
+    const struct variant *found = variant_find(family, variant);
+    if (!found) return fail_variant(family, variant, err);
+    const struct problem smallest = smallest_problem(family);
+    found->fallback(&smallest, config);
+    config->variant = found;
+    return config_change(config, text, err);
 }
 
 void config_format(const struct config *config, char text[400]) {

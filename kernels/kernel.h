@@ -97,6 +97,8 @@ struct config {
 enum status config_parse(const struct family *family, const char *variant, const char *text,
                          struct config *config,
                          struct error *err); /* unnamed parameters: the default's */
+/* Give a configuration the values that a text names. */
+enum status config_change(struct config *config, const char *text, struct error *err);
 void config_format(const struct config *config, char text[400]);
 bool config_equal(const struct config *a, const struct config *b);
 uint64_t config_hash(const struct config *config);
@@ -127,6 +129,15 @@ struct geometry {
     uint32_t images;      /* bit o: operand o is passed as an image */
 };
 
+/* A configuration worth trying early on a kind of device, as somebody who knows the kernel would: a text
+ * form; parameters that it does not name are the fallback's. One that is not valid for a problem or
+ * lacks its feature is passed over. Only where the search starts, never what it finds. */
+struct hint {
+    enum device_type device;
+    const char *layout; /* NULL: any */
+    const char *config;
+};
+
 struct variant {
     const char *name, *summary;
     const char *source; /* "kernels/matmul/tiled.cl" */
@@ -139,6 +150,7 @@ struct variant {
     /* Geometry of a valid configuration. */
     void (*geometry)(const struct config *config, const struct problem *problem,
                      struct geometry *out);
+    const struct hint *hints; /* best guess first; ended by a NULL config; NULL: none */
     /* A configuration that is valid on any OpenCL 1.2 device. */
     void (*fallback)(const struct problem *problem, struct config *out);
     bool embeds; /* its tile function may be part of a larger kernel */

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of a batch that are worth tuning for; the last stands for max_rows. */
-static const int64_t rows_tuned[] = {1, 32, INT64_MAX};
+/* Rows of a batch that are worth tuning for: decode, and a whole batch of a prompt (max_rows). */
+static const int64_t rows_tuned[] = {1, INT64_MAX};
 enum { ROWS_TUNED = sizeof rows_tuned / sizeof *rows_tuned };
 
 struct list {
@@ -18,29 +18,33 @@ struct list {
     size_t n;
 };
 
-static void add(struct list *list, const struct problem *problem) {
-    struct engine_problem one = {"", "", ""};
+static void add(struct list *list, const struct problem *problem, double weight) {
+    struct engine_problem one = {"", "", "", weight};
     snprintf(one.family, sizeof one.family, "%s", problem->family->name);
     snprintf(one.class_name, sizeof one.class_name, "%s", class_names[problem->class]);
     problem_format(problem, one.problem);
     for (size_t i = 0; i < list->n; i++)
         if (!strcmp(list->item[i].family, one.family) &&
             !strcmp(list->item[i].problem, one.problem) &&
-            !strcmp(list->item[i].class_name, one.class_name))
+            !strcmp(list->item[i].class_name, one.class_name)) {
+            list->item[i].weight += weight;
             return;
+        }
     list->item = memory_grow(list->item, (list->n + 1) * sizeof *list->item);
     list->item[list->n++] = one;
 }
 
-/* The plan's steps at n rows. The head answers for one row, whatever the batch. */
+/* The plan's steps at n rows. The head answers for one row, whatever the batch. A step at N rows runs
+ * once for N tokens. */
 static void add_steps(struct list *list, const struct plan *plan, int64_t n) {
+    const double weight = 1 / (double)n;
     for (size_t i = 0; i < plan->n_steps; i++) {
         struct problem problem = plan->steps[i].problem;
         if (plan->steps[i].is_head && n > 1) continue;
         problem_set(&problem, "n", n);
-        add(list, &problem);
+        add(list, &problem, weight);
     }
-    if (n == 1) add(list, &plan->best);
+    if (n == 1) add(list, &plan->best, weight);
 }
 
 enum status engine_model_problems(const struct engine_model *engine_model, const char *class_name,

@@ -8,6 +8,8 @@
 
 /* Finalists lie this close to the best: what noise can turn round. */
 static const double FINALIST_WITHIN = 0.05;
+/* "At the floor": no more than this many times an empty kernel. */
+static const double AT_FLOOR = 1.2;
 
 /* ---- open and close ---- */
 
@@ -35,28 +37,47 @@ static int64_t find_default(const struct quest *q) {
 enum status quest_open(struct quest *quest, const struct device *device,
                        const struct problem *problem, const struct layout *layout,
                        const struct space_limit *limits, size_t n_limits, struct error *err) {
-    *quest = (struct quest){
-        .problem = *problem, .layout = layout, .default_config = -1, .retry_config = -1};
+    *quest = (struct quest){.problem = *problem,
+                            .layout = layout,
+                            .device = device,
+                            .limits = limits,
+                            .n_limits = n_limits,
+                            .default_config = -1,
+                            .retry_config = -1};
     problem_format(problem, quest->text);
-    enum status st = space_open(device, problem, layout, limits, n_limits, &quest->space, err);
-    quest->is_open = st == OK;
-    if (st == OK) quest->default_config = find_default(quest);
+    struct problem here = *problem;
+    struct config config;
+    if (layout) here.layout = layout;
+    if (n_limits == 0 && family_default(&here, &config, NULL) == OK &&
+        config_valid(&config, &here, device, NULL))
+        return OK;
+    const enum status st = quest_open_space(quest, err);
+    quest_rest(quest);
     return st;
 }
 
 void quest_close(struct quest *quest) {
-    if (quest->strategy) quest->strategy->end(&quest->search);
-    if (quest->is_open) space_close(&quest->space);
-    free(quest->seeds);
+    quest_rest(quest);
     free(quest->attempts);
     *quest = (struct quest){0};
 }
 
+/* ---- the search ---- */
+
+enum status quest_open_space(struct quest *quest, struct error *err) {
+    const enum status st = space_open(quest->device, &quest->problem, quest->layout, quest->limits,
+                                      quest->n_limits, &quest->space, err);
+    quest->is_searching = st == OK;
+    if (st != OK) return st;
+    quest->space_n = (double)quest->space.n;
+    quest->space_raw = quest->space.raw;
+    quest->default_config = find_default(quest);
+    return OK;
+}
+
 enum status quest_begin(struct quest *quest, const struct strategy *strategy, uint64_t seed,
                         const int64_t *seeds, size_t n_seeds, struct error *err) {
-    if (quest->strategy) quest->strategy->end(&quest->search);
-    free(quest->seeds);
-    quest->seeds = memory_new((n_seeds + 1) * sizeof *quest->seeds);
+    quest->seeds = memory_new((n_seeds + 1) * sizeof *seeds);
     memcpy(quest->seeds, seeds, n_seeds * sizeof *seeds);
     quest->search = (struct search){
         .space = &quest->space, .rng = rng_seed(seed), .seeds = quest->seeds, .n_seeds = n_seeds};
@@ -64,20 +85,63 @@ enum status quest_begin(struct quest *quest, const struct strategy *strategy, ui
     return strategy->begin(&quest->search, err);
 }
 
+void quest_rest(struct quest *quest) {
+    if (quest->strategy) quest->strategy->end(&quest->search);
+    if (quest->is_searching) space_close(&quest->space);
+    free(quest->seeds);
+    quest->seeds = NULL;
+    quest->strategy = NULL;
+    quest->is_searching = false;
+}
+
+/* ---- settings ---- */
+
+struct setting quest_setting(const struct quest *quest, int64_t at) {
+    return (struct setting){space_config(&quest->space, at),
+                            space_problem(&quest->space, at).layout};
+}
+
+struct problem quest_problem(const struct quest *quest, const struct setting *setting) {
+    struct problem problem = quest->problem;
+    problem.layout = setting->layout;
+    return problem;
+}
+
+struct setting quest_setting_of(const struct quest *quest, const struct record_key *key) {
+    struct setting setting = {.layout = layout_find(key->layout)};
+    if (!setting.layout) return setting;
+    const struct problem problem = quest_problem(quest, &setting);
+    if (config_parse(quest->problem.family, key->variant, key->config, &setting.config, NULL) !=
+            OK ||
+        !config_valid(&setting.config, &problem, quest->device, NULL))
+        setting.layout = NULL;
+    return setting;
+}
+
+int64_t quest_find(const struct quest *quest, const struct record_key *key) {
+    const struct setting setting = quest_setting_of(quest, key);
+    if (!setting.layout || !quest->is_searching) return -1;
+    return space_find(&quest->space, &setting.config, setting.layout);
+}
+
 /* ---- attempts ---- */
 
-void quest_tell(struct quest *quest, const struct evaluation *e, int64_t config) {
+void quest_tell(struct quest *quest, const struct evaluation *e) {
     if (quest->n_attempts == quest->capacity) {
         quest->capacity = quest->capacity ? quest->capacity * 2 : 64;
         quest->attempts = memory_grow(quest->attempts, quest->capacity * sizeof *quest->attempts);
     }
-    quest->attempts[quest->n_attempts++] = (struct attempt){.id = e->id,
-                                                            .config = config,
-                                                            .outcome = e->outcome,
-                                                            .time_ns = e->time_ns,
-                                                            .share = e->share,
-                                                            .is_final = e->is_final};
-    bool is_timed = e->outcome == OUTCOME_OK || e->outcome == OUTCOME_ABANDONED;
+    struct attempt *a = &quest->attempts[quest->n_attempts++];
+    *a = (struct attempt){.id = e->id,
+                          .setting = quest_setting_of(quest, &e->key),
+                          .outcome = e->outcome,
+                          .time_ns = e->time_ns,
+                          .share = e->share,
+                          .floor_ns = e->floor_ns,
+                          .is_final = e->is_final,
+                          .is_default = e->is_default};
+    const int64_t config = quest_find(quest, &e->key);
+    const bool is_timed = e->outcome == OUTCOME_OK || e->outcome == OUTCOME_ABANDONED;
     if (config >= 0)
         quest->strategy->tell(&quest->search, config, is_timed ? e->time_ns : INFINITY,
                               e->outcome == OUTCOME_ABANDONED);
@@ -88,7 +152,7 @@ void quest_skip(struct quest *quest, int64_t config) {
 }
 
 static bool is_candidate(const struct attempt *a) {
-    return a->outcome == OUTCOME_OK && a->config >= 0;
+    return a->outcome == OUTCOME_OK && a->setting.layout;
 }
 
 const struct attempt *quest_best(const struct quest *quest) {
@@ -101,6 +165,11 @@ const struct attempt *quest_best(const struct quest *quest) {
             best = a;
     }
     return best;
+}
+
+bool quest_is_at_floor(const struct quest *quest) {
+    const struct attempt *best = quest_best(quest);
+    return best && best->time_ns <= AT_FLOOR * best->floor_ns;
 }
 
 double quest_incumbent(const struct quest *quest) {
@@ -133,8 +202,7 @@ size_t quest_finalists(const struct quest *quest, struct attempt **out, size_t l
 double quest_default_ns(const struct quest *quest) {
     for (size_t i = 0; i < quest->n_attempts; i++) {
         const struct attempt *a = &quest->attempts[i];
-        if (a->config >= 0 && a->config == quest->default_config && a->outcome == OUTCOME_OK)
-            return a->time_ns;
+        if (a->is_default && a->outcome == OUTCOME_OK) return a->time_ns;
     }
     return NAN;
 }
@@ -172,8 +240,8 @@ json_t *quest_json(const struct quest *quest) {
     }
     json_t *object = json_pack("{s:s,s:s,s:s,s:o,s:I,s:f,s:b}", "family", slice_name(quest),
                                "problem", quest->text, "class", class_names[quest->problem.class],
-                               "outcomes", outcomes, "space", (json_int_t)quest->space.n, "raw",
-                               quest->space.raw, "finished", quest->is_done);
+                               "outcomes", outcomes, "space", (json_int_t)quest->space_n, "raw",
+                               quest->space_raw, "finished", quest->is_done);
     double default_ns = quest_default_ns(quest);
     json_object_set_new(object, "default", json_pack("{s:o}", "time_ns", number(default_ns)));
     if (!best) {
@@ -183,24 +251,23 @@ json_t *quest_json(const struct quest *quest) {
         return object;
     }
     char config[400];
-    const struct config found = space_config(&quest->space, best->config);
-    config_format(&found, config);
-    struct problem problem = space_problem(&quest->space, best->config);
-    json_object_set_new(object, "layout", json_string(problem.layout->name));
+    config_format(&best->setting.config, config);
+    json_object_set_new(object, "layout", json_string(best->setting.layout->name));
     json_object_set_new(object, "best",
-                        json_pack("{s:s,s:s,s:o,s:o,s:b}", "variant", found.variant->name, "config",
-                                  config, "time_ns", number(best->time_ns), "share",
-                                  number(best->share), "checked_in_full", best->is_final));
+                        json_pack("{s:s,s:s,s:o,s:o,s:b}", "variant",
+                                  best->setting.config.variant->name, "config", config, "time_ns",
+                                  number(best->time_ns), "share", number(best->share),
+                                  "checked_in_full", best->is_final));
     json_object_set_new(object, "speedup", number(default_ns / best->time_ns));
     return object;
 }
 
 /* ---- keys ---- */
 
-enum status quest_key(const struct quest *quest, int64_t config, struct record_key *key,
-                      struct error *err) {
-    const struct config found = space_config(&quest->space, config), *c = &found;
-    struct problem problem = space_problem(&quest->space, config);
+enum status quest_key(const struct quest *quest, const struct setting *setting,
+                      struct record_key *key, struct error *err) {
+    const struct config *c = &setting->config;
+    const struct problem problem = quest_problem(quest, setting);
     char *source = NULL, *options = NULL, source_key[17], text[400];
     enum status st = op_source(c, &problem, &source, &options, err);
     free(source);
@@ -223,15 +290,4 @@ void quest_key_free(struct record_key *key) {
     free((char *)key->options);
     free((char *)key->config);
     *key = (struct record_key){0};
-}
-
-int64_t quest_find(const struct quest *quest, const struct record_key *key) {
-    struct config config;
-    struct error ignored;
-    const struct layout *layout = layout_find(key->layout);
-    memset(&config, 0, sizeof config);
-    if (!layout || !quest->is_open ||
-        config_parse(quest->problem.family, key->variant, key->config, &config, &ignored) != OK)
-        return -1;
-    return space_find(&quest->space, &config, layout);
 }

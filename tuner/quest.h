@@ -5,20 +5,31 @@
 #include "tuner/worker.h"
 #include <jansson.h>
 
+/* A configuration in a layout. */
+struct setting {
+    struct config config;
+    const struct layout *layout; /* NULL: this program does not have the configuration */
+};
 /* An evaluation that was made, in the order asked. */
 struct attempt {
-    int64_t id;     /* row */
-    int64_t config; /* in the space; −1: this program does not have it any more */
+    int64_t id; /* row */
+    struct setting setting;
     enum outcome outcome;
     double time_ns, share;
-    bool is_final;
+    double floor_ns; /* of an empty kernel with the same work-groups; NAN: not measured */
+    bool is_final, is_default;
 };
 struct quest {
     struct problem problem;
     const struct layout *layout; /* the only one; NULL: all */
     char text[160];              /* of the problem */
     double weight;               /* of the budget */
+    const struct device *device;
+    const struct space_limit *limits;
+    size_t n_limits;
+    bool is_searching; /* between quest_begin and quest_rest: space and search are there */
     struct space space;
+    double space_n, space_raw; /* points and raw points, once the space was open */
     const struct strategy *strategy;
     struct search search;
     int64_t *seeds; /* owned by the quest, used by the search */
@@ -27,27 +38,33 @@ struct quest {
     int64_t default_config; /* −1: none is in the space */
     int64_t retry_id;       /* row found running, to be tried once more; 0: none */
     int64_t retry_config;
-    bool is_open, is_done;
+    bool is_done;
     int64_t n_here; /* evaluations of this run */
 };
 
-/* Space and default; UNSUPPORTED when nothing is valid. */
+/* UNSUPPORTED when nothing is valid. Limits outlive the quest. */
 enum status quest_open(struct quest *quest, const struct device *device,
                        const struct problem *problem, const struct layout *layout,
                        const struct space_limit *limits, size_t n_limits, struct error *err);
 void quest_close(struct quest *quest);
 
+/* Open the space: it can be large, so only one quest at a time has it open. */
+enum status quest_open_space(struct quest *quest, struct error *err);
 /* The search, with these configurations first (copied). */
 enum status quest_begin(struct quest *quest, const struct strategy *strategy, uint64_t seed,
                         const int64_t *seeds, size_t n_seeds, struct error *err);
-/* Remember an evaluation and tell the strategy. */
-void quest_tell(struct quest *quest, const struct evaluation *e, int64_t config);
+/* End the search and close the space; attempts stay. */
+void quest_rest(struct quest *quest);
+/* Remember an evaluation; while searching the strategy is told, too. */
+void quest_tell(struct quest *quest, const struct evaluation *e);
 /* A configuration that may not run: it failed before. */
 void quest_skip(struct quest *quest, int64_t config);
 
 /* The fastest ok attempt (finals before others), NULL: none. */
 const struct attempt *quest_best(const struct quest *quest);
 double quest_incumbent(const struct quest *quest); /* INFINITY: none */
+/* Does the best take no longer than launching it does? Then there is nothing left to gain. */
+bool quest_is_at_floor(const struct quest *quest);
 /* The fastest ok attempts that are within 5 % of the best and not final yet; returns their number. */
 size_t quest_finalists(const struct quest *quest, struct attempt **out, size_t limit);
 double quest_default_ns(const struct quest *quest); /* NAN: not measured */
@@ -57,9 +74,14 @@ int64_t quest_count(const struct quest *quest, enum outcome outcome);
 void quest_name(const struct quest *quest, char text[256]);
 json_t *quest_json(const struct quest *quest);
 
-/* Key of a configuration's record; the strings are the key's own (quest_key_free). */
-enum status quest_key(const struct quest *quest, int64_t config, struct record_key *key,
-                      struct error *err);
+/* Key of a setting's record; the strings are the key's own (quest_key_free). */
+enum status quest_key(const struct quest *quest, const struct setting *setting,
+                      struct record_key *key, struct error *err);
 void quest_key_free(struct record_key *key);
-/* The number of a record's configuration in the space, −1. */
+/* Configuration number `at` of the space as a setting, and a record's; layout NULL: not of this program. */
+struct setting quest_setting(const struct quest *quest, int64_t at);
+struct setting quest_setting_of(const struct quest *quest, const struct record_key *key);
+/* The problem in a setting's layout. */
+struct problem quest_problem(const struct quest *quest, const struct setting *setting);
+/* The number of a record's configuration in the open space, −1. */
 int64_t quest_find(const struct quest *quest, const struct record_key *key);

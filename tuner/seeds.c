@@ -1,5 +1,5 @@
-/* seeds.c: see seeds.h. Distance between problems is Σ |ln(a/b)| over their sizes; relatives agree in
- * everything that is no size. */
+/* seeds.c: see seeds.h. Distance between problems is Σ |ln(a/b)| over their sizes, and a little for every
+ * field that is no size: another weight type or epilogue often wants the same configuration. */
 #include "tuner/seeds.h"
 #include "results/lookup.h"
 #include <math.h>
@@ -13,6 +13,9 @@ struct relative {
     double distance;
 };
 
+/* As much as a size that differs by a factor of 4. */
+static const double OTHER_CHOICE = 1.4;
+
 /* −1: not related. */
 static double distance(const struct problem *a, const struct problem *b) {
     if (a->family != b->family || a->class != b->class) return -1;
@@ -20,7 +23,7 @@ static double distance(const struct problem *a, const struct problem *b) {
     for (int f = 0; f < a->family->n_fields; f++) {
         if (a->family->fields[f].kind == FIELD_SIZE && a->value[f] > 0 && b->value[f] > 0)
             sum += fabs(log((double)a->value[f] / (double)b->value[f]));
-        else if (a->value[f] != b->value[f]) return -1;
+        else if (a->value[f] != b->value[f]) sum += OTHER_CHOICE;
     }
     return sum;
 }
@@ -102,6 +105,38 @@ static void add_looked_up(struct store *store, const struct device_info *info,
     if (answer.runner_up.id) evaluation_free(&answer.runner_up);
 }
 
+/* ---- hints ---- */
+
+static void add_hint(const struct quest *quest, const struct variant *variant,
+                     const struct hint *hint, size_t layout, int64_t seeds[SEEDS_MOST], size_t *n) {
+    struct problem problem = quest->problem;
+    problem.layout = quest->space.layouts[layout];
+    if (hint->layout && strcmp(hint->layout, problem.layout->name) != 0) return;
+    if (!variant->accepts(&problem)) return;
+    struct config config;
+    memset(&config, 0, sizeof config);
+    variant->fallback(&problem, &config);
+    if (config_change(&config, hint->config, NULL) == OK)
+        add_seed(seeds, n, space_find(&quest->space, &config, problem.layout));
+}
+
+/* The first hints of all variants, then the second ones …; how many there are. */
+static int add_hints_of_rank(const struct device_info *info, const struct quest *quest, int rank,
+                             int64_t seeds[SEEDS_MOST], size_t *n) {
+    int found = 0;
+    for (const struct variant *const *v = quest->problem.family->variants; *v; v++) {
+        int skip = rank;
+        for (const struct hint *hint = (*v)->hints; hint && hint->config; hint++) {
+            if (hint->device != info->type || skip-- > 0) continue;
+            for (size_t l = 0; l < quest->space.n_layouts; l++)
+                add_hint(quest, *v, hint, l, seeds, n);
+            found++;
+            break;
+        }
+    }
+    return found;
+}
+
 /* Where hardly anything is known, the default in every other layout. */
 static void add_defaults(const struct quest *quest, int64_t seeds[SEEDS_MOST], size_t *n) {
     for (size_t l = 0; l < quest->space.n_layouts; l++) {
@@ -126,10 +161,13 @@ size_t seeds_gather(struct store *store, const struct device_info *info, const s
         if (d >= 0) list[n_list++] = (struct relative){&relatives[i], d};
     }
     if (list) places = nearest_records(store, info, quest, list, n_list, best);
-    for (size_t rank = 0; rank < RECORDS_EACH; rank++)
+    for (int rank = 0; rank < RECORDS_EACH; rank++) {
         for (size_t place = 0; place < places; place++) add_seed(seeds, &n, best[place][rank]);
+        if (rank == 0) add_looked_up(store, info, quest, seeds, &n);
+        add_hints_of_rank(info, quest, rank, seeds, &n);
+    }
     free(list);
-    add_looked_up(store, info, quest, seeds, &n);
+    for (int rank = RECORDS_EACH; add_hints_of_rank(info, quest, rank, seeds, &n) > 0;) rank++;
     if (n < SEEDS_FEW) add_defaults(quest, seeds, &n);
     return n;
 }

@@ -1,10 +1,10 @@
 /* seeds.h: configurations worth asking first: the default, what was best for this problem before, what
- * is best for its nearest relatives on this device. */
+ * is best for its nearest relatives on this device, what the variants hint at. */
 #pragma once
 #include "results/store.h"
 #include "tuner/quest.h"
 
-enum { SEEDS_MOST = 10 };
+enum { SEEDS_MOST = 16 };
 
 /* Writes at most SEEDS_MOST numbers, the default first. relatives: other problems whose records may
  * exist (the session's). Nothing found is no failure: fewer seeds then. */

@@ -121,33 +121,47 @@ static enum status save_ceilings(struct session *s, struct error *err) {
 
 static json_t *seed_json(const struct quest *q, int64_t seed) {
     char config[400];
-    const struct config seeded = space_config(&q->space, seed);
-    config_format(&seeded, config);
-    return json_pack("{s:s,s:s,s:s}", "layout", space_problem(&q->space, seed).layout->name,
-                     "variant", seeded.variant->name, "config", config);
+    const struct setting setting = quest_setting(q, seed);
+    config_format(&setting.config, config);
+    return json_pack("{s:s,s:s,s:s}", "layout", setting.layout->name, "variant",
+                     setting.config.variant->name, "config", config);
 }
 
-static enum status save_quest(struct session *s, const struct quest *q, struct error *err) {
+static enum status save_seeds(struct session *s, const struct quest *q, struct error *err) {
     json_t *seeds = json_array();
     for (size_t i = 0; i < q->search.n_seeds; i++)
         json_array_append_new(seeds, seed_json(q, q->seeds[i]));
     char *key = fact_key(s, q);
-    const json_int_t done = q->is_done ? s->grants : 0;
-    enum status st =
-        set_fact(s, "seeds", key, json_pack("{s:o,s:I}", "seeds", seeds, "done", done), err);
+    const enum status st = set_fact(s, "seeds", key, seeds, err);
     free(key);
     return st;
 }
 
-/* Seeds as they were fixed, and whether the search ended under the present grant; false when this quest was
- * never begun. */
-static bool load_seeds(struct session *s, struct quest *q, int64_t seeds[SEEDS_MOST], size_t *n) {
+/* The search has ended under the present grant. */
+static enum status save_done(struct session *s, const struct quest *q, struct error *err) {
     char *key = fact_key(s, q);
-    json_t *fact = get_fact(s, "seeds", key);
-    const json_t *list = json_object_get(fact, "seeds");
+    const enum status st = set_fact(s, "done", key, json_integer(s->grants), err);
+    free(key);
+    return st;
+}
+
+static bool load_done(struct session *s, const struct quest *q) {
+    char *key = fact_key(s, q);
+    json_t *fact = get_fact(s, "done", key);
+    const bool is_done = json_is_integer(fact) && json_integer_value(fact) >= s->grants;
+    json_decref(fact);
+    free(key);
+    return is_done;
+}
+
+/* Seeds as they were fixed; false when this quest was never begun. Its space is open. */
+static bool load_seeds(struct session *s, const struct quest *q, int64_t seeds[SEEDS_MOST],
+                       size_t *n) {
+    char *key = fact_key(s, q);
+    json_t *list = get_fact(s, "seeds", key);
+    const bool is_known = json_is_array(list);
     free(key);
     *n = 0;
-    q->is_done = json_integer_value(json_object_get(fact, "done")) >= s->grants;
     for (size_t i = 0; i < json_array_size(list) && *n < SEEDS_MOST; i++) {
         const json_t *seed = json_array_get(list, i);
         const struct record_key record = {
@@ -157,8 +171,8 @@ static bool load_seeds(struct session *s, struct quest *q, int64_t seeds[SEEDS_M
         int64_t at = record.layout && record.variant && record.config ? quest_find(q, &record) : -1;
         if (at >= 0) seeds[(*n)++] = at;
     }
-    json_decref(fact);
-    return list != NULL;
+    json_decref(list);
+    return is_known;
 }
 
 /* ---- quarantine ---- */
@@ -182,7 +196,8 @@ static enum status next_config(struct session *s, struct quest *q, int64_t *conf
         *config = q->strategy->next(&q->search);
         if (*config < 0) return OK;
         bool may_run = false;
-        enum status st = quest_key(q, *config, key, err);
+        const struct setting setting = quest_setting(q, *config);
+        enum status st = quest_key(q, &setting, key, err);
         if (st == OK) st = consult(s, q, key, *config, &may_run, err);
         if (st != OK || may_run) return st;
         quest_key_free(key);
@@ -201,11 +216,11 @@ static enum status load_history(struct session *s, const struct quest *q, struct
                                 size_t *n, struct error *err) {
     *all = NULL;
     *n = 0;
-    for (size_t l = 0; l < q->space.n_layouts; l++) {
+    for (int l = 0; l < LAYOUTS; l++) {
         const struct record_key key = {.family = q->problem.family->name,
                                        .problem = q->text,
                                        .class_name = class_names[q->problem.class],
-                                       .layout = q->space.layouts[l]->name};
+                                       .layout = layouts[l].name};
         struct evaluation *list = NULL;
         size_t n_list = 0;
         enum status st = store_history(s->store, s->row.id, &key, &list, &n_list, err);
@@ -241,51 +256,60 @@ static enum status demote(struct session *s, struct quest *q, const struct recor
     return st;
 }
 
+/* Until the strategy names this configuration: what it names before was in quarantine, which left no
+ * row, and is so again. */
+static enum status catch_up(struct session *s, struct quest *q, int64_t config, struct error *err) {
+    enum status st = OK;
+    for (int64_t next; st == OK && (next = q->strategy->next(&q->search)) >= 0 && next != config;) {
+        struct record_key key = {0};
+        bool may_run = true;
+        const struct setting setting = quest_setting(q, next);
+        st = quest_key(q, &setting, &key, err);
+        if (st == OK) st = consult(s, q, &key, next, &may_run, err);
+        quest_key_free(&key);
+        if (may_run) break; /* another program's order: told all the same */
+    }
+    return st;
+}
+
 /* One evaluation of the history: told, or kept to be tried once more. */
 static enum status replay_one(struct session *s, struct quest *q, struct evaluation *e,
-                              int64_t config, struct error *err) {
+                              struct error *err) {
+    const int64_t config = quest_find(q, &e->key);
+    enum status st = q->strategy ? catch_up(s, q, config, err) : OK;
+    if (st != OK) return st;
     if (e->outcome == OUTCOME_RUNNING && config >= 0) {
         q->retry_id = e->id;
         q->retry_config = config;
         return OK;
     }
-    enum status st = e->outcome == OUTCOME_RUNNING ? settle_unknown(s, e, err) : OK;
-    if (st == OK) quest_tell(q, e, config);
+    if (e->outcome == OUTCOME_RUNNING && !q->strategy) return OK;
+    st = e->outcome == OUTCOME_RUNNING ? settle_unknown(s, e, err) : OK;
+    if (st == OK) quest_tell(q, e);
     return st == OK ? demote(s, q, &e->key, err) : st;
 }
 
-/* Tell the strategy what was measured, in order. Between two evaluations it may have been told of
- * configurations in quarantine, which left no row: it is asked until it names the one that came. */
+/* What was measured, in order; while searching the strategy hears of it. */
 static enum status replay(struct session *s, struct quest *q, struct error *err) {
     struct evaluation *history = NULL;
     size_t n = 0;
     enum status st = load_history(s, q, &history, &n, err);
-    for (size_t i = 0; st == OK && i < n; i++) {
-        int64_t config = quest_find(q, &history[i].key);
-        for (int64_t next;
-             st == OK && (next = q->strategy->next(&q->search)) >= 0 && next != config;) {
-            struct record_key key;
-            bool may_run = true;
-            st = quest_key(q, next, &key, err);
-            if (st == OK) st = consult(s, q, &key, next, &may_run, err);
-            quest_key_free(&key);
-            if (may_run) break; /* another program's order: told all the same */
-        }
-        if (st == OK) st = replay_one(s, q, &history[i], config, err);
-    }
+    for (size_t i = 0; st == OK && i < n; i++) st = replay_one(s, q, &history[i], err);
     for (size_t i = 0; i < n; i++) evaluation_free(&history[i]);
     free(history);
     return st;
 }
 
-/* Fix or load the seeds, begin the search, replay. */
+/* Open the space, fix or load the seeds, begin the search, replay. */
 static enum status begin_quest(struct session *s, struct quest *q, struct error *err) {
     int64_t seeds[SEEDS_MOST];
     size_t n;
-    bool is_known = load_seeds(s, q, seeds, &n);
+    enum status st = quest_open_space(q, err);
+    if (st != OK) return st;
+    const bool is_known = load_seeds(s, q, seeds, &n);
     if (!is_known) n = seeds_gather(s->store, s->info, q, s->quests, s->n_quests, seeds);
-    enum status st = quest_begin(q, s->strategy, s->options->seed, seeds, n, err);
-    if (st == OK && !is_known) st = save_quest(s, q, err);
+    st = quest_begin(q, s->strategy, s->options->seed, seeds, n, err);
+    if (st == OK && !is_known) st = save_seeds(s, q, err);
     return st == OK ? replay(s, q, err) : st;
 }
 
@@ -317,7 +341,7 @@ static void show_progress(const struct session *s, const struct quest *q, double
     }
     int64_t failed =
         (int64_t)q->n_attempts - quest_count(q, OUTCOME_OK) - quest_count(q, OUTCOME_ABANDONED);
-    int64_t total = (int64_t)q->space.n, limit = s->options->evaluations * s->grants;
+    int64_t total = (int64_t)q->space_n, limit = s->options->evaluations * s->grants;
     log_progress("%s  %zu/%lld  %s  %lld failed%s", name, q->n_attempts,
                  (long long)(limit > 0 && limit < total ? limit : total), best_text,
                  (long long)failed, eta);
@@ -334,8 +358,7 @@ static struct span span_of(const struct session *s, const struct quest *q) {
     int64_t left = left_ns(s), now = clock_now_ns();
     if (left == INT64_MAX) return (struct span){INT64_MAX, INT64_MAX};
     double all = 0;
-    for (size_t i = 0; i < s->n_quests; i++)
-        all += s->quests[i].is_open && !s->quests[i].is_done ? s->quests[i].weight : 0;
+    for (size_t i = 0; i < s->n_quests; i++) all += s->quests[i].is_done ? 0 : s->quests[i].weight;
     double mine = (double)left * (all > 0 ? q->weight / all : 1);
     return (struct span){now + (int64_t)(mine * SEARCH_SHARE), now + (int64_t)mine};
 }
@@ -346,6 +369,7 @@ static bool goes_on(const struct session *s, const struct quest *q, const struct
     int64_t limit = s->options->evaluations * s->grants;
     if (is_interrupted(s) || (limit > 0 && (int64_t)q->n_attempts >= limit)) return false;
     if (q->n_attempts < EVALUATIONS_LEAST || span->search_end_ns == INT64_MAX) return true;
+    if (quest_is_at_floor(q)) return false;
     int64_t now = clock_now_ns();
     int64_t usual = q->n_here ? (now - search_began_ns) / q->n_here : 0;
     return now + usual / 2 < span->search_end_ns;
@@ -377,7 +401,7 @@ static void drop(struct evaluation *e, struct record_key *key) {
 }
 
 static struct evaluation new_evaluation(const struct session *s, const struct quest *q,
-                                        int64_t config, const struct record_key *key) {
+                                        bool is_default, const struct record_key *key) {
     return (struct evaluation){.session_id = s->row.id,
                                .device_id = s->device_id,
                                .sequence = (int64_t)q->n_attempts,
@@ -393,7 +417,7 @@ static struct evaluation new_evaluation(const struct session *s, const struct qu
                                .nmse = NAN,
                                .elapsed_ns = spent_ns(s),
                                .unix_s = clock_unix_s(),
-                               .is_default = config == q->default_config};
+                               .is_default = is_default};
 }
 
 static enum status spend(struct session *s, const char *state, struct error *err) {
@@ -403,7 +427,8 @@ static enum status spend(struct session *s, const char *state, struct error *err
 /* Commit `done` with the next running row, let the worker evaluate it, tell the strategy. */
 static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
                                 bool is_retry, const struct span *span, struct error *err) {
-    p->now = new_evaluation(s, q, config, &p->key);
+    const struct setting setting = quest_setting(q, config);
+    p->now = new_evaluation(s, q, config == q->default_config, &p->key);
     enum status st;
     if (is_retry) {
         p->now.id = q->retry_id;
@@ -415,8 +440,8 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
         p->has_done = st == OK ? false : p->has_done;
     }
     if (st == OK) st = spend(s, "running", err);
-    const struct work work = {.config = space_config(&q->space, config),
-                              .problem = space_problem(&q->space, config),
+    const struct work work = {.config = setting.config,
+                              .problem = quest_problem(q, &setting),
                               .seed = 1,
                               .incumbent_ns = quest_incumbent(q),
                               .budget_ns = samples_budget(s, span),
@@ -424,7 +449,7 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
     if (st == OK) st = worker_evaluate(s->worker, &work, &p->now, s->options->interrupt, err);
     if (st != OK) return st;
     p->now.elapsed_ns = spent_ns(s);
-    quest_tell(q, &p->now, config);
+    quest_tell(q, &p->now);
     q->n_here++;
     p->done = p->now;
     p->done_key = p->key;
@@ -440,7 +465,8 @@ static enum status search_quest(struct session *s, struct quest *q, const struct
     int64_t began = clock_now_ns();
     enum status st = OK;
     if (q->retry_id && q->retry_config >= 0) {
-        st = quest_key(q, q->retry_config, &p.key, err);
+        const struct setting setting = quest_setting(q, q->retry_config);
+        st = quest_key(q, &setting, &p.key, err);
         if (st == OK) st = evaluate_one(s, q, &p, q->retry_config, true, span, err);
         q->retry_id = st == OK ? 0 : q->retry_id;
     }
@@ -491,14 +517,14 @@ static enum status measure_again(struct session *s, struct quest *q, struct atte
     struct record_key keys[FINALISTS] = {0};
     enum status st = OK;
     for (size_t i = 0; i < n; i++) {
-        works[i] = (struct work){.config = space_config(&q->space, who[i]->config),
-                                 .problem = space_problem(&q->space, who[i]->config),
+        works[i] = (struct work){.config = who[i]->setting.config,
+                                 .problem = quest_problem(q, &who[i]->setting),
                                  .seed = 1,
                                  .incumbent_ns = quest_incumbent(q),
                                  .budget_ns = FINALS_MOST_NS,
                                  .is_final = true};
-        if (st == OK) st = quest_key(q, who[i]->config, &keys[i], err);
-        e[i] = new_evaluation(s, q, who[i]->config, &keys[i]);
+        if (st == OK) st = quest_key(q, &who[i]->setting, &keys[i], err);
+        e[i] = new_evaluation(s, q, who[i]->is_default, &keys[i]);
         e[i].id = who[i]->id;
         e[i].sequence = who[i] - q->attempts;
     }
@@ -526,13 +552,15 @@ static enum status hold_finals(struct session *s, struct quest *q, struct error 
 /* ---- one problem ---- */
 
 static enum status run_quest(struct session *s, struct quest *q, struct error *err) {
-    if (q->is_done) return OK;
+    if (q->is_done) return replay(s, q, err);
     struct span span = span_of(s, q);
-    enum status st = search_quest(s, q, &span, err);
+    enum status st = begin_quest(s, q, err);
+    if (st == OK) st = search_quest(s, q, &span, err);
+    quest_rest(q);
     if (st == OK && !is_interrupted(s)) st = hold_finals(s, q, err);
     if (st == OK && !is_interrupted(s)) {
         q->is_done = true;
-        st = save_quest(s, q, err);
+        st = save_done(s, q, err);
     }
     if (st == OK) st = save_ceilings(s, err);
     if (st == OK) st = spend(s, "running", err);
@@ -552,10 +580,11 @@ static enum status run_quest(struct session *s, struct quest *q, struct error *e
 /* A finished session measures its winners once more. One that is not right any more gives way to the
  * next best. */
 static enum status recheck(struct session *s, struct quest *q, struct error *err) {
+    enum status st = replay(s, q, err);
     const struct attempt *best = quest_best(q);
-    if (!best || is_interrupted(s)) return OK;
+    if (st != OK || !best || is_interrupted(s)) return st;
     struct attempt *who[1] = {&q->attempts[best - q->attempts]};
-    enum status st = measure_again(s, q, who, 1, err);
+    st = measure_again(s, q, who, 1, err);
     if (st != OK || who[0]->outcome == OUTCOME_OK) return st;
     char name[256];
     quest_name(q, name);
@@ -620,7 +649,7 @@ static enum status open_quests(struct session *s, struct error *err) {
             continue;
         }
         if (st != OK) return st;
-        q->weight = rough_ns(&q->problem);
+        q->weight = rough_ns(&q->problem) * (o->weights ? o->weights[i] : 1);
         all += q->weight;
         s->n_quests++;
     }
@@ -716,11 +745,8 @@ static enum status open_session(struct session *s, struct error *err) {
     char index[24];
     snprintf(index, sizeof index, "%zu", device_index(s->device));
     st = worker_open(index, o->deadlines, &s->worker, err);
-    for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++) {
-        int64_t seeds[SEEDS_MOST];
-        size_t n;
-        load_seeds(s, &s->quests[i], seeds, &n);
-    }
+    for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++)
+        s->quests[i].is_done = load_done(s, &s->quests[i]);
     return st == OK ? grant_more(s, err) : st;
 }
 
@@ -750,14 +776,6 @@ static json_t *session_json(const struct session *s, const char *state) {
                      "problems", problems);
 }
 
-/* What this run did not reach is reported with what is known of it. */
-static void recall(struct session *s, struct quest *q) {
-    int64_t seeds[SEEDS_MOST];
-    size_t n;
-    struct error ignored;
-    if (!q->strategy && load_seeds(s, q, seeds, &n)) begin_quest(s, q, &ignored);
-}
-
 /* ---- the story ---- */
 
 static enum status tell_story(struct session *s, struct error *err) {
@@ -766,13 +784,11 @@ static enum status tell_story(struct session *s, struct error *err) {
         log_say("session %lld is finished: its winners are measured once more (--more goes on)",
                 (long long)s->row.id);
     else if (s->was_found) log_say("going on with session %lld", (long long)s->row.id);
-    for (size_t i = 0; st == OK && i < s->n_quests && !is_interrupted(s); i++) {
-        st = begin_quest(s, &s->quests[i], err);
-        if (st == OK)
-            st =
-                s->was_finished ? recheck(s, &s->quests[i], err) : run_quest(s, &s->quests[i], err);
+    for (size_t i = 0; st == OK && i < s->n_quests; i++) {
+        struct quest *q = &s->quests[i];
+        if (is_interrupted(s)) st = replay(s, q, err); /* to be reported with what is known of it */
+        else st = s->was_finished ? recheck(s, q, err) : run_quest(s, q, err);
     }
-    for (size_t i = 0; s->was_found && i < s->n_quests; i++) recall(s, &s->quests[i]);
     return st;
 }
 

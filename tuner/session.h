@@ -11,7 +11,9 @@ struct session_options {
     const struct problem *problems; /* class set; layout: every accepted one is searched */
     size_t n_problems;
     const char *const *layout; /* per problem NULL (all layouts) or a layout's name; may be NULL */
-    const char *strategy;      /* NULL: default */
+    const double
+        *weights; /* per problem: how much its time matters (uses a token); NULL: all alike */
+    const char *strategy; /* NULL: default */
     uint64_t seed;
     int64_t budget_ns;   /* wall time of the command for this device; 0: none */
     int64_t evaluations; /* per problem; 0: no limit */

@@ -25,7 +25,7 @@ struct walk {
 /* ---- limits ---- */
 
 static bool value_is(const struct param_value *value, const char *text) {
-    if (value->name) return strcmp(value->name, text) == 0;
+    if (value->name && strcmp(value->name, text) == 0) return true;
     char *end;
     long number = strtol(text, &end, 10);
     return *end == 0 && end != text && number == value->value;
