@@ -129,6 +129,16 @@ static void fallback(const struct problem *problem, struct config *out) {
     v[P_EXP] = 1;
 }
 
+/* On CPUs the heads of a group share the reads of K and V, and sums fill the registers. */
+static const struct hint hints[] = {
+    {DEVICE_CPU, NULL, "WG=1,VW=16,HT=3,CB=8,RP=2,RD=4,UNROLL=2,HALF=x86"},
+    {DEVICE_CPU, NULL, "WG=1,VW=16,TR=2,HT=3,CB=8,RP=2,RD=4,HALF=x86"},
+    {DEVICE_CPU, NULL, "WG=1,VW=16,HT=1,CB=2,RP=2,RD=8,UNROLL=4,PF=2,HALF=x86"},
+    {DEVICE_CPU, NULL, "WG=1,VW=16,HT=4,CB=4,RP=2,RD=4,PF=2,HALF=x86"},
+    {DEVICE_CPU, NULL, "WG=1,VW=8,HT=1,CB=4,RP=2,RD=4,HALF=load"},
+    {0},
+};
+
 const struct variant attention_split = {
     .name = "split",
     .summary = "rows and heads that share K and V together, the KV range in parts",
@@ -138,6 +148,7 @@ const struct variant attention_split = {
     .constraints = constraints,
     .n_constraints = COUNT_OF(constraints),
     .accepts = attention_accepts,
+    .hints = hints,
     .geometry = geometry,
     .fallback = fallback,
     .embeds = true,

@@ -54,6 +54,20 @@ static const struct constraint constraints[] = {
     {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies, false},
 };
 
+/* On CPUs a lane is a core: it streams two vectors of rows side by side, ahead of the prefetcher. On GPUs
+ * lanes are rows, and several share a row's K. */
+static const struct hint hints[] = {
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,DOT=vnni,BLOCKS=16,PF=4"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,DEQ=permute,GS=group,PF=4"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2"},
+    {DEVICE_GPU, "panel32", "VW=1,LM=32,KL=4,DOT=dp4a"},
+    {DEVICE_GPU, "panel32", "VW=1,LM=32,KL=8,GS=group"},
+    {DEVICE_GPU, "panel64", "VW=2,LM=32,KL=4"},
+    {DEVICE_GPU, "panel64", "VW=4,LM=16,KL=8,SK=4"},
+    {0},
+};
+
 static bool accepts(const struct problem *problem) {
     return matmul_accepts_panels(problem) && problem->value[F_N] <= 16;
 }
@@ -94,6 +108,7 @@ const struct variant matmul_gemv = {
     .n_params = P_COUNT,
     .constraints = constraints,
     .n_constraints = sizeof constraints / sizeof *constraints,
+    .hints = hints,
     .accepts = accepts,
     .geometry = geometry,
     .fallback = fallback,

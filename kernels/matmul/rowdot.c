@@ -52,6 +52,12 @@ static const struct constraint constraints[] = {
      false},
 };
 
+static const struct hint hints[] = {
+    {DEVICE_GPU, "rows", "LK=32,LR=4,TN=1"},
+    {DEVICE_GPU, "rows", "LK=32,LR=4,TN=4,UNROLL=2"},
+    {0},
+};
+
 static bool accepts(const struct problem *problem) {
     return problem->layout->panel == 1 && matmul_accepts_class(problem);
 }
@@ -85,6 +91,7 @@ const struct variant matmul_rowdot = {
     .n_params = R_COUNT,
     .constraints = constraints,
     .n_constraints = sizeof constraints / sizeof *constraints,
+    .hints = hints,
     .accepts = accepts,
     .geometry = geometry,
     .fallback = fallback,

@@ -53,6 +53,20 @@ static const struct constraint constraints[] = {
     {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies, false},
 };
 
+/* On CPUs: 2 × 8 vectors of sums stay in 32 registers, and a strip of W meets all tokens. On GPUs lanes
+ * are rows. */
+static const struct hint hints[] = {
+    {DEVICE_CPU, "panel32", "VW=16,RV=1,TN=8,DOT=vnni,NB=4,KB=all,BLOCKS=4,XP=tiles"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256,XP=tiles"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,DEQ=permute,NB=4,KB=all,XP=tiles,PF=1"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=4,KB=256,PF=1"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=4,NB=1,KB=all"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=4,NB=4,KB=256,XP=tiles"},
+    {DEVICE_GPU, "panel32", "VW=1,RV=1,TN=8,LM=32,NB=1,KB=all,DOT=dp4a"},
+    {DEVICE_GPU, "panel64", "VW=2,RV=1,TN=8,LM=32,NB=1,KB=all"},
+    {0},
+};
+
 static bool accepts(const struct problem *problem) {
     return matmul_accepts_panels(problem) && problem->value[F_N] >= 2 && problem->value[F_N] <= 512;
 }
@@ -86,6 +100,7 @@ const struct variant matmul_skinny = {
     .n_params = P_COUNT,
     .constraints = constraints,
     .n_constraints = sizeof constraints / sizeof *constraints,
+    .hints = hints,
     .accepts = accepts,
     .geometry = geometry,
     .fallback = fallback,

@@ -50,6 +50,17 @@ static const struct constraint constraints[] = {
      READS(P_KB) | READS(P_WL) | READS(P_XL), staging_applies, false},
 };
 
+/* On GPUs 16 × 16 lanes with 4 × 4 sums each, both operands staged. */
+static const struct hint hints[] = {
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=4,NB=16,KB=256"},
+    {DEVICE_GPU, "panel64", "VW=4,RV=1,TN=4,LM=16,LN=16,NB=1,KB=32,WL=1,XL=1"},
+    {DEVICE_GPU, "panel64", "VW=4,RV=2,TN=8,LM=8,LN=16,NB=1,KB=32,WL=1,XL=1"},
+    {DEVICE_GPU, "panel64", "VW=4,RV=1,TN=8,LM=16,LN=8,NB=1,KB=all"},
+    {DEVICE_GPU, "panel64", "VW=4,RV=1,TN=4,LM=16,LN=8,NB=1,KB=all,DOT=dp4a"},
+    {0},
+};
+
 static bool accepts(const struct problem *problem) {
     return matmul_accepts_panels(problem) && problem->value[F_N] >= 4;
 }
@@ -89,6 +100,7 @@ const struct variant matmul_tiled = {
     .n_params = P_COUNT,
     .constraints = constraints,
     .n_constraints = sizeof constraints / sizeof *constraints,
+    .hints = hints,
     .accepts = accepts,
     .geometry = geometry,
     .fallback = fallback,
