@@ -58,6 +58,7 @@ static const struct constraint constraints[] = {
  * lanes are rows, and several share a row's K. */
 static const struct hint hints[] = {
     {DEVICE_CPU, "panel32", "VW=16,RV=2,DOT=vnni,BLOCKS=16,PF=4"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,DOT=vnni,BLOCKS=4,PF=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,DEQ=permute,GS=group,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2"},
