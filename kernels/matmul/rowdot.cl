@@ -47,7 +47,8 @@
 #if WI
 #define W_PARAM __read_only image2d_t W
 static inline uint SYM(component)(uint4 t, uint i) {
-    return i == 0 ? t.x : i == 1 ? t.y : i == 2 ? t.z : t.w;
+    const uint2 pair = i & 2 ? t.hi : t.lo;
+    return i & 1 ? pair.y : pair.x;
 }
 #define W_WORD(i) SYM(component)(SYM(texel)(W, (i) / 4), (i) % 4)
 #define W_HALF(i) (ushort)(W_WORD((i) / 2) >> (16 * ((i) % 2)))
