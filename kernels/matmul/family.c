@@ -421,17 +421,27 @@ static double class_error(const struct problem *p, uint64_t seed) {
 static const struct variant *const variants[] = {&matmul_gemv, &matmul_skinny, &matmul_tiled,
                                                  &matmul_rowdot, NULL};
 
-/* Ragged in every dimension; K = 576 and 1536; M = 172; the epilogues; a strided C. */
+/* Ragged in every dimension, down to one element and up to a vocabulary; K = 576 and 1536; M = 172; the
+ * epilogues. Long ones (M, K, N in turn, the others small) let every value of every parameter be chosen. */
 static const char *const examples[] = {"m=172,k=64,n=1,w=f32",
                                        "m=172,k=576,n=5,w=f32",
                                        "m=100,k=172,n=37,w=f32",
-                                       "m=65,k=96,n=3,w=f16",
+                                       "m=1,k=1,n=1,w=f32",
+                                       "m=2309,k=64,n=3,w=f32",
+                                       "m=33,k=2304,n=9,w=f32",
+                                       "m=65,k=64,n=401,w=f32",
+                                       "m=65,k=96,n=6,w=f16",
+                                       "m=2,k=7,n=2,w=f16",
+                                       "m=20,k=128,n=5,w=q4:128",
                                        "m=172,k=256,n=1,w=q4:128",
                                        "m=100,k=1536,n=7,w=q4:128",
-                                       "m=49,k=256,n=33,w=q4:64",
+                                       "m=49,k=256,n=33,w=q4:32",
+                                       "m=40,k=128,n=130,w=q4:32",
+                                       "m=17,k=64,n=6,w=q4_1:32",
                                        "m=172,k=576,n=1,w=q4_1:32",
                                        "m=65,k=1536,n=20,w=q4_1:32",
-                                       "m=172,k=576,n=2,w=q4_0:32",
+                                       "m=49152,k=32,n=2,w=q4_1:32",
+                                       "m=172,k=576,n=5,w=q4_0:32",
                                        "m=172,k=576,n=1,w=q8:32",
                                        "m=131,k=96,n=13,w=q8:32",
                                        "m=65,k=96,n=6,w=f32,e=bias",
