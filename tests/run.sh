@@ -1,5 +1,6 @@
 #!/bin/sh
-# run.sh BUILD: run every test program, one after the other (they time things), and add up.
+# run.sh BUILD: run every test program, one after the other (they time things), and add up. At the end, the
+# kernels once more in a simulator (oclgrind.sh).
 set -u
 build=$(cd "$1" && pwd) || exit 1
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -26,7 +27,9 @@ number() { printf '%s' "$line" | sed -n "s/.*$1: \([0-9]*\).*/\1/p"; }
 for program in $(find "$build/tests" -name 'test_*' -type f -perm -u+x | sort); do
     name=${program#"$build/tests/"}
     start=$(date +%s)
-    output=$("$program" --verbose=0 -j1 --timeout 600 2>&1)
+    # A test a variant, no times: minutes of compiling, on all processors.
+    case $name in kernels/test_families) jobs=$(nproc) ;; *) jobs=1 ;; esac
+    output=$("$program" --verbose=0 "-j$jobs" --timeout 600 2>&1)
     status=$?
     line=$(printf '%s\n' "$output" | grep 'Synthesis' | tail -n 1)
     p=$(number Passing) f=$(number Failing) c=$(number Crashing)
@@ -39,5 +42,8 @@ for program in $(find "$build/tests" -name 'test_*' -type f -perm -u+x | sort); 
     # Why tests were skipped, and what tests say of how much they covered.
     printf '%s\n' "$output" | grep -vE '^\[(RUN |PASS|FAIL)' | grep -E '^\[SKIP\]|checked' | head -n 20
 done
+start=$(date +%s)
+if sh "$root/tests/oclgrind.sh" "$build"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+printf '%-36s %41s s\n' oclgrind "$(($(date +%s) - start))"
 printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
