@@ -8,7 +8,7 @@ static const struct param params[R_COUNT] = {
     [R_TN] = {"TN", "tokens in registers", VALUES(V(1), V(2), V(4), V(8))},
     [R_LK] = {"LK", "lanes along K", VALUES(V(1), V(8), V(16), V(32), V(64), V(128))},
     [R_LR] = {"LR", "rows a work-group", VALUES(V(1), V(2), V(4), V(8))},
-    [R_UNROLL] = {"UNROLL", "unroll of the loop along K", VALUES(V(1), V(2), V(4))},
+    [R_UNROLL] = {"UNROLL", "unroll of the loop over k", VALUES(V(1), V(2), V(4))},
     [R_DOT] = {"DOT", "int8 products",
                VALUES({DOT_MUL, "mul", FEATURE_NONE}, {DOT_DP4A, "dp4a", FEATURE_ptx_dp4a})},
     [R_WI] = {"WI", "W from", matmul_wi_values, 2},
