@@ -37,7 +37,7 @@ static bool usable(void *context, const char *layout, const char *variant, const
     struct config config;
     problem.layout = layout_find(layout);
     return problem.layout && config_parse(problem.family, variant, text, &config, NULL) == OK &&
-           config_valid(&config, &problem, asking->device, NULL);
+           config_runs(&config, &problem, asking->device, NULL);
 }
 
 struct explanation {

@@ -113,7 +113,7 @@ static bool usable(void *context, const char *layout, const char *variant, const
     struct config config;
     (void)layout;
     return config_parse(asking->problem->family, variant, text, &config, NULL) == OK &&
-           config_valid(&config, asking->problem, asking->device, NULL);
+           config_runs(&config, asking->problem, asking->device, NULL);
 }
 
 static enum status look_up(struct routes *routes, const struct problem *problem,

@@ -112,7 +112,7 @@ bool verify_config(struct verify *verify, const struct config *config,
                    const struct problem *problem, char why[300]) {
     struct problem small;
     check_ragged(problem, &small);
-    if (!config_valid(config, &small, verify->device, NULL)) small = *problem;
+    if (!config_runs(config, &small, verify->device, NULL)) small = *problem;
     char *key = fact_key(config, &small);
     if (!recall(verify, key, why)) {
         ask(verify, config, &small, why);
