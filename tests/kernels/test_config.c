@@ -118,7 +118,58 @@ Test(config, equal_and_hash) {
     cr_assert_eq(config_hash(&a), config_hash(&dirty));
 }
 
-/* ---- validity ---- */
+/* ---- validity, of a variant made for it ---- */
+
+enum { P_SIZE, P_TRICK, P_MADE };
+
+static const struct param_value sizes[] = {{1, NULL, FEATURE_NONE}, {64, NULL, FEATURE_fp16}};
+static const struct param_value tricks[] = {{0, "none", FEATURE_NONE},
+                                            {1, "dp4a", FEATURE_ptx_dp4a}};
+static const struct param made_params[P_MADE] = {
+    [P_SIZE] = {"SIZE", "for tests", sizes, 2},
+    [P_TRICK] = {"TRICK", "for tests", tricks, 2},
+};
+
+static bool trick_needs_groups(const int *value, const struct problem *problem) {
+    return !value[P_TRICK] || problem_get(problem, "k") % 32 == 0;
+}
+static bool size_is_not_wasted(const int *value, const struct problem *problem) {
+    return value[P_SIZE] <= problem_get(problem, "m");
+}
+static const struct constraint made_constraints[] = {
+    {"k % 32 == 0 with TRICK", 1u << P_TRICK, trick_needs_groups, false},
+    {"SIZE <= m", 1u << P_SIZE, size_is_not_wasted, true},
+};
+
+static bool made_accepts(const struct problem *problem) {
+    return problem_get(problem, "n") < 4;
+}
+
+/* What geometry says, set by a test. */
+static struct geometry made;
+static void made_geometry(const struct config *config, const struct problem *problem,
+                          struct geometry *out) {
+    (void)config, (void)problem;
+    *out = made;
+}
+
+static const struct variant made_variant = {
+    .name = "made",
+    .params = made_params,
+    .n_params = P_MADE,
+    .constraints = made_constraints,
+    .n_constraints = 2,
+    .accepts = made_accepts,
+    .geometry = made_geometry,
+};
+
+static struct config made_config(int size, int trick) {
+    return (struct config){.variant = &made_variant, .value = {size, trick}};
+}
+
+static void made_fits(void) {
+    made = (struct geometry){.n_stages = 1, .stage = {{"stage", {64, 1, 1}, {1, 1, 1}}}};
+}
 
 static void expect_refused(const struct config *config, const struct problem *problem,
                            const struct device *device, const char *says) {
@@ -128,30 +179,15 @@ static void expect_refused(const struct config *config, const struct problem *pr
     cr_expect_not(config_valid(config, problem, device, NULL));
 }
 
-Test(config, constraints_and_acceptance) {
-    const struct problem p = problem_of("matmul", "m=100,k=256,n=8,w=q4:128", "panel16");
-    const struct problem rows = problem_of("matmul", "m=100,k=256,n=8,w=q4:128", "rows");
-    const struct problem many = problem_of("matmul", "m=100,k=256,n=17,w=q4:128", "panel16");
-    const struct config good = config_of("gemv", "VW=8,RV=2,TN=4,LM=1");
-    cr_assert(config_valid(&good, &p, NULL, NULL));
-    expect_refused(&good, &rows, NULL, "gemv does not do this problem");
-    expect_refused(&good, &many, NULL, "gemv does not do this problem");
-    const struct config wide = config_of("gemv", "RV=4,TN=8");
-    expect_refused(&wide, &p, NULL, "RV * TN <= 28 registers");
-    struct config foreign = good;
-    foreign.value[0] = 3;
-    expect_refused(&foreign, &p, NULL, "VW has no value 3");
-}
-
-/* Thrift keeps out waste: such a configuration is not valid, but runs. */
-Test(config, thrift_is_not_need) {
-    const struct problem small = problem_of("matmul", "m=3,k=256,n=1,w=q4:128", "panel16");
-    const struct config wasteful = config_of("gemv", "VW=16,LM=64,TN=4,BLOCKS=8");
-    expect_refused(&wasteful, &small, NULL, "a block of rows is not wasted on m");
-    cr_assert(config_runs(&wasteful, &small, NULL, NULL));
-    const struct config vnni = config_of("gemv", "VW=8,DOT=vnni");
-    char why[200];
-    cr_assert_not(config_runs(&vnni, &small, NULL, why), "class f32 has no int8 products");
+Test(config, acceptance_values_and_constraints) {
+    const struct problem p = problem_of("matmul", "m=8,k=33,n=3", "rows"),
+                         many = problem_of("matmul", "m=8,k=33,n=4", "rows");
+    const struct config plain = made_config(1, 0), odd = made_config(2, 0);
+    cr_assert(config_valid(&plain, &p, NULL, NULL));
+    cr_assert(config_runs(&plain, &p, NULL, NULL));
+    expect_refused(&plain, &many, NULL, "made does not do this problem");
+    cr_assert_not(config_runs(&plain, &many, NULL, NULL));
+    expect_refused(&odd, &p, NULL, "SIZE has no value 2");
 }
 
 /* ---- on a device ---- */
@@ -160,7 +196,8 @@ static struct device *device;
 
 static void open_device(void) {
     if (device_open_bare(NULL, &device, &err) != OK) cr_skip_test("%s", err.text);
-    device_set_features(device, 0);
+    device_set_features(device, ~0ull);
+    made_fits();
 }
 static void close_device(void) {
     device_close(device);
@@ -168,33 +205,58 @@ static void close_device(void) {
 TestSuite(config_device, .init = open_device, .fini = close_device);
 
 Test(config_device, values_need_features) {
-    const struct problem p = problem_of("matmul", "m=100,k=256,n=1,w=q4:128", "panel16");
-    const struct config c = config_of("gemv", "VW=16,DEQ=permute");
-    expect_refused(&c, &p, device, "DEQ=permute needs the feature x86_avx512");
-    expect_refused(&c, &p, NULL, "DEQ=permute needs the feature x86_avx512");
-    device_set_features(device, 1ull << FEATURE_x86_avx512);
-    cr_assert(config_valid(&c, &p, device, NULL));
+    const struct problem p = problem_of("matmul", "m=100,k=64,n=1", "rows");
+    const struct config trick = made_config(1, 1), size = made_config(64, 0);
+    cr_assert(config_valid(&trick, &p, device, NULL) && config_valid(&size, &p, device, NULL));
     device_set_features(device, 0);
-    const struct config prefetch = config_of("gemv", "PF=4"); /* a value without a name */
-    expect_refused(&prefetch, &p, device, "PF=4 needs the feature x86_avx512");
+    expect_refused(&trick, &p, device, "TRICK=dp4a needs the feature ptx_dp4a");
+    expect_refused(&size, &p, device, "SIZE=64 needs the feature fp16");
+    expect_refused(&size, &p, NULL, "SIZE=64 needs the feature fp16");
+    cr_assert_not(config_runs(&size, &p, device, NULL));
 }
 
-Test(config_device, device_limits) {
+/* Thrift keeps out waste: such a configuration is not valid, but runs. Need is asked either way. */
+Test(config_device, thrift_is_not_need) {
+    const struct problem small = problem_of("matmul", "m=3,k=33,n=1", "rows");
+    const struct config wasteful = made_config(64, 0), wrong = made_config(1, 1);
+    char why[200];
+    expect_refused(&wasteful, &small, device, "SIZE <= m");
+    cr_assert(config_runs(&wasteful, &small, device, NULL));
+    expect_refused(&wrong, &small, device, "k % 32 == 0 with TRICK");
+    cr_assert_not(config_runs(&wrong, &small, device, why));
+    cr_assert_str_eq(why, "k % 32 == 0 with TRICK");
+}
+
+static void expect_too_large(const struct problem *problem, const char *says) {
+    const struct config config = made_config(1, 0);
+    expect_refused(&config, problem, device, says);
+    cr_expect_not(config_runs(&config, problem, device, NULL), "%s", says);
+    cr_expect(config_valid(&config, problem, NULL, NULL), "without a device nothing is too large");
+    made_fits();
+    cr_expect(config_valid(&config, problem, device, NULL));
+}
+
+Test(config_device, limits) {
     const struct device_info *info = device_describe(device);
-    const struct problem p = problem_of("matmul", "m=4096,k=4096,n=512", "panel64");
-    const struct config local = config_of("tiled", "VW=16,RV=1,TN=1,LM=32,KB=1024,WL=1");
-    struct geometry geometry = {0};
-    local.variant->geometry(&local, &p, &geometry);
-    cr_assert_eq(geometry.local_bytes, 1024 * 32 * 16 * sizeof(float));
-    if (geometry.local_bytes > info->local_bytes)
-        expect_refused(&local, &p, device, "bytes of local memory, the device has");
-    else cr_assert(config_valid(&local, &p, device, NULL));
-    cr_assert(config_valid(&local, &p, NULL, NULL), "without a device nothing is too large");
-    device_set_features(device, 1ull << FEATURE_images);
-    const struct problem huge = problem_of("matmul", "m=16777216,k=4096,n=1", "panel64");
-    const struct config image = config_of("gemv", "VW=16,WI=image");
-    if (info->image_height < 1u << 22)
-        expect_refused(&image, &huge, device, "W as an image of 4096 x");
+    const struct problem p = problem_of("matmul", "m=8,k=8,n=1", "rows");
+    for (int i = 0; i < 3; i++) {
+        made.stage[0].local[i] = info->max_local[i] + 1;
+        expect_too_large(&p, "stage: ");
+    }
+    made.n_stages = 2;
+    made.stage[1] = (struct stage){"second", {1, 1, 1}, {info->max_work_group, 2, 1}};
+    expect_too_large(&p, "second: ");
+    made.local_bytes = info->local_bytes + 1;
+    expect_too_large(&p, "bytes of local memory, the device has");
+    made.scratch_bytes = info->max_alloc_bytes + 1;
+    expect_too_large(&p, "bytes of scratch, the device gives");
+}
+
+Test(config_device, images_must_fit) {
+    const struct device_info *info = device_describe(device);
+    const struct problem p = problem_of("matmul", "m=16777216,k=16777216,n=1", "rows");
+    made.images = 1;
+    if (info->image_height < 1u << 30) expect_too_large(&p, "W as an image of 4096 x");
 }
 
 /* ---- what the registry promises ---- */
