@@ -49,13 +49,19 @@ static bool has_weights(const struct family *family) {
     return false;
 }
 
+/* Interleaved rows come first: what knows nothing of the device runs several times faster on them, on
+ * vector units and on lanes alike, than row by row. */
+static const enum layout_id layout_order[LAYOUTS] = {LAYOUT_panel16, LAYOUT_panel32, LAYOUT_panel64,
+                                                     LAYOUT_rows};
+
 size_t family_layouts(const struct problem *problem, const struct layout *out[LAYOUTS]) {
     size_t n = 0;
-    const int last = has_weights(problem->family) ? LAYOUTS : LAYOUT_rows + 1;
-    for (int i = LAYOUT_rows; i < last; i++) {
+    for (int i = 0; i < LAYOUTS; i++) {
         struct problem one = *problem;
-        one.layout = &layouts[i];
-        if (variant_accepting(&one)) out[n++] = &layouts[i];
+        one.layout = &layouts[layout_order[i]];
+        const bool is_plain = layout_order[i] == LAYOUT_rows;
+        if ((is_plain || has_weights(problem->family)) && variant_accepting(&one))
+            out[n++] = one.layout;
     }
     return n;
 }

@@ -54,7 +54,7 @@ const struct slice *slice_find(const char *name);
 const struct slice *slice_of(const struct problem *problem);
 
 /* Parse "m=…,k=…,n=32,w=q4:128" for a slice (its weight is the fallback of w). INVALID names the
- * text, the field, and the fields that the family has. Class f32 and layout rows are set. */
+ * text, the field, and the fields that the family has. Class f32 and the first of family_layouts are set. */
 enum status problem_parse(const struct slice *slice, const char *text, struct problem *problem,
                           struct error *err);
 /* The same with lists and ranges, "n=1,2,4", "n=1..8", "n=1..1024*2", "n=16..64+16"; problems that
@@ -207,5 +207,6 @@ const struct family *family_find(const char *name);
 /* The default configuration for a problem: the first variant that accepts it, its fallback.
  * UNSUPPORTED when no variant accepts it. */
 enum status family_default(const struct problem *problem, struct config *out, struct error *err);
-/* Layouts worth trying: those that some variant accepts for this problem. Returns their number. */
+/* Layouts worth trying: those that some variant accepts for this problem, the one to take where nothing
+ * is known first. Returns their number. */
 size_t family_layouts(const struct problem *problem, const struct layout *out[LAYOUTS]);

@@ -264,7 +264,9 @@ static enum status parse_open(const struct slice *slice, const char *text, struc
 static struct problem problem_at(const struct parse *p, const size_t at[PROBLEM_FIELDS]) {
     struct problem problem = {
         .family = p->family, .class = CLASS_F32, .layout = &layouts[LAYOUT_rows]};
+    const struct layout *found[LAYOUTS];
     for (int f = 0; f < p->family->n_fields; f++) problem.value[f] = p->field[f].value[at[f]];
+    if (family_layouts(&problem, found) > 0) problem.layout = found[0];
     return problem;
 }
 

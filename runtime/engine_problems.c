@@ -65,7 +65,7 @@ enum status engine_model_problems(const struct engine_model *engine_model, const
                                              .last_layer = model->n_layers};
         struct plan *plan;
         if ((st = plan_open(model, &options, &plan, err)) != OK) break;
-        for (int i = 0; i < (fused ? ROWS_TUNED : 1); i++) {
+        for (int i = 0; i < ROWS_TUNED; i++) {
             const int64_t rows = rows_tuned[i] < max_rows ? rows_tuned[i] : max_rows;
             add_steps(&list, plan, rows);
         }

@@ -107,7 +107,7 @@ static struct place vector(struct plan *plan, const float *value, int64_t n) {
 
 static struct plan_matrix *add_matrix(struct plan *plan, const char *name) {
     struct plan_matrix *m = &plan->matrices[plan->n_matrices++];
-    *m = (struct plan_matrix){.layout = &layouts[LAYOUT_rows]};
+    *m = (struct plan_matrix){0};
     snprintf(m->name, sizeof m->name, "%s%s", plan->prefix, name);
     return m;
 }
@@ -161,7 +161,8 @@ static void multiply(struct plan *plan, struct activations *x, const struct prod
         problem_of("matmul", blocks ? CLASS_I8 : CLASS_F32, "m=%lld,k=%lld,n=1,w=%s,e=%s",
                    (long long)p->matrix->m, (long long)p->matrix->k,
                    weight_format(p->matrix->weight, weight), epilogue);
-    problem.layout = entry->layout;
+    if (entry->layout) problem.layout = entry->layout;
+    entry->layout = problem.layout;
     if (p->c.row_bytes != (size_t)p->matrix->m * sizeof(float))
         problem_set(&problem, "ldc", (int64_t)(p->c.row_bytes / sizeof(float)));
     struct step *step = add_step(plan, problem, p->name);
@@ -344,6 +345,7 @@ static void add_embedding(struct plan *plan, struct plan_matrix *entry) {
     struct problem problem =
         problem_of("embed", CLASS_F32, "m=%lld,k=%lld,n=1,w=%s", (long long)m->vocabulary,
                    (long long)m->width, weight_format(m->embedding.weight, weight));
+    entry->layout = problem.layout;
     struct step *step = add_step(plan, problem, "token_embd");
     step->operand[0] = (struct place){.slot = SLOT_MATRIX, .index = (int)(entry - plan->matrices)};
     step->operand[1] = (struct place){.slot = SLOT_IDS, .row_bytes = sizeof(int32_t)};
