@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "base/str.h"
 #include "kernels/kernel.h"
+#include <assert.h>
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +102,7 @@ static inline int word_gain(const struct covering *c, const struct word *word, i
 }
 
 static inline struct word word_of(const struct covering *c, const struct point *point) {
-    struct word word;
+    struct word word = {{0}};
     for (int axis = 0; axis < c->n_axes; axis++)
         word.letter[axis] = axis < c->variant->n_params
                                 ? letter_find(c, axis, point->config.value[axis])
@@ -132,25 +133,33 @@ static inline bool constraints_allow(const struct completion *s) {
     return true;
 }
 
+/* How many parameters a constraint on p still waits for, the smallest number over all of them. */
+static inline int waits_for(const struct variant *variant, uint32_t given, int p) {
+    int least = PARAMS;
+    for (int i = 0; i < variant->n_constraints; i++) {
+        const uint32_t reads = variant->constraints[i].reads;
+        const int left = __builtin_popcount(reads & ~given);
+        if (reads >> p & 1 && left < least) least = left;
+    }
+    return least;
+}
+
 /* Open parameters in the order in which constraints become decidable soonest; chance decides ties. */
 static inline void order_open(struct completion *s) {
-    uint32_t given = s->given;
     const struct variant *variant = s->c->variant;
-    for (s->n_open = 0; given != (1u << variant->n_params) - 1;) {
-        int best = -1, fewest = PARAMS + 1, ties = 0;
+    uint32_t given = s->given;
+    const int n_open = variant->n_params - __builtin_popcount(given);
+    for (s->n_open = 0; s->n_open < n_open; s->n_open++) {
+        int best = 0, least = PARAMS + 1;
+        uint64_t ties = 0;
         for (int p = 0; p < variant->n_params; p++) {
-            int open = PARAMS;
             if (given >> p & 1) continue;
-            for (int i = 0; i < variant->n_constraints; i++) {
-                const uint32_t reads = variant->constraints[i].reads;
-                const int left = __builtin_popcount(reads & ~given);
-                if (reads >> p & 1 && left < open) open = left;
-            }
-            if (open < fewest) ties = 0;
-            if (open <= fewest && rng_below(&s->c->rng, (uint64_t)++ties) == 0) best = p;
-            if (open < fewest) fewest = open;
+            const int waits = waits_for(variant, given, p);
+            if (waits < least) ties = 0;
+            if (waits <= least && rng_below(&s->c->rng, ++ties) == 0) best = p;
+            if (waits < least) least = waits;
         }
-        s->order[s->n_open++] = best;
+        s->order[s->n_open] = best;
         given |= 1u << best;
     }
 }
@@ -288,6 +297,7 @@ static inline bool next_pair(const struct covering *c, int pair[2]) {
 static inline struct covering *covering_open(const struct device *device,
                                              const struct variant *variant,
                                              const struct problem *problems, size_t n_problems) {
+    assert(problems && n_problems > 0);
     struct covering *c = memory_new(sizeof *c);
     *c = (struct covering){.device = device,
                            .variant = variant,

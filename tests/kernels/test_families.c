@@ -195,12 +195,15 @@ struct place {
     int family, variant;
 };
 
+static bool starts_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
 /* HONE_TEST_VARIANT="matmul gemv", or "matmul": only those; HONE_TEST_EXCEPT: all others. */
 static bool is_wanted(const struct family *family, const struct variant *variant) {
     const char *only = getenv("HONE_TEST_VARIANT"), *except = getenv("HONE_TEST_EXCEPT");
     char *name = text_format("%s %s", family->name, variant->name);
-    const bool is = (!only || !strncmp(name, only, strlen(only))) &&
-                    (!except || strncmp(name, except, strlen(except)));
+    const bool is = (!only || starts_with(name, only)) && (!except || !starts_with(name, except));
     free(name);
     return is;
 }
