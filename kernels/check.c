@@ -43,22 +43,53 @@ void verdict_fail(struct verdict *v, const char *format, ...) {
     va_end(arguments);
 }
 
-void verdict_element(struct verdict *v, enum class_id class, int64_t terms, double y,
-                     double reference, double magnitude, int64_t row, int64_t column) {
-    const double bound = gates[class].rounding * sqrt((double)terms) * U * magnitude;
-    const double error = fabs(y - reference);
-    double ratio = error == 0 ? 0 : error / bound;
+/* One number of a verdict: an element or a projection, and where it is. */
+struct judged {
+    double y, reference, energy, bound;
+    const char *what; /* "row" */
+    int64_t number, column;
+};
+
+static void judge_one(struct verdict *v, const struct judged *one) {
+    const double error = fabs(one->y - one->reference);
+    double ratio = error == 0 ? 0 : error / one->bound;
     if (isnan(ratio)) ratio = INFINITY;
     v->judged++;
     v->sum_error += error * error;
-    v->sum_reference += reference * reference;
+    v->sum_reference += one->energy;
     if (ratio > v->worst) v->worst = ratio;
-    if (ratio <= 1) return;
-    char where[64];
-    snprintf(where, sizeof where, "%s %lld, column %lld", row < 0 ? "projection" : "row",
-             (long long)(row < 0 ? -row : row), (long long)column);
-    verdict_fail(v, "%s is %.9g, not %.9g: off by %.3g times the allowed %.3g", where, y, reference,
-                 ratio, bound);
+    if (ratio > 1)
+        verdict_fail(v,
+                     "%s %lld, column %lld is %.9g, not %.9g: off by %.3g times the allowed %.3g",
+                     one->what, (long long)one->number, (long long)one->column, one->y,
+                     one->reference, ratio, one->bound);
+}
+
+static double element_bound(enum class_id class, int64_t terms, double magnitude) {
+    return gates[class].rounding * sqrt((double)terms) * U * magnitude;
+}
+
+void verdict_element(struct verdict *v, enum class_id class, int64_t terms, double y,
+                     double reference, double magnitude, int64_t row, int64_t column) {
+    judge_one(v, &(struct judged){.y = y,
+                                  .reference = reference,
+                                  .energy = reference * reference,
+                                  .bound = element_bound(class, terms, magnitude),
+                                  .what = "row",
+                                  .number = row,
+                                  .column = column});
+}
+
+void verdict_projection(struct verdict *v, enum class_id class, int64_t terms, double y,
+                        double reference, double magnitude, double energy, int projection,
+                        int64_t column) {
+    judge_one(v, &(struct judged){.y = y,
+                                  .reference = reference,
+                                  .energy = energy,
+                                  .bound = element_bound(class, terms, magnitude),
+                                  .what = "projection",
+                                  .number = projection,
+                                  .column = column});
 }
 
 void verdict_finish(struct verdict *v, enum class_id class) {

@@ -65,6 +65,11 @@ void check_ragged(const struct problem *problem, struct problem *small);
 /* For the families' judge functions: compare one element. Records the first failure. terms = K. */
 void verdict_element(struct verdict *v, enum class_id class, int64_t terms, double y,
                      double reference, double magnitude, int64_t row, int64_t column);
+/* The same for a projection: Σ r[m]·y[m] with random signs r. energy = Σ y[m]², its square on average over
+ * the signs, takes the reference's place in the NMSE: a projection may be near 0 by chance. */
+void verdict_projection(struct verdict *v, enum class_id class, int64_t terms, double y,
+                        double reference, double magnitude, double energy, int projection,
+                        int64_t column);
 /* Record what no gate sees, such as a value written where none belongs. The first failure stays. */
 void verdict_fail(struct verdict *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* After the last element: computes nmse and applies its gate. */

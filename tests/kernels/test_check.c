@@ -83,7 +83,7 @@ Test(gates, nothing_judged_is_no_pass) {
 
 Test(gates, first_failure_stays) {
     struct verdict v = {0};
-    verdict_element(&v, CLASS_F32, 1, 2, 1, 1, -1, 5);
+    verdict_projection(&v, CLASS_F32, 1, 2, 1, 1, 1, 1, 5);
     verdict_fail(&v, "later");
     verdict_element(&v, CLASS_F32, 1, 9, 1, 1, 3, 3);
     cr_assert(strstr(v.failed, "projection 1, column 5 is 2, not 1: off by"), "%s", v.failed);
@@ -190,7 +190,7 @@ Test(check, projections_see_what_no_sampled_row_has) {
     trial_close(&right);
     struct trial t = trial_open(&p, FAULT_ONE_OFF, 1);
     cr_expect_eq(check_run(t.check, t.op, false, &t.verdict, &err), STATUS_WRONG);
-    cr_expect(strstr(t.verdict.failed, "projection 1, column 8 is"), "%s", t.verdict.failed);
+    cr_expect(strstr(t.verdict.failed, "projection 0, column 8 is"), "%s", t.verdict.failed);
     cr_expect_eq(check_run(t.check, t.op, true, &t.verdict, &err), STATUS_WRONG);
     cr_expect(strstr(t.verdict.failed, "row 1501, column 8 is"), "%s", t.verdict.failed);
     trial_close(&t);
@@ -266,9 +266,10 @@ static float sum_of(const struct arithmetic *a, const float *w, const float *x, 
 }
 
 /* What the family's judge says of C = W·X in this arithmetic (f32, layout rows). */
-static struct verdict judged(const struct problem *p, const struct arithmetic *a, bool whole) {
+static struct verdict judged(const struct problem *p, const struct arithmetic *a, uint64_t seed,
+                             bool whole) {
     const int64_t m = problem_get(p, "m"), k = problem_get(p, "k"), n = problem_get(p, "n");
-    struct check_case *c = opened(p, 3, 1);
+    struct check_case *c = opened(p, seed, 1);
     struct verdict verdict = {0};
     const float *w = (const float *)c->host[0], *x = (const float *)c->host[1];
     float *y = (float *)c->host[2];
@@ -290,10 +291,22 @@ Test(check, every_order_of_fp32_passes) {
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < 4; j++) {
             const struct problem p = problem_of("gemm", problems[j]);
-            const struct verdict v = judged(&p, &orders[i], j < 3);
+            const struct verdict v = judged(&p, &orders[i], 3, j < 3);
             cr_expect_str_empty(v.failed, "%s, %s: %s", problems[j], orders[i].name, v.failed);
             cr_expect(v.worst < 0.5, "%s, %s: %g", problems[j], orders[i].name, v.worst);
         }
+}
+
+/* Few numbers are looked at where one token is sampled: their sums of squares must not pass the gate by
+ * chance, whatever the seed. The order is the worst, one by one. */
+Test(check, no_seed_fails_a_right_kernel) {
+    static const struct arithmetic forward = {"forward", 23, SUM_FORWARD};
+    const struct problem p = problem_of("gemv", "m=8192,k=4096");
+    for (uint64_t seed = 1; seed <= 24; seed++) {
+        const struct verdict v = judged(&p, &forward, seed, false);
+        cr_expect_str_empty(v.failed, "seed %d: %s", (int)seed, v.failed);
+        cr_expect_lt(v.nmse, 5e-12, "seed %d: %g", (int)seed, v.nmse);
+    }
 }
 
 /* Factors with ten-bit mantissas and exact sums, as matrix units in TF32 do it: never taken for f32,
@@ -304,7 +317,7 @@ Test(check, tf32_is_not_f32) {
                                     "m=3000,k=1024,n=12"};
     for (size_t i = 0; i < 4; i++) {
         const struct problem p = problem_of("gemm", problems[i]);
-        const struct verdict v = judged(&p, &tf32, i < 3), exact = judged(&p, &fine, i < 3);
+        const struct verdict v = judged(&p, &tf32, 3, i < 3), exact = judged(&p, &fine, 3, i < 3);
         cr_expect(*v.failed, "TF32 passes as f32 at %s", problems[i]);
         cr_expect(v.nmse > 1e-9 && v.nmse < 1e-6, "%s: %g", problems[i], v.nmse);
         cr_expect_str_empty(exact.failed, "%s", exact.failed);
