@@ -11,9 +11,11 @@ static struct device *device;
 
 #define must(call) cr_assert_eq(call, OK, "%s", err.text)
 
+/* Row by row, as the mutants take it. */
 static struct problem problem_of(const char *family, const char *text) {
     struct problem problem;
     must(problem_parse(slice_find(family), text, &problem, &err));
+    problem.layout = &layouts[LAYOUT_rows];
     return problem;
 }
 

@@ -51,7 +51,7 @@ Test(problem, parses_fields_in_any_order) {
     cr_assert_eq(problem_get(&p, "e"), 2);
     cr_assert_eq(problem_get(&p, "ldc"), 0);
     cr_assert_eq(p.class, CLASS_F32);
-    cr_assert_eq(p.layout, &layouts[LAYOUT_rows]);
+    cr_assert_eq(p.layout, &layouts[LAYOUT_panel16]);
     cr_assert_str_eq(p.family->name, "matmul");
 }
 
@@ -272,7 +272,7 @@ Test(problem, get_set_equal) {
     cr_assert_not(problem_equal(&a, &b));
     b = a, b.class = CLASS_I8;
     cr_assert_not(problem_equal(&a, &b));
-    b = a, b.layout = &layouts[LAYOUT_panel16];
+    b = a, b.layout = &layouts[LAYOUT_panel32];
     cr_assert_not(problem_equal(&a, &b));
     const struct problem other = parsed("embed", "m=8,k=64,n=2,w=q8");
     cr_assert_not(problem_equal(&a, &other));

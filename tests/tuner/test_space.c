@@ -58,17 +58,17 @@ static void compare_with_brute_force(bool half, int64_t columns) {
     struct problem problem = synthetic_problem(columns);
     size_t n = brute_force(&problem, half, expected);
     cr_assert_gt(n, 100);
-    /* layouts rows, panel16, panel32 take alpha; rows takes beta too, after alpha */
+    /* layouts panel16, panel32, rows take alpha; rows takes beta too, after alpha */
     const size_t beta = 4 * 5;
     cr_assert_eq(space.n_layouts, 3);
     cr_assert_eq(space.n, 3 * n + beta);
     for (size_t i = 0; i < n; i++) {
-        const int64_t first = (int64_t)i, second = (int64_t)(n + beta + i);
+        const int64_t first = (int64_t)i, second = (int64_t)(2 * n + i);
         const struct config a = space_config(&space, first), b = space_config(&space, second);
         cr_assert(config_equal(&a, &expected[i]), "configuration %zu", i);
-        cr_assert_eq(layout_of(&space, first), LAYOUT_rows);
+        cr_assert_eq(layout_of(&space, first), LAYOUT_panel16);
         cr_assert(config_equal(&b, &expected[i]));
-        cr_assert_eq(layout_of(&space, second), LAYOUT_panel16);
+        cr_assert_eq(layout_of(&space, second), LAYOUT_rows);
     }
     cr_assert_eq(space.raw, 3 * 4000 + 20);
     free(expected);
