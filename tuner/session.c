@@ -30,8 +30,9 @@ enum { EVALUATIONS_LEAST = 2, FINALISTS = 4, FINAL_ATTEMPTS = 3 };
 /* Samples of one candidate: a tenth of the problem's time, at least and at most this. */
 static const double SAMPLES_SHARE = 0.1;
 static const int64_t SAMPLES_LEAST_NS = 50000000, SAMPLES_MOST_NS = 2000000000;
-/* Samples of all finalists together. */
-static const int64_t FINALS_MOST_NS = 8000000000;
+/* Samples of all finalists together; of a winner that is measured once more. */
+static const int64_t FINALS_LEAST_NS = 200000000, FINALS_MOST_NS = 8000000000;
+static const int64_t RECHECK_NS = 2000000000;
 
 struct session {
     const struct session_options *options;
@@ -509,9 +510,9 @@ static enum status commit_final(struct session *s, struct attempt *a, struct eva
     return st;
 }
 
-/* Measure these attempts side by side, checked in full. */
+/* Measure these attempts side by side, checked in full, for about that long. */
 static enum status measure_again(struct session *s, struct quest *q, struct attempt **who, size_t n,
-                                 struct error *err) {
+                                 int64_t budget_ns, struct error *err) {
     struct work works[FINALISTS] = {0};
     struct evaluation e[FINALISTS] = {0};
     struct record_key keys[FINALISTS] = {0};
@@ -521,7 +522,7 @@ static enum status measure_again(struct session *s, struct quest *q, struct atte
                                  .problem = quest_problem(q, &who[i]->setting),
                                  .seed = 1,
                                  .incumbent_ns = quest_incumbent(q),
-                                 .budget_ns = FINALS_MOST_NS,
+                                 .budget_ns = budget_ns,
                                  .is_final = true};
         if (st == OK) st = quest_key(q, &who[i]->setting, &keys[i], err);
         e[i] = new_evaluation(s, q, who[i]->is_default, &keys[i]);
@@ -533,17 +534,26 @@ static enum status measure_again(struct session *s, struct quest *q, struct atte
     for (size_t i = 0; st == OK && !died && i < n; i++) st = commit_final(s, who[i], &e[i], err);
     for (size_t i = 0; i < n; i++) drop(&e[i], &keys[i]);
     /* A worker that died, died of one of them: each alone, then. */
-    for (size_t i = 0; st == OK && died && i < n; i++) st = measure_again(s, q, &who[i], 1, err);
+    for (size_t i = 0; st == OK && died && i < n; i++)
+        st = measure_again(s, q, &who[i], 1, budget_ns, err);
     return st;
 }
 
-static enum status hold_finals(struct session *s, struct quest *q, struct error *err) {
+/* What is left of the problem's time, within bounds. */
+static int64_t finals_budget(const struct span *span) {
+    if (span->end_ns == INT64_MAX) return FINALS_MOST_NS;
+    const int64_t left = span->end_ns - clock_now_ns();
+    return left < FINALS_LEAST_NS ? FINALS_LEAST_NS : left > FINALS_MOST_NS ? FINALS_MOST_NS : left;
+}
+
+static enum status hold_finals(struct session *s, struct quest *q, const struct span *span,
+                               struct error *err) {
     for (int round = 0; round < FINAL_ATTEMPTS; round++) {
         struct attempt *who[FINALISTS];
         size_t n = quest_finalists(q, who, FINALISTS);
         const struct attempt *best = quest_best(q);
         if (n == 0 || (best && best->is_final)) return OK;
-        enum status st = measure_again(s, q, who, n, err);
+        enum status st = measure_again(s, q, who, n, finals_budget(span), err);
         if (st != OK) return st;
     }
     return OK;
@@ -557,7 +567,7 @@ static enum status run_quest(struct session *s, struct quest *q, struct error *e
     enum status st = begin_quest(s, q, err);
     if (st == OK) st = search_quest(s, q, &span, err);
     quest_rest(q);
-    if (st == OK && !is_interrupted(s)) st = hold_finals(s, q, err);
+    if (st == OK && !is_interrupted(s)) st = hold_finals(s, q, &span, err);
     if (st == OK && !is_interrupted(s)) {
         q->is_done = true;
         st = save_done(s, q, err);
@@ -584,13 +594,13 @@ static enum status recheck(struct session *s, struct quest *q, struct error *err
     const struct attempt *best = quest_best(q);
     if (st != OK || !best || is_interrupted(s)) return st;
     struct attempt *who[1] = {&q->attempts[best - q->attempts]};
-    st = measure_again(s, q, who, 1, err);
+    st = measure_again(s, q, who, 1, RECHECK_NS, err);
     if (st != OK || who[0]->outcome == OUTCOME_OK) return st;
     char name[256];
     quest_name(q, name);
     log_warn("%s: the winner does not pass its check any more (%s)", name,
              outcome_names[who[0]->outcome]);
-    return hold_finals(s, q, err);
+    return hold_finals(s, q, &(struct span){INT64_MAX, INT64_MAX}, err);
 }
 
 /* ---- rows that a dead session left running ---- */
