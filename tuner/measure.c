@@ -256,9 +256,10 @@ size_t measure_copies_limit(const struct device *device) {
     return limit;
 }
 
-/* A quarter more than the last-level cache: with least-recently-used replacement nothing survives. */
+/* Four times the last-level cache: replacement is not least-recently-used, and a part of what goes round
+ * stays. On a Zen 5 with 32 MiB a set of 48 MiB was read at up to 181 GB/s, one of 256 MiB at 57. */
 size_t measure_cold_bytes(const struct device *device) {
-    return device_describe(device)->cache_bytes / 4 * 5;
+    return device_describe(device)->cache_bytes * 4;
 }
 
 static size_t weights_bytes(const struct problem *problem, size_t *others) {

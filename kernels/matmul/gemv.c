@@ -54,11 +54,11 @@ static const struct constraint constraints[] = {
     {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies, false},
 };
 
-/* On CPUs a lane is a core: it streams two vectors of rows side by side, ahead of the prefetcher. On GPUs
- * lanes are rows, and several share a row's K. */
+/* On CPUs a lane is a core that streams one vector of rows, ahead of the prefetcher; floats want two, so
+ * that a value of X serves twice. On GPUs lanes are rows, and several share a row's K. */
 static const struct hint hints[] = {
-    {DEVICE_CPU, "panel32", "VW=16,RV=2,DOT=vnni,BLOCKS=16,PF=4"},
-    {DEVICE_CPU, "panel32", "VW=16,RV=2,DOT=vnni,BLOCKS=4,PF=1"},
+    {DEVICE_CPU, "panel16", "VW=16,RV=1,DOT=vnni,BLOCKS=4,PF=4"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,DOT=vnni,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,DEQ=permute,GS=group,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2"},

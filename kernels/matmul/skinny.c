@@ -56,7 +56,7 @@ static const struct constraint constraints[] = {
 /* On CPUs: 2 × 8 vectors of sums stay in 32 registers, and a strip of W meets all tokens. On GPUs lanes
  * are rows. */
 static const struct hint hints[] = {
-    {DEVICE_CPU, "panel32", "VW=16,RV=1,TN=8,DOT=vnni,NB=4,KB=all,BLOCKS=4,XP=tiles"},
+    {DEVICE_CPU, NULL, "VW=16,RV=1,TN=8,DOT=vnni,NB=4,KB=all,BLOCKS=4,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,DEQ=permute,NB=4,KB=all,XP=tiles,PF=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=4,KB=256,PF=1"},
