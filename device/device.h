@@ -70,7 +70,7 @@ uint64_t device_features(const struct device *device);
  * test hangs or crashes is absent and the others are still found. */
 enum status device_find_features(size_t index, uint64_t *bits, struct error *err);
 /* Main of the child `hone @child features`: frames {"device": index, "feature": name} in,
- * {"has": bool, "why": sentence} out. Returns the exit code. */
+ * {"has": bool, "why": sentence, "lost": bool} out. Returns the exit code. */
 int device_feature_child(void);
 
 /* Wait until the queue is empty. DEVICE when the device is lost. */

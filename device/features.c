@@ -124,15 +124,19 @@ static enum status ask_child(struct child *child, size_t index, int f, char **re
     return st;
 }
 
-static void keep_reply(struct finding *finding, int f, const char *reply) {
+/* false: the test has lost the device for this child. */
+static bool keep_reply(struct finding *finding, int f, const char *reply) {
     json_t *root = json_loads(reply, 0, NULL);
     const char *why = json_string_value(json_object_get(root, "why"));
     finding->has[f] = json_is_true(json_object_get(root, "has"));
     snprintf(finding->why[f], MAX_WHY, "%s", why ? why : "the child answered nonsense");
+    const bool is_lost = json_is_true(json_object_get(root, "lost"));
     json_decref(root);
+    return !is_lost;
 }
 
-/* Ask for every feature; a child that hangs or dies costs this feature and is replaced. */
+/* Ask for every feature; a child that hangs, dies or loses the device costs this feature and is replaced:
+ * after a bad address nothing works in its context any more. */
 static enum status find_all(size_t index, struct finding *finding, struct error *err) {
     struct child *child = NULL;
     enum status st = OK;
@@ -141,11 +145,14 @@ static enum status find_all(size_t index, struct finding *finding, struct error 
         char *reply = NULL;
         if (!child) st = child_open("features", &child, err);
         if (st != OK) break;
+        bool goes_on = false;
         if (ask_child(child, index, f, &reply, &failure) == OK) {
-            keep_reply(finding, f, reply);
+            goes_on = keep_reply(finding, f, reply);
         } else {
             text_tame(failure.text);
             snprintf(finding->why[f], MAX_WHY, "%.*s", MAX_WHY - 1, failure.text);
+        }
+        if (!goes_on) {
             child_close(child);
             child = NULL;
         }
@@ -208,7 +215,8 @@ static enum status answer(const char *question, struct device **device) {
     else if (!*device && device_open_bare(selector, device, &err) != OK)
         snprintf(why, sizeof why, "%.*s", MAX_WHY - 1, err.text);
     else has = feature_test(*device, f, why, sizeof why);
-    json_t *reply = json_pack("{s:b, s:s}", "has", has, "why", why);
+    const bool is_lost = !has && *device && device_finish(*device, NULL) != OK;
+    json_t *reply = json_pack("{s:b, s:s, s:b}", "has", has, "why", why, "lost", is_lost);
     char *text = reply ? json_dumps(reply, 0) : text_copy("{\"has\": false, \"why\": \"\"}");
     enum status st = child_side_send(text, strlen(text), NULL);
     free(text);

@@ -163,7 +163,10 @@ static enum status run_read(struct ceilings *c, size_t w, size_t bytes, double *
     if (!kernel || per == 0 || per > INT32_MAX) return OK;
     double once = (double)per * (double)groups * way->vw * 4;
     double target = c->is_cpu ? CPU_READ_BYTES : GPU_READ_BYTES;
-    int rounds = once < target ? (int)ceil(target / once) : 1;
+    /* What is read again at once must not be a small part of the set: several groups a unit, one after
+     * the other, would each read theirs from the nearest cache. They are launched again instead. */
+    const int passes = once < target ? (int)ceil(target / once) : 1;
+    const int rounds = way->groups == 1 ? passes : 1;
     const struct argument arguments[] = {
         {.kind = ARGUMENT_VIEW, .view = c->data},
         {.kind = ARGUMENT_VIEW, .view = c->out},
@@ -174,7 +177,7 @@ static enum status run_read(struct ceilings *c, size_t w, size_t bytes, double *
         kernel, {groups * (size_t)way->local, 1, 1}, {(size_t)way->local, 1, 1}};
     double time_ns;
     enum status st = kernel_set(kernel, arguments, 4, err);
-    if (st == OK) st = time_launch(c, &launch, 1, &time_ns, err);
+    if (st == OK) st = time_launch(c, &launch, passes / rounds, &time_ns, err);
     if (st == OK) *rate = once * rounds / time_ns;
     return st;
 }

@@ -257,9 +257,14 @@ size_t measure_copies_limit(const struct device *device) {
 }
 
 /* Four times the last-level cache: replacement is not least-recently-used, and a part of what goes round
- * stays. On a Zen 5 with 32 MiB a set of 48 MiB was read at up to 181 GB/s, one of 256 MiB at 57. */
+ * stays. On a Zen 5 with 32 MiB a set of 48 MiB was read at up to 181 GB/s, one of 256 MiB at 57.
+ * GPUs tell what they like: an H100 says 4 MiB (its first levels together) and has 50 MiB. */
+static const size_t GPU_COLD_BYTES = 256 << 20;
+
 size_t measure_cold_bytes(const struct device *device) {
-    return device_describe(device)->cache_bytes * 4;
+    const struct device_info *info = device_describe(device);
+    const size_t cold = info->cache_bytes * 4;
+    return info->type == DEVICE_GPU && cold < GPU_COLD_BYTES ? GPU_COLD_BYTES : cold;
 }
 
 static size_t weights_bytes(const struct problem *problem, size_t *others) {
