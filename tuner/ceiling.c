@@ -369,6 +369,13 @@ enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct cei
     return st;
 }
 
+enum status ceilings_beside(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
+                            struct error *err) {
+    enum status st = ceilings_measure(ceilings, bytes, out, err);
+    struct ceiling_level *level = find_level(ceilings, level_bytes(ceilings, bytes));
+    return st == OK ? measure_read(ceilings, level->bytes, &out->read_gbps, err) : st;
+}
+
 enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                            struct error *err) {
     enum status st = ceilings_measure(ceilings, bytes, out, err);

@@ -78,6 +78,10 @@ void ceilings_close(struct ceilings *ceilings); /* NULL is fine */
 /* For a working set of that many bytes (the copies of the weights count once each). */
 enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                              struct error *err);
+/* The same with the read ceiling as it is now: memory shared with neighbours gives twice as much at one
+ * minute as at another, and a winner's share is of what was to be had beside it. */
+enum status ceilings_beside(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
+                            struct error *err);
 /* The same measured again, the better of old and new: before a kernel is called implausible. */
 enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                            struct error *err);

@@ -331,7 +331,8 @@ static enum status relate(struct desk *d, struct trial *t, struct evaluation *e,
     struct cost cost;
     t->work->problem.family->cost(&t->work->problem, &cost);
     tell_stage(STAGE_ceiling, NAN);
-    enum status st = ceilings_measure(d->ceilings, bytes, ceiling, err);
+    enum status st = t->work->is_final ? ceilings_beside(d->ceilings, bytes, ceiling, err)
+                                       : ceilings_measure(d->ceilings, bytes, ceiling, err);
     if (st == OK && ceiling_share(ceiling, &cost, t->set.median) > PLAUSIBLE_SHARE)
         st = ceilings_again(d->ceilings, bytes, ceiling, err);
     if (st == OK) st = floor_of(d, t, &e->floor_ns, err);
