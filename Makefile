@@ -21,6 +21,9 @@ HELPERS = $(patsubst %.c,$(B)/%,$(filter-out tests/support.c,$(filter-out $(wild
 EMBED   = $(wildcard tuner/*.cl kernels/*.cl kernels/*.clh kernels/*/*.cl kernels/*/*.clh results/schema.sql results/profiles/*.profile plots/*.gp plots/*.sql plots/*.html)
 EMBED_H = $(wildcard kernels/*.c kernels/*/*.c kernels/*.def)
 
+# `make V=1` shows whole commands, else what is made.
+say = $(if $(V),,@echo '  $(1)	$@';)
+
 # One compiler a processor, unless -j says otherwise.
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -56,14 +59,14 @@ uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/hone
 
 $(B)/hone: $(CLI) $(B)/libhone.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(call say,link)$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
 
 $(B)/libhone.a: $(OBJECTS)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call say,ar)rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc)$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -c -o $@ $<
 
 # The version is compiled into one object, which follows it.
 $(B)/version: always
@@ -73,15 +76,15 @@ $(B)/cli/main.o: $(B)/version
 # Kernel sources, the schema and plot scripts travel inside the program; C files only as a hash.
 $(B)/embedded.c: docs/embed.sh $(EMBED) $(EMBED_H)
 	@mkdir -p $(@D)
-	sh docs/embed.sh "$(EMBED)" "$(EMBED_H)" > $@
+	$(call say,embed)sh docs/embed.sh "$(EMBED)" "$(EMBED_H)" > $@
 
 $(B)/embedded.o: $(B)/embedded.c
-	$(CC) -std=gnu17 -O1 $(CPPFLAGS) -c -o $@ $<
+	$(call say,cc)$(CC) -std=gnu17 -O1 $(CPPFLAGS) -c -o $@ $<
 
 # Every tests/<room>/test_<file>.c is one Criterion program.
 $(B)/tests/%: tests/%.c $(B)/libhone.a $(B)/tests/support.o
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -o $@ $< $(B)/tests/support.o $(B)/libhone.a $(LIBS) -lcriterion $(LDFLAGS)
+	$(call say,test)$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -o $@ $< $(B)/tests/support.o $(B)/libhone.a $(LIBS) -lcriterion $(LDFLAGS)
 
 .SECONDARY: $(B)/tests/support.o
 
