@@ -39,8 +39,9 @@ for program in $(find "$build/tests" -name 'test_*' -type f -perm -u+x | sort); 
     passed=$((passed + ${p:-0})) failed=$((failed + bad)) skipped=$((skipped + s))
     printf '%-36s %3s passed %3s failed %3s skipped  %4s s\n' "$name" "${p:-0}" "$bad" "$s" "$(($(date +%s) - start))"
     [ "$bad" -ne 0 ] && printf '%s\n' "$output"
-    # Why tests were skipped, and what tests say of how much they covered.
-    printf '%s\n' "$output" | grep -vE '^\[(RUN |PASS|FAIL)' | grep -E '^\[SKIP\]|checked' | head -n 20
+    # What tests say of how much they covered, and why some were skipped, each reason once.
+    printf '%s\n' "$output" | grep -vE '^\[(RUN |PASS|FAIL)' | grep -E '(^|: )checked ' | head -n 20
+    printf '%s\n' "$output" | sed -n 's/^\[SKIP\] [^ ]*: /    skipped: /p' | sort -u | head -n 3
 done
 start=$(date +%s)
 if sh "$root/tests/oclgrind.sh" "$build"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
