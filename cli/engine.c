@@ -54,7 +54,8 @@ enum status choice_open(const struct engine_choice *choice, const struct common_
 void choice_offer_tuning(const struct engine *engine, const struct engine_choice *choice) {
     struct engine_facts facts;
     engine_describe(engine, &facts);
-    if (facts.tuned_operations || (choice->profile && !strcmp(choice->profile, "default"))) return;
+    if (facts.tuned_operations || facts.is_database_refused ||
+        (choice->profile && !strcmp(choice->profile, "default"))) return;
     log_say("Nothing is tuned for this model on %s: running on defaults. "
             "`hone tune --model %s --budget 60s`, or --tune-first 30s, makes it faster.",
             facts.device, choice->model);

@@ -99,7 +99,8 @@ enum status problems_collect(const struct problem_options *o, struct problem_lis
     if (status == OK && list->n == 0)
         status =
             fail(err, STATUS_USAGE,
-                 "no problem is left: %s holds none of '%s' in class %s (gemv means n=1, gemm n>1)",
+                 "no problem is left: %s holds none of '%s' in class %s (gemv means n=1, gemm n>1; k is "
+                 "whole groups of the weights: 128 for q4, fewer with w=q4:32)",
                  named, o->problem ? o->problem : default_problem,
                  o->class_name ? o->class_name : "f32");
     if (status != OK) problem_list_free(list);

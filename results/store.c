@@ -102,6 +102,12 @@ static enum status check_header(const struct schema *schema, const struct store 
 
 /* ---- admission ---- */
 
+/* quick_check heads its findings with the name of the database, on a line of its own. */
+static const char *first_finding(const char *text) {
+    const char *line = strchr(text, '\n');
+    return text[0] == '*' && line ? line + 1 : text;
+}
+
 static enum status check_whole(struct store *store, struct error *err) {
     struct query q;
     enum status st = query_open(&q, store, opening, "PRAGMA quick_check(1)", err);
@@ -111,7 +117,7 @@ static enum status check_whole(struct store *store, struct error *err) {
         st = fail(err, STATUS_DB,
                   "the database %s is corrupt (%s); move it away, or put a copy in its place, and "
                   "tune again",
-                  store->path, query_peek(&q, 0));
+                  store->path, first_finding(query_peek(&q, 0)));
     query_close(&q);
     return st;
 }

@@ -52,7 +52,7 @@ static enum class_id choose_class(const struct routes *routes, const struct mode
                                   const struct engine_options *o) {
     bool is_known;
     const enum class_id class = auto_class(routes_store(routes), model, &is_known);
-    if (!is_known && o->warn)
+    if (!is_known && o->warn && routes_store(routes))
         o->warn(
             o->warn_context,
             "class f32: what class i8 costs this model is not recorded yet (hone perplexity -m "
@@ -150,6 +150,7 @@ static enum status fill_facts(struct engine *engine, struct error *err) {
     facts->activation_bytes = f.activation_bytes;
     facts->operations = f.operations;
     facts->tuned_operations = f.tuned_operations;
+    facts->is_database_refused = routes_refused(engine->routes);
     facts->profile = f.tuned_operations ? "tuned" : "default";
     return st;
 }

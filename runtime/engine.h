@@ -104,6 +104,7 @@ struct engine_facts {
     const char *profile; /* "tuned" when any operation has a tuned record, else "default" */
     int64_t weight_bytes, kv_bytes, activation_bytes;
     int operations, tuned_operations;
+    bool is_database_refused; /* it is there and could not be used: the warning said why */
     int64_t load_ns;
 };
 void engine_describe(const struct engine *engine, struct engine_facts *facts);

@@ -24,6 +24,7 @@ struct routes {
     struct device *device;
     struct routes_options options;
     struct store *store;
+    bool is_refused; /* a database is there and could not be used */
     struct verify *verify;
     struct route **route;
     size_t n_routes;
@@ -46,6 +47,7 @@ static void open_store(struct routes *routes) {
     char *sentence = text_format("%s; running on defaults", err.text);
     warn(routes, sentence);
     free(sentence);
+    routes->is_refused = true;
 }
 
 enum status routes_open(struct device *device, const struct routes_options *options,
@@ -76,6 +78,10 @@ void routes_close(struct routes *routes) {
 
 struct store *routes_store(const struct routes *routes) {
     return routes->store;
+}
+
+bool routes_refused(const struct routes *routes) {
+    return routes->is_refused;
 }
 
 struct route *routes_add(struct routes *routes, const struct problem *problem) {

@@ -24,6 +24,8 @@ enum status routes_open(struct device *device, const struct routes_options *opti
 void routes_close(struct routes *routes); /* NULL is fine */
 /* The open database, NULL: none. */
 struct store *routes_store(const struct routes *routes);
+/* A database is there and could not be used (the warning said why). */
+bool routes_refused(const struct routes *routes);
 
 /* The route of a problem; the same pointer for problems that differ in N alone. */
 struct route *routes_add(struct routes *routes, const struct problem *problem);
