@@ -428,7 +428,7 @@ static double class_error(const struct problem *p, uint64_t seed) {
 
 /* ---- the family ---- */
 
-static const struct variant *const variants[] = {&matmul_gemv, &matmul_skinny, &matmul_tiled,
+static const struct variant *const variants[] = {&matmul_gemv, &matmul_tiled, &matmul_skinny,
                                                  &matmul_rowdot, NULL};
 
 /* Ragged in every dimension, down to one element and up to a vocabulary; K = 576 and 1536; M = 172; the

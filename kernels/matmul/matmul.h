@@ -65,6 +65,8 @@ struct weight matmul_weight(const struct problem *problem);
 /* Weights, class and shape that panel variants do: interleaved layouts, whole groups. */
 bool matmul_accepts_panels(const struct problem *problem);
 bool matmul_accepts_class(const struct problem *problem);
+/* Row vectors of 8 that a default takes: two fill a panel of 16. */
+int matmul_default_vectors(const struct problem *problem);
 /* Bytes of X packed in tiles of tn tokens, as pack.clh writes it. */
 size_t matmul_packed_x_bytes(const struct problem *problem, int tn);
 /* The packing stage of pack.clh. */

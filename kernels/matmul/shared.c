@@ -35,6 +35,10 @@ bool matmul_rows_fit(const int *value, const struct problem *problem) {
            value[P_VW] * value[P_RV] * value[P_LM] < 2 * problem->value[F_M];
 }
 
+int matmul_default_vectors(const struct problem *problem) {
+    return problem->value[F_M] > 8 ? 2 : 1;
+}
+
 /* Vector units want a lane's rows in one vector; where lanes are the vector, long ones only cost
  * registers. */
 bool matmul_lanes_suit(const int *value, const struct problem *problem) {

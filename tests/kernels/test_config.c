@@ -77,7 +77,7 @@ Test(config, refusals_say_what_there_is) {
     static const struct {
         const char *variant, *text, *says;
     } rows[] = {
-        {"gemm", "", "matmul has no variant \"gemm\"; it has gemv, skinny, tiled, rowdot"},
+        {"gemm", "", "matmul has no variant \"gemm\"; it has gemv, tiled, skinny, rowdot"},
         {"", "", "matmul has no variant \"\""},
         {"rowdot", "TM=4", "rowdot has no parameter \"TM\"; it has VW, TN, LK"},
         {"rowdot", "vw=4", "rowdot has no parameter \"vw\""},
