@@ -46,12 +46,15 @@ static void reset(struct chat *chat) {
     if (chat->system) add_message(chat, "system", chat->system);
 }
 
-/* Keep the KV of the ids that the new prompt shares with what is held. */
+/* Keep the KV of the ids that the new prompt shares with what is held. What is held shrinks at once: the
+ * prompt may still be refused. */
 static enum status reuse_kv(struct chat *chat, const int32_t *ids, size_t n, size_t *shared,
                             struct error *err) {
+    const size_t length = (size_t)engine_sequence_length(chat->engine, chat->sequence);
+    const size_t most = chat->n_held < length ? chat->n_held : length;
     size_t same = 0;
-    while (same < chat->n_held && same + 1 < n && chat->held[same] == ids[same]) same++;
-    *shared = same;
+    while (same < most && same + 1 < n && chat->held[same] == ids[same]) same++;
+    *shared = chat->n_held = same;
     return engine_sequence_truncate(chat->engine, chat->sequence, (int64_t)same, err);
 }
 

@@ -135,12 +135,13 @@ void engine_sequence_drop(struct engine *engine, int32_t sequence);
 /* A new sequence that shares the first `positions` positions (blocks are counted, copied on write). */
 enum status engine_sequence_fork(struct engine *engine, int32_t sequence, int64_t positions,
                                  int32_t *copy, struct error *err);
-/* Forget positions >= `positions`. */
+/* Forget positions >= `positions`. INVALID: the sequence is not open, or shorter. */
 enum status engine_sequence_truncate(struct engine *engine, int32_t sequence, int64_t positions,
                                      struct error *err);
 /* Forget positions in [from, to). */
 enum status engine_sequence_forget(struct engine *engine, int32_t sequence, int64_t from,
                                    int64_t to, struct error *err);
+/* One more than the largest position kept and not truncated; 0 when the sequence is not open. */
 int64_t engine_sequence_length(const struct engine *engine, int32_t sequence);
 /* K and V of a sequence in canonical order ([layer][K then V][position][kv head][component], f32), for
  * moving it elsewhere. The caller frees. */

@@ -289,7 +289,10 @@ static enum status sequence_clear(struct kv *kv, struct sequence *s, int64_t fro
 enum status kv_truncate(struct kv *kv, int32_t sequence, int64_t positions, struct error *err) {
     struct sequence *s = &kv->sequence[sequence];
     if (positions < 0) positions = 0;
-    if (positions >= s->length) return OK;
+    if (positions > s->length)
+        return fail(err, STATUS_INVALID,
+                    "sequence %d holds %lld positions: it cannot be cut to %lld", sequence,
+                    (long long)s->length, (long long)positions);
     const enum status st = sequence_clear(kv, s, positions, INT64_MAX, err);
     if (st == OK) s->length = positions;
     return st;
@@ -311,7 +314,7 @@ enum status kv_fork(struct kv *kv, int32_t sequence, int64_t positions, int32_t 
         kv->references[s->page[i].block]++;
     }
     c->length = s->length;
-    st = kv_truncate(kv, *copy, positions, err);
+    if (positions < c->length) st = kv_truncate(kv, *copy, positions, err);
     if (st != OK) kv_drop(kv, *copy);
     return st;
 }

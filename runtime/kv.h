@@ -34,9 +34,13 @@ void kv_drop(struct kv *kv, int32_t sequence);
 int64_t kv_length(const struct kv *kv, int32_t sequence);
 /* Positions that may still be appended, were no other sequence to grow. */
 int64_t kv_room(const struct kv *kv, int32_t sequence);
+/* A new sequence that shares the first `positions` positions, or all when it has fewer. NOMEM: too many. */
 enum status kv_fork(struct kv *kv, int32_t sequence, int64_t positions, int32_t *copy,
                     struct error *err);
+/* Forget positions >= `positions`; below 0 is 0. INVALID: the sequence is shorter. NOMEM: a shared block
+ * had to be copied and the pool is full. */
 enum status kv_truncate(struct kv *kv, int32_t sequence, int64_t positions, struct error *err);
+/* Forget positions in [from, to), none when they are the wrong way round. NOMEM as above. */
 enum status kv_forget(struct kv *kv, int32_t sequence, int64_t from, int64_t to, struct error *err);
 
 /* ---- a batch ---- */

@@ -202,7 +202,8 @@ Test(kv, truncate_gives_blocks_back) {
     struct kv *kv = open_pool(NULL, shape, 128, 1);
     const int32_t s = new_sequence(kv);
     append(kv, s, 0, 100);
-    cr_assert_eq(kv_truncate(kv, s, 200, &err), OK);
+    cr_assert_eq(kv_truncate(kv, s, 101, &err), STATUS_INVALID, "there are no 101");
+    cr_assert_eq(kv_truncate(kv, s, 100, &err), OK);
     cr_assert_eq(kv_length(kv, s), 100);
     cr_assert_eq(kv_truncate(kv, s, 33, &err), OK);
     cr_assert(kv_length(kv, s) == 33 && blocks(kv, s) == 2 && kv_room(kv, s) == 95);
