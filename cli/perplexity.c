@@ -7,7 +7,6 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "cli/cli.h"
-#include "results/store.h"
 #include "runtime/engine.h"
 #include <math.h>
 #include <stdlib.h>
@@ -67,19 +66,24 @@ static enum status window_run(struct engine *engine, const int32_t *ids, int n, 
     return status;
 }
 
-/* The windows of ids: with --bos each, every window begins with BOS and holds one id less. */
+/* Ids of the text in a window: with --bos each it begins with BOS and holds one less. */
+static int payload(const struct perplexity_options *o, bool each) {
+    return o->window - each;
+}
+
+/* The windows of ids. */
 static enum status all_windows(const struct perplexity_options *o, struct engine *engine,
                                const struct engine_model *model, const int32_t *ids, size_t n,
                                bool each, struct tally *tally, struct error *err) {
     struct engine_model_facts facts;
     engine_model_describe(model, &facts);
-    const int payload = o->window - (each ? 1 : 0);
+    const size_t some = (size_t)payload(o, each);
     int32_t *window = memory_new((size_t)o->window * sizeof *window);
     enum status status = OK;
     for (int chunk = 0; chunk < o->chunks && status == OK; chunk++) {
-        if ((size_t)(chunk + 1) * (size_t)payload > n) break;
+        if ((size_t)(chunk + 1) * some > n) break;
         if (each) window[0] = engine_bos(model);
-        memcpy(window + each, ids + (size_t)chunk * (size_t)payload, (size_t)payload * sizeof *ids);
+        memcpy(window + each, ids + (size_t)chunk * some, some * sizeof *ids);
         status = window_run(engine, window, o->window, facts.vocabulary, tally, err);
         log_progress("perplexity %d/%d  ppl %.3f", chunk + 1, o->chunks,
                      exp(tally->sum / (double)tally->n));
@@ -95,24 +99,25 @@ static enum status all_windows(const struct perplexity_options *o, struct engine
 
 /* Remember this class's perplexity for this file; with f32 known too, `auto` can choose. */
 static void remember_class(const struct perplexity_options *o, const struct engine_model *model,
-                           const struct engine *engine, double ppl) {
-    struct engine_model_facts m;
-    struct engine_facts e;
-    engine_model_describe(model, &m);
-    engine_describe(engine, &e);
-    char *path = store_default_path(o->common.database),
-         *key = text_format("%s %s", m.fingerprint, e.class_name);
-    char *value =
-        text_format("{\"ppl\": %.9g, \"ctx\": %d, \"chunks\": %d}", ppl, o->window, o->chunks);
-    struct store *store = NULL;
+                           const struct engine *engine, const struct tally *tally,
+                           const int32_t *ids, bool each) {
+    struct engine_facts facts;
     struct error err;
-    if (store_open(path, STORE_WRITE, &store, &err) != OK ||
-        store_fact_set(store, "class", "", "", key, value, &err) != OK)
+    engine_describe(engine, &facts);
+    const size_t windows = json_array_size(tally->chunks);
+    const struct engine_perplexity measured = {
+        .ppl = exp(tally->sum / (double)tally->n),
+        .predictions = tally->n,
+        .ids = ids,
+        .n_ids = windows * (size_t)payload(o, each),
+        .window = o->window,
+        .windows = (int64_t)windows,
+        .has_bos = each,
+        .kv_type = o->choice.kv ? o->choice.kv : "f16",
+    };
+    if (engine_remember_perplexity(model, o->common.database, facts.class_name, &measured, &err) !=
+        OK)
         log_warn("the result is not remembered: %s", err.text);
-    store_close(store);
-    free(value);
-    free(key);
-    free(path);
 }
 
 static enum status print_result(const struct perplexity_options *o, const struct tally *tally,
@@ -167,7 +172,7 @@ static enum status perplexity(struct perplexity_options *o, struct error *err) {
     if (status != OK) goto done;
     protocol = text_format("%zu windows of %d ids, %s", json_array_size(tally.chunks), o->window,
                            each ? "BOS before each" : "no BOS");
-    remember_class(o, model, engine, exp(tally.sum / (double)tally.n));
+    remember_class(o, model, engine, &tally, ids, each);
     status = print_result(o, &tally, engine, protocol, err);
 done:
     json_decref(tally.chunks);

@@ -1,6 +1,7 @@
 /* engine.c: opening an engine, batches, sequences. See engine.h. */
 #include "base/clock.h"
 #include "base/str.h"
+#include "runtime/classes.h"
 #include "runtime/engine_model.h"
 #include "runtime/engine_private.h"
 #include "runtime/verify.h"
@@ -10,54 +11,43 @@
 #include <string.h>
 
 enum { CONTEXT_USUAL = 4096, ROWS_USUAL = 256, SEQUENCES_USUAL = 8 };
-/* Class i8 is chosen by itself when it costs no more perplexity than this. */
-static const double CLASS_COST_MOST = 0.005;
 
 /* ---- class, plan ---- */
-
-/* Perplexity of this file in a class, as it was recorded; 0: it was not. */
-static double recorded_perplexity(struct store *store, const struct model *model,
-                                  const char *class_name) {
-    char *key = text_format("%s %s", model->fingerprint, class_name), *value = NULL;
-    double ppl = 0;
-    if (store && store_fact_get(store, "class", "", "", key, &value, NULL) == OK) {
-        json_t *fact = json_loads(value, 0, NULL);
-        ppl = json_number_value(json_object_get(fact, "ppl"));
-        json_decref(fact);
-    }
-    free(value);
-    free(key);
-    return ppl;
-}
-
-static enum class_id auto_class(struct store *store, const struct model *model, bool *is_known) {
-    const double f32 = recorded_perplexity(store, model, class_names[CLASS_F32]);
-    const double i8 = recorded_perplexity(store, model, class_names[CLASS_I8]);
-    *is_known = f32 > 0 && i8 > 0;
-    return *is_known && i8 <= f32 * (1 + CLASS_COST_MOST) ? CLASS_I8 : CLASS_F32;
-}
 
 const char *engine_auto_class(const struct engine_model *model, const char *database,
                               bool *is_known) {
     char *path = database ? text_copy(database) : store_default_path(NULL);
     struct store *store = NULL;
     if (store_open(path, STORE_READ, &store, NULL) != OK) store = NULL;
-    const enum class_id class = auto_class(store, engine_model_get(model), is_known);
+    const struct class_choice choice = class_choose(store, engine_model_get(model));
     store_close(store);
     free(path);
-    return class_names[class];
+    *is_known = choice.is_known;
+    return class_names[choice.class];
+}
+
+enum status engine_remember_perplexity(const struct engine_model *model, const char *database,
+                                       const char *class_name,
+                                       const struct engine_perplexity *measured,
+                                       struct error *err) {
+    char *path = database ? text_copy(database) : store_default_path(NULL);
+    struct store *store = NULL;
+    enum status st = store_open(path, STORE_WRITE, &store, err);
+    if (st == OK) st = class_remember(store, engine_model_get(model), class_name, measured, err);
+    store_close(store);
+    free(path);
+    return st;
 }
 
 static enum class_id choose_class(const struct routes *routes, const struct model *model,
                                   const struct engine_options *o) {
-    bool is_known;
-    const enum class_id class = auto_class(routes_store(routes), model, &is_known);
-    if (!is_known && o->warn && routes_store(routes))
+    const struct class_choice choice = class_choose(routes_store(routes), model);
+    if (!choice.is_known && o->warn && routes_store(routes))
         o->warn(
             o->warn_context,
             "class f32: what class i8 costs this model is not recorded yet (hone perplexity -m "
             "FILE -f TEXT, once with --class f32 and once with i8; --class i8 takes it unseen)");
-    return class;
+    return choice.class;
 }
 
 static enum status find_class(const struct routes *routes, const struct model *model,

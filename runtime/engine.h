@@ -69,8 +69,24 @@ enum status engine_chat_text(const struct engine_model *model, const char *templ
                              const struct engine_message *messages, size_t n_messages, char **text,
                              struct error *err);
 
+/* A perplexity and all that makes it comparable with another one. */
+struct engine_perplexity {
+    double ppl; /* exp of the mean negative log-likelihood */
+    int64_t predictions;
+    const int32_t *ids; /* of the text, as many as were used */
+    size_t n_ids;
+    int64_t window, windows; /* ids a window; how many there were */
+    bool has_bos;            /* before each window */
+    const char *kv_type;     /* "f16", "f32" */
+};
+/* Record it for this file and class ("f32", "i8") in the database (NULL: the default place), so that "auto" can
+ * choose. DB, IO: it cannot be written. */
+enum status engine_remember_perplexity(const struct engine_model *model, const char *database,
+                                       const char *class_name,
+                                       const struct engine_perplexity *measured, struct error *err);
 /* The class that "auto" stands for: "i8" when the perplexity that it costs this file is recorded in the
- * database (NULL: the default place) and at most 0.5 %, else "f32". *is_known: recorded for both. */
+ * database (NULL: the default place) and at most 0.5 %, else "f32". *is_known: recorded for both, of one text
+ * in one protocol, by 2000 predictions or more. */
 const char *engine_auto_class(const struct engine_model *model, const char *database,
                               bool *is_known);
 
