@@ -1,6 +1,8 @@
 /* path.c: see path.h. */
 #include "base/path.h"
+#include "base/hash.h"
 #include "base/str.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -74,28 +76,26 @@ enum status path_make_parent(const char *file, struct error *err) {
     return status;
 }
 
-/* A descriptor of a regular file, and its size; −1 with the sentence. O_NONBLOCK: a pipe must not hang. */
-static int open_regular(const char *file, size_t *size, struct error *err) {
+/* A descriptor of a regular file, and what it is; −1 with the sentence. O_NONBLOCK: a pipe must not hang. */
+static int open_regular(const char *file, struct stat *info, struct error *err) {
     const int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat info;
-    if (fd < 0 || fstat(fd, &info) != 0) {
+    if (fd < 0 || fstat(fd, info) != 0)
         fail(err, STATUS_IO, "reading %s: %s", file, strerror(errno));
-    } else if (!S_ISREG(info.st_mode)) {
+    else if (!S_ISREG(info->st_mode))
         fail(err, STATUS_IO, "reading %s: it is not a regular file", file);
-    } else {
-        *size = (size_t)info.st_size;
-        return fd;
-    }
+    else return fd;
     if (fd >= 0) close(fd);
     return -1;
 }
 
 enum status path_read(const char *file, size_t limit, char **bytes, size_t *size,
                       struct error *err) {
-    size_t expected = 0, done = 0;
+    struct stat info;
+    size_t done = 0;
     *bytes = NULL;
-    const int fd = open_regular(file, &expected, err);
+    const int fd = open_regular(file, &info, err);
     if (fd < 0) return STATUS_IO;
+    const size_t expected = (size_t)info.st_size;
     enum status status = OK;
     if (expected > limit) {
         status =
@@ -153,11 +153,70 @@ enum status path_write(const char *file, const void *bytes, size_t size, struct 
     return status;
 }
 
+/* ---- a cache folder ---- */
+
+struct aged {
+    char *path;
+    size_t bytes;
+    struct timespec used;
+};
+
+static int by_age(const void *a, const void *b) {
+    const struct timespec *x = &((const struct aged *)a)->used,
+                          *y = &((const struct aged *)b)->used;
+    if (x->tv_sec != y->tv_sec) return x->tv_sec < y->tv_sec ? -1 : 1;
+    return (x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
+}
+
+/* The regular files of a folder; *n is their number. */
+static struct aged *list_files(const char *folder, size_t *n) {
+    struct aged *files = NULL;
+    DIR *open = opendir(folder);
+    *n = 0;
+    for (struct dirent *entry; open && (entry = readdir(open));) {
+        struct stat info;
+        if (fstatat(dirfd(open), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !S_ISREG(info.st_mode))
+            continue;
+        files = memory_grow(files, (*n + 1) * sizeof *files);
+        files[(*n)++] = (struct aged){text_format("%s/%s", folder, entry->d_name),
+                                      (size_t)info.st_size, info.st_mtim};
+    }
+    if (open) closedir(open);
+    return files;
+}
+
+void path_use(const char *file) {
+    utimensat(AT_FDCWD, file, NULL, 0);
+}
+
+void path_trim(const char *folder, size_t bytes) {
+    size_t n, total = 0;
+    struct aged *files = list_files(folder, &n);
+    if (n) qsort(files, n, sizeof *files, by_age);
+    for (size_t i = 0; i < n; i++) total += files[i].bytes;
+    for (size_t i = 0; i < n; i++) {
+        if (total > bytes && unlink(files[i].path) == 0) total -= files[i].bytes;
+        free(files[i].path);
+    }
+    free(files);
+}
+
+/* ---- mappings ---- */
+
+static uint64_t stamp_of(const struct stat *info) {
+    const int64_t numbers[] = {(int64_t)info->st_ino, info->st_size,        info->st_mtim.tv_sec,
+                               info->st_mtim.tv_nsec, info->st_ctim.tv_sec, info->st_ctim.tv_nsec};
+    return hash_bytes(hash_start(), numbers, sizeof numbers);
+}
+
 enum status map_open(const char *file, struct map *map, struct error *err) {
-    *map = (struct map){NULL, 0};
-    size_t size = 0;
-    const int fd = open_regular(file, &size, err);
+    *map = (struct map){0};
+    struct stat info;
+    const int fd = open_regular(file, &info, err);
     if (fd < 0) return STATUS_IO;
+    const size_t size = (size_t)info.st_size;
+    map->stamp = stamp_of(&info);
     enum status status = OK;
     if (size) {
         void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -171,5 +230,5 @@ enum status map_open(const char *file, struct map *map, struct error *err) {
 
 void map_close(struct map *map) {
     if (map->bytes) munmap((void *)(uintptr_t)map->bytes, map->size);
-    *map = (struct map){NULL, 0};
+    *map = (struct map){0};
 }

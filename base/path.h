@@ -3,6 +3,7 @@
 #pragma once
 #include "base/status.h"
 #include <stddef.h>
+#include <stdint.h>
 
 char *path_cache(const char *name); /* $XDG_CACHE_HOME/hone/name (default ~/.cache); caller frees */
 char *path_data(const char *name);  /* $XDG_DATA_HOME/hone/name (default ~/.local/share) */
@@ -14,11 +15,18 @@ enum status path_read(const char *file, size_t limit, char **bytes, size_t *size
 /* Write beside and rename, so that a reader sees the old file or the new one; fsynced. */
 enum status path_write(const char *file, const void *bytes, size_t size, struct error *err);
 
+/* A cache folder: say that a file was used now; remove the files that were used longest ago (by their time of
+ * change) until `bytes` are left at most. What cannot be removed stays; folders and links are left alone. */
+void path_use(const char *file);
+void path_trim(const char *folder, size_t bytes);
+
 /* A read-only mapping of a regular file. Folders, pipes and devices are refused. The size is taken
  * once: a file that shrinks while it is mapped faults. An empty file maps to NULL and size 0. */
 struct map {
     const unsigned char *bytes;
     size_t size;
+    uint64_t
+        stamp; /* hash of inode, size and times of change: another one once the file was written to */
 };
 enum status map_open(const char *file, struct map *map, struct error *err);
 void map_close(struct map *map);

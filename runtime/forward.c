@@ -137,8 +137,10 @@ static enum status pack_weights(struct forward *f, struct error *err) {
                                    .layout = plan->matrices[i].layout};
         snprintf(item->name, sizeof item->name, "%s", plan->matrices[i].name);
     }
-    return pack_open(f->device, f->options.keeps_packed ? plan->model->fingerprint : NULL, f->item,
-                     plan->n_matrices, &f->packed, err);
+    char key[64];
+    snprintf(key, sizeof key, "%.40s %s", plan->model->fingerprint, plan->model->stamp);
+    return pack_open(f->device, f->options.keeps_packed ? key : NULL, f->item, plan->n_matrices,
+                     &f->packed, err);
 }
 
 /* ---- binding ---- */

@@ -434,7 +434,7 @@ enum status gguf_open_bytes(const char *path, const void *bytes, size_t size, st
     *out = NULL;
     struct gguf *gguf = calloc(1, sizeof *gguf);
     if (!gguf) return fail(err, STATUS_NOMEM, "reading %s: no memory", path);
-    gguf->map = (struct map){bytes, size};
+    gguf->map = (struct map){.bytes = bytes, .size = size};
     snprintf(gguf->path, sizeof gguf->path, "%s", path);
     const enum status status = parse(gguf, err);
     if (status == OK) *out = gguf;

@@ -183,6 +183,7 @@ static void take_fingerprint(struct model *model) {
     if (model->final_norm)
         hash = hash_bytes(hash, model->final_norm, (size_t)model->width * sizeof(float));
     hash_hex(hash, model->fingerprint);
+    hash_hex(owned->map.stamp, model->stamp);
 }
 
 enum status model_open(const char *path, const char *tokenizer, const char *force_pretokenizer,

@@ -2,8 +2,8 @@
  *
  *     cache file:  header (256 bytes: magic, sizes, checksum, key) | packed matrix
  *
- * The key holds model, matrix, layout, its version, weight type and sizes, and a digest of some of the
- * matrix's rows, so that two files that differ in their weights alone never share a cache file. */
+ * The key holds model, matrix, layout, its version, weight type and sizes. The model's part says which file it
+ * is and when it was last written, so that no cache file outlives the weights that it was made from. */
 #include "runtime/pack.h"
 #include "base/hash.h"
 #include "base/path.h"
@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER_BYTES = 256, DIGEST_ROWS = 8 };
-static const size_t KEEP_BYTES = 1 << 20; /* smaller matrices are not kept */
+enum { HEADER_BYTES = 256 };
+static const size_t KEEP_BYTES = 1 << 20;     /* smaller matrices are not kept */
+static const size_t CACHE_BYTES = 8ull << 30; /* of all that is kept, unless one model takes more */
 static const size_t ARENA_BYTES = 1ull
                                   << 30; /* of a shared arena; a larger matrix has one of its own */
 static const char MAGIC[8] = "honepk1";
@@ -41,42 +42,13 @@ static uint64_t checksum(const void *bytes, size_t n) {
 
 /* ---- the key of a matrix ---- */
 
-static uint64_t row_digest(uint64_t hash, const struct matrix *matrix,
-                           const struct weight_row *row) {
-    const int64_t k = matrix->k, groups = matrix->weight.group ? k / matrix->weight.group : 0;
-    if (row->value) hash = hash_bytes(hash, row->value, (size_t)k * sizeof *row->value);
-    if (row->code) hash = hash_bytes(hash, row->code, (size_t)k);
-    if (row->scale) hash = hash_bytes(hash, row->scale, (size_t)groups * sizeof *row->scale);
-    if (row->zero) hash = hash_bytes(hash, row->zero, (size_t)groups);
-    if (row->offset) hash = hash_bytes(hash, row->offset, (size_t)groups * sizeof *row->offset);
-    return hash;
-}
-
-/* Of the first, the last and some rows between. */
-static enum status matrix_digest(const struct matrix *matrix, char text[17], struct error *err) {
-    struct weight_row row;
-    const enum status st = weight_row_open(matrix->weight, matrix->k, &row, err);
-    if (st != OK) return st;
-    uint64_t hash = hash_start();
-    for (int64_t i = 0; i < DIGEST_ROWS; i++) {
-        matrix->read(matrix, i * (matrix->m - 1) / (DIGEST_ROWS - 1), &row);
-        hash = row_digest(hash, matrix, &row);
-    }
-    weight_row_close(&row);
-    hash_hex(hash, text);
-    return OK;
-}
-
-static enum status item_key(const char *model_key, const struct pack_item *item, char key[],
-                            size_t key_bytes, struct error *err) {
-    char digest[17], weight[16];
-    const enum status st = matrix_digest(item->matrix, digest, err);
-    if (st != OK) return st;
+static void item_key(const char *model_key, const struct pack_item *item, char key[],
+                     size_t key_bytes) {
+    char weight[16];
     memset(key, 0, key_bytes);
-    snprintf(key, key_bytes, "%.64s %s %s %d %s %lldx%lld %s", model_key, item->name,
+    snprintf(key, key_bytes, "%.64s %s %s %d %s %lldx%lld", model_key, item->name,
              item->layout->name, item->layout->version, weight_format(item->matrix->weight, weight),
-             (long long)item->matrix->m, (long long)item->matrix->k, digest);
-    return OK;
+             (long long)item->matrix->m, (long long)item->matrix->k);
 }
 
 static char *cache_path(const char *key) {
@@ -125,10 +97,11 @@ static enum status pack_one(const char *model_key, struct pack_item *item, struc
     unsigned char *file = NULL;
     enum status st = OK;
     if (kept) {
-        if ((st = item_key(model_key, item, header.key, sizeof header.key, err)) != OK) goto done;
+        item_key(model_key, item, header.key, sizeof header.key);
         path = cache_path(header.key);
         if (load_cached(path, header.key, bytes, item->view, &st, err)) {
             packed->n_from_cache++;
+            path_use(path);
             goto done;
         }
     }
@@ -147,6 +120,13 @@ done:
 }
 
 /* ---- all of them ---- */
+
+/* The model at hand stays whole: else a large one would be packed anew each time. */
+static void trim_cache(size_t model_bytes) {
+    char *folder = path_cache("packed");
+    path_trim(folder, model_bytes > CACHE_BYTES ? model_bytes : CACHE_BYTES);
+    free(folder);
+}
 
 static size_t room_for(size_t bytes) {
     return (bytes + VIEW_ALIGN - 1) / VIEW_ALIGN * VIEW_ALIGN;
@@ -185,6 +165,7 @@ enum status pack_open(struct device *device, const char *model_key, struct pack_
     for (size_t first = 0, some = 0; st == OK && first < n; first += some)
         st = next_arena(device, items, first, n, out, &some, err);
     for (size_t i = 0; st == OK && i < n; i++) st = pack_one(model_key, &items[i], out, err);
+    if (model_key && st == OK) trim_cache((size_t)out->bytes);
     if (st != OK) pack_close(out);
     return st;
 }

@@ -5,10 +5,12 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void check_path(char *path, const char *expected) {
@@ -122,7 +124,7 @@ Test(path, reading_has_a_limit) {
 /* Folders, pipes, devices and what is not there: refused at once, named, nothing mapped. */
 static void check_refused(const char *file) {
     struct error err = {0};
-    struct map map = {(const unsigned char *)"x", 1};
+    struct map map = {.bytes = (const unsigned char *)"x", .size = 1};
     char *bytes = (char *)1;
     size_t size = 0;
     cr_assert(map_open(file, &map, &err) == STATUS_IO, "%s was mapped", file);
@@ -160,9 +162,51 @@ Test(path, mapping_shows_the_bytes) {
 
 Test(path, mapping_an_empty_file_gives_size_zero) {
     char *file = text_format("%s/empty", test_folder());
-    struct map map = {(const unsigned char *)"x", 1};
+    struct map map = {.bytes = (const unsigned char *)"x", .size = 1};
     cr_assert(path_write(file, NULL, 0, NULL) == OK);
     cr_assert(map_open(file, &map, NULL) == OK && map.size == 0 && map.bytes == NULL);
     map_close(&map);
     free(file);
+}
+
+Test(path, a_mapping_knows_its_file_again) {
+    char *file = text_format("%s/file", test_folder());
+    struct map map;
+    cr_assert(path_write(file, "GGUF", 4, NULL) == OK && map_open(file, &map, NULL) == OK);
+    const uint64_t stamp = map.stamp;
+    map_close(&map);
+    cr_assert(map_open(file, &map, NULL) == OK && map.stamp == stamp, "nothing was written");
+    map_close(&map);
+    nanosleep(&(struct timespec){.tv_nsec = 20000000},
+              NULL); /* file systems tell time by the tick */
+    FILE *open = fopen(file, "r+e");
+    cr_assert_not_null(open);
+    cr_assert_eq(fwrite("X", 1, 1, open), 1);
+    cr_assert_eq(fclose(open), 0);
+    cr_assert(map_open(file, &map, NULL) == OK && map.stamp != stamp, "the same size, new bytes");
+    map_close(&map);
+    free(file);
+}
+
+Test(path, trimming_takes_what_was_used_longest_ago) {
+    const char *folder = test_folder(), *names[] = {"a", "b", "c"};
+    char *file[3], *below = text_format("%s/folder", folder);
+    struct stat info;
+    cr_assert(path_make_folder(below, NULL) == OK);
+    for (int i = 0; i < 3; i++) {
+        file[i] = text_format("%s/%s", folder, names[i]);
+        cr_assert(path_write(file[i], "0123456789", 10, NULL) == OK);
+        const struct timespec times[2] = {{1000 + i, 0}, {1000 + i, 0}};
+        cr_assert_eq(utimensat(AT_FDCWD, file[i], times, 0), 0);
+    }
+    path_trim(folder, 30);
+    for (int i = 0; i < 3; i++) cr_assert_eq(stat(file[i], &info), 0, "30 bytes may stay");
+    path_use(file[0]);
+    path_trim(folder, 29);
+    cr_assert(stat(file[0], &info) == 0 && stat(file[1], &info) != 0 && stat(file[2], &info) == 0);
+    path_trim(folder, 0);
+    cr_assert(stat(file[0], &info) != 0 && stat(below, &info) == 0, "folders stay");
+    path_trim(file[0], 0); /* is not there */
+    for (int i = 0; i < 3; i++) free(file[i]);
+    free(below);
 }
