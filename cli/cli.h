@@ -97,7 +97,8 @@ enum status choice_open_model(const struct engine_choice *choice, struct engine_
 enum status choice_open(const struct engine_choice *choice, const struct common_options *common,
                         struct engine_model *model, const char *plan, struct engine **engine,
                         struct error *err);
-/* "nothing is tuned on this device: …" once, when the engine runs on defaults though tuned was asked. */
+/* One line where tuned kernels were asked for and most matrices run on defaults: that --class would take what is
+ * tuned here, or how to tune. */
 void choice_offer_tuning(const struct engine *engine, const struct engine_choice *choice);
 /* Read all of a file, or of stdin when path is NULL. Caller frees. */
 enum status text_read(const char *path, char **text, size_t *length, struct error *err);

@@ -51,14 +51,33 @@ enum status choice_open(const struct engine_choice *choice, const struct common_
     return status;
 }
 
+/* auto took a class that is not the one that is tuned here. */
+static void say_class(const struct engine_facts *facts, const char *model) {
+    if (facts->is_class_known)
+        log_say("Class %s, though %s is what is tuned here: i8 costs this model %.2f %% of "
+                "perplexity (auto takes it up to 0.5 %%). --class %s takes what is tuned.",
+                facts->class_name, facts->tuned_class, 100 * facts->class_cost, facts->tuned_class);
+    else
+        log_say("Class %s, though %s is tuned here: what i8 costs this model is not known. "
+                "--class %s takes it; `hone perplexity -m %s -f TEXT`, once with --class f32 and "
+                "once with i8, lets auto choose.",
+                facts->class_name, facts->tuned_class, facts->tuned_class, model);
+}
+
 void choice_offer_tuning(const struct engine *engine, const struct engine_choice *choice) {
     struct engine_facts facts;
+    char count[60] = "Nothing is";
     engine_describe(engine, &facts);
-    if (facts.tuned_operations || facts.is_database_refused ||
-        (choice->profile && !strcmp(choice->profile, "default"))) return;
-    log_say("Nothing is tuned for this model on %s: running on defaults. "
+    if (facts.tuned_class) say_class(&facts, choice->model);
+    if (facts.tuned_class || !strcmp(facts.profile, "tuned") || facts.is_database_refused ||
+        (choice->profile && !strcmp(choice->profile, "default")))
+        return;
+    if (facts.tuned_operations)
+        snprintf(count, sizeof count, "Only %d of %d operations are", facts.tuned_operations,
+                 facts.operations);
+    log_say("%s tuned for this model on %s: running class %s on defaults. "
             "`hone tune --model %s --budget 60s`, or --tune-first 30s, makes it faster.",
-            facts.device, choice->model);
+            count, facts.device, facts.class_name, choice->model);
 }
 
 enum status text_read(const char *path, char **text, size_t *length, struct error *err) {

@@ -62,11 +62,12 @@ static json_t *result_json(const struct generation *g, const struct engine *engi
     /* A generation that was cut may end inside a character: JSON holds whole ones only. */
     json_t *text = json_stringn(g->text.text, utf8_complete(g->text.text, g->text.length));
     if (!text) text = json_null();
-    return json_pack("{s:o, s:o, s:o, s:f, s:f, s:s, s:s, s:s}", "text", text, "tokens",
+    return json_pack("{s:o, s:o, s:o, s:f, s:f, s:s, s:s, s:s, s:i, s:i}", "text", text, "tokens",
                      ids_json(g->tokens, g->n_tokens), "prompt_ids",
                      ids_json(g->prompt, g->n_prompt), "prompt_tps", generation_prompt_tps(g),
                      "decode_tps", generation_decode_tps(g), "device", facts.device, "profile",
-                     facts.profile, "class", facts.class_name);
+                     facts.profile, "class", facts.class_name, "tuned_operations",
+                     facts.tuned_operations, "operations", facts.operations);
 }
 
 static enum status run(const struct run_options *o, struct error *err) {

@@ -39,22 +39,41 @@ enum status engine_remember_perplexity(const struct engine_model *model, const c
     return st;
 }
 
-static enum class_id choose_class(const struct routes *routes, const struct model *model,
-                                  const struct engine_options *o) {
-    const struct class_choice choice = class_choose(routes_store(routes), model);
-    if (!choice.is_known && o->warn && routes_store(routes))
-        o->warn(
-            o->warn_context,
-            "class f32: what class i8 costs this model is not recorded yet (hone perplexity -m "
-            "FILE -f TEXT, once with --class f32 and once with i8; --class i8 takes it unseen)");
+/* Whether most of the different matrix problems of the model have records of this device in a class. */
+static bool class_is_tuned(struct routes *routes, const struct model *model, enum class_id class) {
+    const struct plan_options options = {
+        .class = class, .choice = plan_choice_fused(), .last_layer = model->n_layers};
+    struct plan *plan;
+    int problems = 0, tuned = 0;
+    if (plan_open(model, &options, &plan, NULL) != OK) return false;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const struct problem *problem = &plan->steps[i].problem;
+        size_t first = 0;
+        while (!problem_equal(&plan->steps[first].problem, problem)) first++;
+        if (first < i || !step_is_matrix(&plan->steps[i])) continue;
+        problems++;
+        tuned += routes_is_tuned(routes, problem);
+    }
+    plan_close(plan);
+    return 2 * tuned > problems;
+}
+
+static enum class_id choose_class(struct engine *engine, const struct engine_options *o) {
+    const struct class_choice choice = class_choose(routes_store(engine->routes), engine->model);
+    const enum class_id other = choice.class == CLASS_I8 ? CLASS_F32 : CLASS_I8;
+    engine->facts.is_class_known = choice.is_known;
+    engine->facts.class_cost = choice.cost;
+    if (o->profile == ENGINE_TUNED && routes_store(engine->routes) &&
+        !class_is_tuned(engine->routes, engine->model, choice.class) &&
+        class_is_tuned(engine->routes, engine->model, other))
+        engine->facts.tuned_class = class_names[other];
     return choice.class;
 }
 
-static enum status find_class(const struct routes *routes, const struct model *model,
-                              const struct engine_options *o, enum class_id *class,
-                              struct error *err) {
+static enum status find_class(struct engine *engine, const struct engine_options *o,
+                              enum class_id *class, struct error *err) {
     if (!o->class_name || !strcmp(o->class_name, "auto"))
-        return *class = choose_class(routes, model, o), OK;
+        return *class = choose_class(engine, o), OK;
     const int found = class_find(o->class_name);
     *class = found == CLASS_I8 ? CLASS_I8 : CLASS_F32;
     if (found == CLASS_I8 || found == CLASS_F32) return OK;
@@ -115,7 +134,7 @@ static enum status open_forward(struct engine *engine, const struct engine_optio
                                 .max_sequences = or_usual(o->max_sequences, SEQUENCES_USUAL),
                                 .fixed_layouts = o->profile == ENGINE_DEFAULT,
                                 .keeps_packed = true};
-    enum status st = find_class(engine->routes, model, o, &f.plan.class, err);
+    enum status st = find_class(engine, o, &f.plan.class, err);
     if (st == OK) st = find_choice(engine, o, f.plan.class, &f.plan.choice, err);
     if (st == OK) st = find_kv_type(o->kv_type, &f.plan.kv_is_f32, err);
     if (st == OK) st = find_layers(o, model, &f.plan, err);
@@ -140,8 +159,10 @@ static enum status fill_facts(struct engine *engine, struct error *err) {
     facts->activation_bytes = f.activation_bytes;
     facts->operations = f.operations;
     facts->tuned_operations = f.tuned_operations;
+    facts->matrices = f.matrices;
+    facts->tuned_matrices = f.tuned_matrices;
     facts->is_database_refused = routes_refused(engine->routes);
-    facts->profile = f.tuned_operations ? "tuned" : "default";
+    facts->profile = 2 * f.tuned_matrices > f.matrices ? "tuned" : "default";
     return st;
 }
 

@@ -116,10 +116,17 @@ void engine_close(struct engine *engine);
 
 struct engine_facts {
     char device[256], model_key[512], version_key[384], class_name[16];
-    char plan[64];       /* what is fused */
-    const char *profile; /* "tuned" when any operation has a tuned record, else "default" */
+    char plan[64]; /* what is fused */
+    const char
+        *profile; /* "tuned" when records serve most multiplications with weights, else "default" */
     int64_t weight_bytes, kv_bytes, activation_bytes;
-    int operations, tuned_operations;
+    int operations, tuned_operations; /* all; those that records serve */
+    int matrices, tuned_matrices;     /* likewise, of the multiplications with weights among them */
+    const char
+        *tuned_class;    /* class auto took another class than this one, which is the one that is
+                                         tuned here; NULL: it did not */
+    bool is_class_known; /* class auto: what i8 costs is recorded */
+    double class_cost;   /* perplexity of i8 over that of f32, less 1 */
     bool is_database_refused; /* it is there and could not be used: the warning said why */
     int64_t load_ns;
 };

@@ -502,8 +502,14 @@ enum status forward_prepare(struct forward *f, struct forward_facts *facts, stru
     for (size_t i = 0; st == OK && i < f->plan->n_steps; i++) {
         struct served *served;
         st = route_serve(f->bound[i].route, 1, &served, err);
-        if (st == OK) facts->tuned_operations += served->is_tuned;
-        else fail_while(err, "operation %s", f->plan->steps[i].name);
+        if (st != OK) {
+            fail_while(err, "operation %s", f->plan->steps[i].name);
+            break;
+        }
+        const bool is_matrix = step_is_matrix(&f->plan->steps[i]);
+        facts->tuned_operations += served->is_tuned;
+        facts->matrices += is_matrix;
+        facts->tuned_matrices += is_matrix && served->is_tuned;
     }
     routes_rest(f->routes);
     return st;

@@ -44,6 +44,7 @@ enum status forward_run(struct forward *f, struct forward_row *rows, size_t n, s
 struct forward_facts {
     int64_t weight_bytes, kv_bytes, activation_bytes;
     int operations, tuned_operations; /* at N = 1 */
+    int matrices, tuned_matrices;     /* those of them that multiply with weights */
 };
 /* Serves N = 1 of all operations, so that the facts are true and the first token is not slower. */
 enum status forward_prepare(struct forward *f, struct forward_facts *facts, struct error *err);

@@ -429,6 +429,10 @@ void plan_close(struct plan *plan) {
     free(plan);
 }
 
+bool step_is_matrix(const struct step *step) {
+    return !strcmp(step->problem.family->name, "matmul");
+}
+
 static bool reads(const struct step *step, size_t matrix) {
     return step->operand[0].slot == SLOT_MATRIX && (size_t)step->operand[0].index == matrix;
 }
@@ -444,8 +448,7 @@ const struct problem *plan_matrix_problem(const struct plan *plan, size_t matrix
     for (size_t i = 0; i < plan->n_steps; i++) {
         if (!reads(&plan->steps[i], matrix)) continue;
         /* the embedding is looked up once a token, and multiplied whole */
-        if (!found || !strcmp(plan->steps[i].problem.family->name, "matmul"))
-            found = &plan->steps[i].problem;
+        if (!found || step_is_matrix(&plan->steps[i])) found = &plan->steps[i].problem;
     }
     return found;
 }

@@ -112,6 +112,8 @@ enum status plan_open(const struct model *model, const struct plan_options *opti
                       struct plan **out, struct error *err);
 void plan_close(struct plan *plan); /* NULL is fine */
 
+/* It multiplies with a matrix of weights: what takes most of the time. */
+bool step_is_matrix(const struct step *step);
 /* One layout for a matrix, in every problem that reads it. */
 void plan_set_layout(struct plan *plan, size_t matrix, const struct layout *layout);
 /* The problem of the first step that multiplies with this matrix. */

@@ -211,14 +211,6 @@ void routes_rest(struct routes *routes) {
     verify_rest(routes->verify);
 }
 
-bool routes_served(const struct routes *routes, size_t *route, int64_t *n,
-                   const struct served **out) {
-    for (; *route < routes->n_routes; ++*route, *n = 0)
-        while (++*n <= routes->options.max_rows)
-            if ((*out = routes->route[*route]->served[*n])) return true;
-    return false;
-}
-
 /* ---- layouts ---- */
 
 static double operations(const struct problem *problem) {
@@ -257,4 +249,19 @@ const struct layout *routes_layout(struct routes *routes, const struct problem *
             least = sum, best = found[i];
     }
     return best;
+}
+
+bool routes_is_tuned(struct routes *routes, const struct problem *problem) {
+    const struct layout *found[LAYOUTS];
+    const size_t n = family_layouts(problem, found);
+    bool is_tuned = false;
+    for (size_t i = 0; i < n && !is_tuned && routes->store; i++) {
+        struct problem one = *problem;
+        struct lookup_answer answer;
+        one.layout = found[i];
+        if (look_up(routes, &one, &answer, NULL) != OK) continue;
+        is_tuned = answer.rule == LOOKUP_EXACT || answer.rule == LOOKUP_NEAR_N;
+        answer_free(&answer);
+    }
+    return is_tuned;
 }

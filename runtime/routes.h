@@ -49,7 +49,5 @@ void routes_rest(struct routes *routes);
  * max_rows, once for every token of a prompt: the one whose times for both, by the records, are least in
  * sum. The first layout that some variant accepts where there is no record. */
 const struct layout *routes_layout(struct routes *routes, const struct problem *problem);
-
-/* Every N served so far, in the order of the routes; ends when false. */
-bool routes_served(const struct routes *routes, size_t *route, int64_t *n,
-                   const struct served **out);
+/* Whether records of this device, version and kernel answer for a problem, at any N and in any layout. */
+bool routes_is_tuned(struct routes *routes, const struct problem *problem);

@@ -109,6 +109,22 @@ static void tune(const char *database) {
     cr_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0, "hone tune ended with %d", how);
 }
 
+/* Class i8 was recorded to cost nothing: auto takes it, and says that f32 is what is tuned. */
+static void check_auto(struct bench *b, struct engine_options o) {
+    const struct engine_perplexity measured = {
+        .ppl = 20, .predictions = 4088, .ids = ids, .n_ids = N, .kv_type = "f32"};
+    const char *const classes[] = {"f32", "i8"};
+    struct engine_facts facts;
+    for (int i = 0; i < 2; i++)
+        MUST(engine_remember_perplexity(b->model, o.database, classes[i], &measured, &err));
+    o.class_name = "auto";
+    struct engine *engine = bench_engine(b->model, o);
+    engine_describe(engine, &facts);
+    cr_assert_str_eq(facts.class_name, "i8");
+    cr_assert_str_eq(facts.tuned_class, "f32");
+    engine_close(engine);
+}
+
 Test(smollm2, tuned_kernels_give_the_logits_of_the_defaults) {
     char database[1100];
     snprintf(database, sizeof database, "%s/tuned.db", test_folder());
@@ -120,6 +136,7 @@ Test(smollm2, tuned_kernels_give_the_logits_of_the_defaults) {
     struct engine_facts facts;
     engine_describe(tuned.engine, &facts);
     cr_assert_gt(facts.tuned_operations, facts.operations / 2);
+    cr_assert_gt(2 * facts.tuned_matrices, facts.matrices);
     cr_assert_str_eq(facts.profile, "tuned");
     const size_t v = (size_t)b.facts.vocabulary;
     float *expected = bench_logits(&b, bench_sequence(&b), ids, N, 0, N);
@@ -131,6 +148,7 @@ Test(smollm2, tuned_kernels_give_the_logits_of_the_defaults) {
         free(logits);
     }
     free(expected);
+    check_auto(&tuned, o);
     bench_close(&tuned);
     bench_close(&b);
 }
