@@ -15,7 +15,7 @@
 static const char examples[] =
     "  hone chat -m model.gguf\n"
     "  hone chat -m model.gguf --system 'You answer in one sentence.' --temp 0.7\n"
-    "  echo 'What is 2+2?' | hone chat -m model.gguf\n";
+    "  echo 'What is 2+2?' | hone chat -m model.gguf --json     (a JSON line an answer)\n";
 
 struct chat {
     struct common_options common;
@@ -68,6 +68,20 @@ static void hold(struct chat *chat, const int32_t *ids, size_t n) {
     if (chat->n_held > length) chat->n_held = length;
 }
 
+/* The streamed text ends its line; --json prints the answer now, a document a line. */
+static enum status end_answer(const struct chat *chat, struct error *err) {
+    if (chat->common.json) return json_print_line(generation_json(&chat->last, chat->engine), err);
+    const enum status status = out_printf(err, "\n");
+    return status == OK ? out_flush(err) : status;
+}
+
+/* A message that cannot be answered is dropped, and the conversation goes on. */
+static enum status drop_message(struct chat *chat, struct error *err) {
+    log_warn("%s", err->text);
+    free((char *)(uintptr_t)chat->messages[--chat->n_messages].text);
+    return chat->common.json ? json_print_line(json_pack("{s:s}", "error", err->text), err) : OK;
+}
+
 static enum status answer(struct chat *chat, struct error *err) {
     int32_t *ids = NULL;
     size_t n = 0, shared = 0;
@@ -82,14 +96,14 @@ static enum status answer(struct chat *chat, struct error *err) {
         .max_new = chat->max_new,
         .sampling = {chat->temperature, chat->top_k, chat->top_p, chat->turn_seed++},
         .sequence = chat->sequence,
-        .stream = true,
+        .stream = !chat->common.json,
     };
     interrupted = 0;
     status = generate(chat->engine, chat->model, &chat->last, err);
     if (status != OK) goto done;
     hold(chat, ids, n);
     interrupted = 0;
-    if ((status = out_printf(err, "\n")) != OK || (status = out_flush(err)) != OK) goto done;
+    if ((status = end_answer(chat, err)) != OK) goto done;
     add_message(chat, "assistant", str_text(&chat->last.text));
     generation_say_speed(&chat->last);
     if (chat->last.finish == ENGINE_CONTEXT)
@@ -206,11 +220,7 @@ static enum status converse(struct chat *chat, struct error *err) {
         }
         add_message(chat, "user", line);
         status = answer(chat, err);
-        if (status == STATUS_INVALID || status == STATUS_NOMEM) { /* too long: drop it, talk on */
-            log_warn("%s", err->text);
-            free((char *)(uintptr_t)chat->messages[--chat->n_messages].text);
-            status = OK;
-        }
+        if (status == STATUS_INVALID || status == STATUS_NOMEM) status = drop_message(chat, err);
     }
     if (prompt) fputs("\n", stderr);
     free(line);

@@ -54,6 +54,8 @@ const char *nearest_name(const char *text, const char *const *candidates);
 
 /* Print one JSON document with a newline; takes the reference. IO when stdout cannot be written. */
 enum status json_print(json_t *document, struct error *err);
+/* The same on a line of its own, for a program that prints a document at a time. */
+enum status json_print_line(json_t *document, struct error *err);
 /* Write bytes to stdout; IO when it cannot be written. */
 enum status out_write(const char *bytes, size_t n, struct error *err);
 enum status out_printf(struct error *err, const char *format, ...)

@@ -118,3 +118,26 @@ void generation_say_speed(const struct generation *g) {
     log_say("[prompt %zu tokens, %.0f token/s; answer %zu tokens, %.1f token/s]", g->n_prompt,
             generation_prompt_tps(g), g->n_tokens, generation_decode_tps(g));
 }
+
+/* ORDER engine_finish */
+static const char *const finish_names[] = {"end", "length", "context", "cancelled"};
+
+static json_t *ids_json(const int32_t *ids, size_t n) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_integer(ids[i]));
+    return list;
+}
+
+json_t *generation_json(const struct generation *g, const struct engine *engine) {
+    struct engine_facts facts;
+    engine_describe(engine, &facts);
+    /* A generation that was cut may end inside a character: JSON holds whole ones only. */
+    json_t *text = json_stringn(g->text.text, utf8_complete(g->text.text, g->text.length));
+    if (!text) text = json_null();
+    return json_pack("{s:o, s:o, s:o, s:s, s:f, s:f, s:s, s:s, s:s, s:i, s:i}", "text", text,
+                     "tokens", ids_json(g->tokens, g->n_tokens), "prompt_ids",
+                     ids_json(g->prompt, g->n_prompt), "finish", finish_names[g->finish],
+                     "prompt_tps", generation_prompt_tps(g), "decode_tps", generation_decode_tps(g),
+                     "device", facts.device, "profile", facts.profile, "class", facts.class_name,
+                     "tuned_operations", facts.tuned_operations, "operations", facts.operations);
+}

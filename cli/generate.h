@@ -2,6 +2,7 @@
 #pragma once
 #include "base/str.h"
 #include "runtime/engine.h"
+#include <jansson.h>
 
 struct generation {
     const int32_t *prompt;
@@ -22,6 +23,8 @@ struct generation {
 /* Runs until the end, max_new, a stop text or an interrupt. */
 enum status generate(struct engine *engine, const struct engine_model *model, struct generation *g,
                      struct error *err);
+/* What `run --json` prints, and `chat --json` for every answer. */
+json_t *generation_json(const struct generation *g, const struct engine *engine);
 void generation_free(struct generation *g);
 double generation_prompt_tps(const struct generation *g);
 double generation_decode_tps(const struct generation *g);

@@ -31,12 +31,19 @@ enum status out_flush(struct error *err) {
     return fflush(stdout) == 0 && !ferror(stdout) ? OK : out_failed(err);
 }
 
-enum status json_print(json_t *document, struct error *err) {
-    char *text =
-        json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+static enum status print_json(json_t *document, size_t flags, struct error *err) {
+    char *text = json_dumps(document, flags | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     json_decref(document);
     if (!text) return fail(err, STATUS_NOMEM, "writing the JSON document: out of memory");
     enum status status = out_printf(err, "%s\n", text);
     free(text);
     return status == OK ? out_flush(err) : status;
+}
+
+enum status json_print(json_t *document, struct error *err) {
+    return print_json(document, JSON_INDENT(2), err);
+}
+
+enum status json_print_line(json_t *document, struct error *err) {
+    return print_json(document, JSON_COMPACT, err);
 }

@@ -2,7 +2,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
-#include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/generate.h"
 #include "cli/tune.h"
@@ -50,26 +49,6 @@ static enum status prompt_ids(const struct run_options *o, const struct engine_m
     return status;
 }
 
-static json_t *ids_json(const int32_t *ids, size_t n) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_integer(ids[i]));
-    return list;
-}
-
-static json_t *result_json(const struct generation *g, const struct engine *engine) {
-    struct engine_facts facts;
-    engine_describe(engine, &facts);
-    /* A generation that was cut may end inside a character: JSON holds whole ones only. */
-    json_t *text = json_stringn(g->text.text, utf8_complete(g->text.text, g->text.length));
-    if (!text) text = json_null();
-    return json_pack("{s:o, s:o, s:o, s:f, s:f, s:s, s:s, s:s, s:i, s:i}", "text", text, "tokens",
-                     ids_json(g->tokens, g->n_tokens), "prompt_ids",
-                     ids_json(g->prompt, g->n_prompt), "prompt_tps", generation_prompt_tps(g),
-                     "decode_tps", generation_decode_tps(g), "device", facts.device, "profile",
-                     facts.profile, "class", facts.class_name, "tuned_operations",
-                     facts.tuned_operations, "operations", facts.operations);
-}
-
 static enum status run(const struct run_options *o, struct error *err) {
     struct engine_model *model = NULL;
     struct engine *engine = NULL;
@@ -101,7 +80,7 @@ static enum status run(const struct run_options *o, struct error *err) {
     };
     if ((status = generate(engine, model, &g, err)) != OK) goto done;
     if (o->common.json) {
-        status = json_print(result_json(&g, engine), err);
+        status = json_print(generation_json(&g, engine), err);
     } else {
         status = out_printf(err, "\n");
         if (status == OK) status = out_flush(err);

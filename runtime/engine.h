@@ -195,6 +195,7 @@ enum status engine_submit(struct engine *engine, const struct engine_request *re
 void engine_cancel(struct engine *engine, int64_t id);
 
 enum engine_event_kind { ENGINE_PROMPT, ENGINE_TOKEN, ENGINE_DONE };
+/* ORDER engine_finish: names in cli/generate.c */
 enum engine_finish { ENGINE_END, ENGINE_LENGTH, ENGINE_CONTEXT, ENGINE_CANCELLED };
 struct engine_event {
     int64_t id;
