@@ -127,8 +127,8 @@ static enum status do_reset(struct chat *chat, const char *argument, struct erro
 
 static enum status do_system(struct chat *chat, const char *argument, struct error *err) {
     (void)err;
-    char *text = text_copy(argument);
-    chat->system = *text ? text : NULL;
+    free(chat->system);
+    chat->system = *argument ? text_copy(argument) : NULL;
     reset(chat);
     log_say("A new conversation with this system text.");
     return OK;
@@ -273,6 +273,7 @@ enum status command_chat(int argc, const char **argv, struct error *err) {
         log_quiet = chat.common.quiet;
         status = chat_open(&chat, err);
         if (status == OK) status = converse(&chat, err);
+        free(chat.system);
         chat.system = NULL;
         reset(&chat);
         free(chat.messages);
