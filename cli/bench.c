@@ -155,7 +155,7 @@ static enum status time_rows(struct engine *engine, int n, int depth, bool one_b
     if (status != OK) return status;
     struct engine_row *rows = memory_new((size_t)(n + depth + 1) * sizeof *rows);
     for (int i = 0; i < n + depth; i++)
-        rows[i] = (struct engine_row){(i * 7 + 5) % 1000 + 10, NULL, i, sequence,
+        rows[i] = (struct engine_row){filler_id(engine, i), NULL, i, sequence,
                                       one_by_one || i == n + depth - 1};
     for (int i = 0; i < depth; i++) rows[i].want_logits = false;
     if (depth) status = engine_batch(engine, rows, (size_t)depth, err);

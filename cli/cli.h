@@ -102,5 +102,7 @@ enum status choice_open(const struct engine_choice *choice, const struct common_
 /* One line where tuned kernels were asked for and most matrices run on defaults: that --class would take what is
  * tuned here, or how to tune. */
 void choice_offer_tuning(const struct engine *engine, const struct engine_choice *choice);
+/* Id number i of a text that stands for any text, for timing: ids spread over the engine's vocabulary. */
+int32_t filler_id(const struct engine *engine, int64_t i);
 /* Read all of a file, or of stdin when path is NULL. Caller frees. */
 enum status text_read(const char *path, char **text, size_t *length, struct error *err);

@@ -80,6 +80,12 @@ void choice_offer_tuning(const struct engine *engine, const struct engine_choice
             count, facts.device, facts.class_name, choice->model);
 }
 
+int32_t filler_id(const struct engine *engine, int64_t i) {
+    struct engine_facts facts;
+    engine_describe(engine, &facts);
+    return (int32_t)((i * 7 + 5) % facts.vocabulary);
+}
+
 enum status text_read(const char *path, char **text, size_t *length, struct error *err) {
     enum { LIMIT = 1 << 30 };
     if (path) return path_read(path, LIMIT, text, length, err);

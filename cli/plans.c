@@ -35,7 +35,7 @@ static enum status side_open(struct side *side, const struct common_options *com
     if (st != OK) return st;
     struct engine_row rows[DEPTH];
     for (int i = 0; i < DEPTH; i++)
-        rows[i] = (struct engine_row){1 + i % 100, NULL, i, side->sequence, false};
+        rows[i] = (struct engine_row){filler_id(side->engine, i), NULL, i, side->sequence, false};
     side->position = DEPTH;
     return engine_batch(side->engine, rows, DEPTH, err);
 }
@@ -44,7 +44,8 @@ static enum status side_open(struct side *side, const struct common_options *com
 static enum status side_prompt(struct side *side, double *time_ns, struct error *err) {
     struct engine_row rows[PROMPT];
     for (int i = 0; i < PROMPT; i++)
-        rows[i] = (struct engine_row){1 + i % 100, NULL, side->position + i, side->sequence, false};
+        rows[i] = (struct engine_row){filler_id(side->engine, i), NULL, side->position + i,
+                                      side->sequence, false};
     const int64_t start_ns = clock_now_ns();
     const enum status st = engine_batch(side->engine, rows, PROMPT, err);
     *time_ns = (double)(clock_now_ns() - start_ns) / PROMPT;
@@ -53,7 +54,8 @@ static enum status side_prompt(struct side *side, double *time_ns, struct error 
 }
 
 static enum status side_step(struct side *side, double *time_ns, struct error *err) {
-    const struct engine_row row = {1, NULL, side->position++, side->sequence, true};
+    const struct engine_row row = {filler_id(side->engine, 0), NULL, side->position++,
+                                   side->sequence, true};
     const int64_t start_ns = clock_now_ns();
     const enum status st = engine_batch(side->engine, &row, 1, err);
     *time_ns = (double)(clock_now_ns() - start_ns);

@@ -154,6 +154,7 @@ static enum status fill_facts(struct engine *engine, struct error *err) {
     snprintf(facts->device, sizeof facts->device, "%s", info->name);
     snprintf(facts->model_key, sizeof facts->model_key, "%s", info->model_key);
     snprintf(facts->version_key, sizeof facts->version_key, "%s", info->version_key);
+    facts->vocabulary = engine->model->vocabulary;
     facts->weight_bytes = f.weight_bytes;
     facts->kv_bytes = f.kv_bytes;
     facts->activation_bytes = f.activation_bytes;

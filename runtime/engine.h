@@ -119,6 +119,7 @@ struct engine_facts {
     char plan[64]; /* what is fused */
     const char
         *profile; /* "tuned" when records serve most multiplications with weights, else "default" */
+    int64_t vocabulary;  /* of the model: ids are below it */
     int64_t weight_bytes, kv_bytes, activation_bytes;
     int operations, tuned_operations; /* all; those that records serve */
     int matrices, tuned_matrices;     /* likewise, of the multiplications with weights among them */
