@@ -206,12 +206,13 @@ static enum status bench_model(struct bench_choices *o, struct error *err) {
             status = json_print(
                 json_pack(
                     "{s:s, s:{}, s:[], s:{s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, "
-                    "s:f, s:I}}",
+                    "s:f, s:I, s:i, s:i}}",
                     "device", facts.device, "peak", "rows", "model", "file", o->choice.model,
                     "profile", facts.profile, "class", facts.class_name, "pp", o->pp, "tg", o->tg,
                     "pp_tps", pp, "pp_low", pp_low, "pp_high", pp_high, "tg_tps", tg, "tg_low",
                     tg_low, "tg_high", tg_high, "load_s", (double)facts.load_ns * 1e-9, "bytes",
-                    bytes),
+                    bytes, "tuned_operations", facts.tuned_operations, "operations",
+                    facts.operations),
                 err);
         else
             status = out_printf(err,

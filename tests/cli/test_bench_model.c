@@ -15,6 +15,8 @@ Test(bench_model, runs_with_a_small_vocabulary) {
     const json_t *facts = json_object_get(document, "model");
     cr_assert_gt(json_number_value(json_object_get(facts, "pp_tps")), 0);
     cr_assert_gt(json_number_value(json_object_get(facts, "tg_tps")), 0);
+    cr_assert_eq(json_integer_value(json_object_get(facts, "tuned_operations")), 0);
+    cr_assert_gt(json_integer_value(json_object_get(facts, "operations")), 0);
     json_decref(document);
     program_free(&run);
 }
