@@ -77,10 +77,15 @@ static enum status compare_prompts(struct side *fused, struct side *other, doubl
     return OK;
 }
 
-/* Time of a token on the other side as a part of the fused one's. */
-static enum status compare(struct side *fused, struct side *other, double *ratio, double *fused_ns,
+/* What a trial found: time of a token of answer and prompt together as a part of the fused side's, and that of
+ * a token of the answer on either side. */
+struct comparison {
+    double ratio, fused_ns, token_ns;
+};
+
+static enum status compare(struct side *fused, struct side *other, struct comparison *found,
                            struct error *err) {
-    double ratios[TOKENS], times[TOKENS], prompt_a, prompt_b, a, b;
+    double ratios[TOKENS], fused_ns[TOKENS], other_ns[TOKENS], prompt_a, prompt_b, a, b;
     enum status prompts = compare_prompts(fused, other, &prompt_a, &prompt_b, err);
     if (prompts != OK) return prompts;
     for (int i = -WARM_TOKENS; i < TOKENS; i++) {
@@ -88,10 +93,13 @@ static enum status compare(struct side *fused, struct side *other, double *ratio
         if (st == OK) st = side_step(other, &b, err);
         if (st == OK && interrupted) st = fail(err, STATUS_INTERRUPTED, "interrupted");
         if (st != OK) return st;
-        if (i >= 0) ratios[i] = (b + prompt_b) / (a + prompt_a), times[i] = a;
+        if (i < 0) continue;
+        ratios[i] = (b + prompt_b) / (a + prompt_a);
+        fused_ns[i] = a;
+        other_ns[i] = b;
     }
-    *ratio = stats_median(ratios, TOKENS);
-    *fused_ns = stats_median(times, TOKENS);
+    *found = (struct comparison){stats_median(ratios, TOKENS), stats_median(fused_ns, TOKENS),
+                                 stats_median(other_ns, TOKENS)};
     return OK;
 }
 
@@ -123,28 +131,31 @@ static void join(const bool *wins, char text[64]) {
     }
 }
 
+/* plan and *best: of the winning trial; without one, the empty text and the fused side's times. */
 static enum status try_all(const struct common_options *common, const struct engine_choice *choice,
                            struct engine_model *model, struct side *fused, char plan[64],
-                           double *best, double *fused_ns, struct error *err) {
+                           struct comparison *best, struct error *err) {
     bool wins[TRIALS] = {false};
     int n_wins = 0;
     enum status st = OK;
-    *best = 1;
+    *best = (struct comparison){1, 0, 0};
     for (int i = 0; st == OK && i <= TRIALS; i++) {
         const bool is_together = i == TRIALS;
         char together[64];
         join(wins, together);
         if (is_together && n_wins < 2) break;
         struct side other;
-        double ratio = 1;
+        struct comparison found = *best;
         log_progress("fused or not: %s", is_together ? together : trials[i]);
         st = side_open(&other, common, choice, model, is_together ? together : trials[i], err);
-        if (st == OK) st = compare(fused, &other, &ratio, fused_ns, err);
+        if (st == OK) st = compare(fused, &other, &found, err);
         engine_close(other.engine);
-        if (st != OK || ratio > 1 - GAIN_LEAST) continue;
+        if (st != OK) break;
+        if (n_wins == 0) best->fused_ns = best->token_ns = found.fused_ns;
+        if (found.ratio > 1 - GAIN_LEAST) continue;
         if (!is_together) wins[i] = true, n_wins++;
-        if (ratio >= *best) continue;
-        *best = ratio;
+        if (found.ratio >= best->ratio) continue;
+        *best = found;
         snprintf(plan, 64, "%s", is_together ? together : trials[i]);
     }
     log_progress_done();
@@ -156,17 +167,17 @@ enum status plans_measure(const struct common_options *common, const struct engi
     struct engine_model *model = NULL;
     struct side fused = {NULL, -1, 0};
     char plan[64] = "", time[UNITS_TEXT];
-    double best = 1, fused_ns = 0;
+    struct comparison best;
     *result = NULL;
     enum status st = choice_open_model(choice, &model, err);
     if (st == OK) st = side_open(&fused, common, choice, model, "", err);
-    if (st == OK) st = try_all(common, choice, model, &fused, plan, &best, &fused_ns, err);
+    if (st == OK) st = try_all(common, choice, model, &fused, plan, &best, err);
     if (st == OK) {
-        *result = json_pack("{s:s,s:f,s:f}", "plan", plan, "token_ns", fused_ns * best, "fused_ns",
-                            fused_ns);
+        *result = json_pack("{s:s,s:f,s:f}", "plan", plan, "token_ns", best.token_ns, "fused_ns",
+                            best.fused_ns);
         st = keep(common, model, fused.engine, *result, err);
         log_say("plan: %s, %s a token", plan[0] ? plan : "everything fused",
-                units_time_ns(fused_ns * best, time));
+                units_time_ns(best.token_ns, time));
     }
     engine_close(fused.engine);
     engine_model_close(model);
