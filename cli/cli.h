@@ -42,7 +42,7 @@ struct common_options {
 
 /* Parse argv by the table. --help prints the examples, then the options, and sets *helped. Plain
  * arguments are returned (NULL-terminated, owned by the context, which the caller frees with
- * poptFreeContext). USAGE names the option and the nearest one. */
+ * poptFreeContext). USAGE names the option and the nearest one, or the range of its number (ranges.def). */
 enum status options_parse(const char *name, const char *arguments, const char *examples,
                           struct poptOption *table, int argc, const char **argv,
                           poptContext *context, const char ***plain, bool *helped,

@@ -1,7 +1,8 @@
-/* options.c: option tables make --help; a wrong option names the nearest right one. */
+/* options.c: option tables make --help; a wrong option names the nearest right one; numbers have ranges. */
 #include "base/log.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,44 @@ static enum status wrong_option(const char *name, poptContext context, int code,
                 bad ? bad : "options", poptStrerror(code), name);
 }
 
+/* ---- numbers ---- */
+
+static const struct {
+    const char *option;
+    double least, most;
+} ranges[] = {
+#define RANGE(option, least, most) {option, least, most},
+#include "cli/ranges.def"
+#undef RANGE
+};
+enum { RANGES = sizeof ranges / sizeof *ranges };
+
+/* What the option of that range holds now; NULL: this command has no such option. */
+static const struct poptOption *read_number(const struct poptOption *table, int range,
+                                            double *number) {
+    for (; table->longName || table->shortName; table++) {
+        if (!table->longName || strcmp(table->longName, ranges[range].option) != 0) continue;
+        const bool is_int = (table->argInfo & POPT_ARG_MASK) == POPT_ARG_INT;
+        *number = is_int ? *(const int *)table->arg : (double)*(const float *)table->arg;
+        return table;
+    }
+    return NULL;
+}
+
+/* Every number that is not its default any more lies within its range. */
+static enum status check_numbers(const char *name, const struct poptOption *table,
+                                 const double *defaults, struct error *err) {
+    for (int i = 0; i < RANGES; i++) {
+        double number = 0;
+        if (!read_number(table, i, &number) || number == defaults[i] ||
+            (number >= ranges[i].least && number <= ranges[i].most))
+            continue;
+        return fail(err, STATUS_USAGE, "hone %s: --%s is %.10g to %.10g, not %g", name,
+                    ranges[i].option, ranges[i].least, ranges[i].most, number);
+    }
+    return OK;
+}
+
 enum status options_parse(const char *name, const char *arguments, const char *examples,
                           struct poptOption *table, int argc, const char **argv,
                           poptContext *context, const char ***plain, bool *helped,
@@ -62,6 +101,8 @@ enum status options_parse(const char *name, const char *arguments, const char *e
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
         END_OPTIONS,
     };
+    double defaults[RANGES] = {0};
+    for (int i = 0; i < RANGES; i++) read_number(table, i, &defaults[i]);
     *helped = false;
     char *title = text_format("hone %s", name);
     *context = poptGetContext(title, argc, argv, all, 0);
@@ -76,6 +117,7 @@ enum status options_parse(const char *name, const char *arguments, const char *e
         goto done;
     }
     if (code < -1) status = wrong_option(name, *context, code, table, err);
+    else status = check_numbers(name, table, defaults, err);
     static const char *none[] = {NULL};
     const char **rest = poptGetArgs(*context);
     *plain = rest ? rest : none;

@@ -203,9 +203,7 @@ enum status command_perplexity(int argc, const char **argv, struct error *err) {
     if (status == OK && !helped) {
         log_quiet = o.common.quiet;
         if (o.choice.context > 0) o.window = o.choice.context;
-        if (o.window < 4 || o.chunks < 1)
-            status = fail(err, STATUS_USAGE,
-                          "hone perplexity: --ctx is at least 4, --chunks at least 1");
+        if (o.window < 4) status = fail(err, STATUS_USAGE, "hone perplexity: --ctx is at least 4");
         else status = perplexity(&o, err);
     }
     poptFreeContext(context);
