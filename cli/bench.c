@@ -250,6 +250,12 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
     bool helped;
     enum status status = options_parse("bench", "[options]", examples, table, argc, argv, &context,
                                        &plain, &helped, err);
+    const struct option_given own[] = {
+        {"--family", o.problems.family}, {"--problem", o.problems.problem},
+        {"--layout", o.problems.layout}, {"--config", o.config},
+        {"--rivals", o.rivals},          {NULL, false}};
+    if (status == OK && !helped && o.choice.model)
+        status = options_none("bench", "--model times the whole model", own, err);
     if (status == OK && !helped) {
         log_quiet = o.common.quiet;
         if (*plain)

@@ -269,6 +269,7 @@ enum status command_chat(int argc, const char **argv, struct error *err) {
     bool helped;
     enum status status = options_parse("chat", "-m FILE [options]", examples, table, argc, argv,
                                        &context, &plain, &helped, err);
+    if (status == OK && !helped) status = options_most("chat", plain, 0, err);
     if (status == OK && !helped) {
         log_quiet = chat.common.quiet;
         status = chat_open(&chat, err);

@@ -47,6 +47,16 @@ enum status options_parse(const char *name, const char *arguments, const char *e
                           struct poptOption *table, int argc, const char **argv,
                           poptContext *context, const char ***plain, bool *helped,
                           struct error *err);
+/* USAGE when there are more plain arguments than `most`. */
+enum status options_most(const char *name, const char *const *plain, size_t most,
+                         struct error *err);
+/* USAGE when one of these was given, with the reason why it cannot be; ends with a NULL option. */
+struct option_given {
+    const char *option;
+    bool is_given;
+};
+enum status options_none(const char *name, const char *reason, const struct option_given *given,
+                         struct error *err);
 /* The candidate most like text, NULL when none is near; candidates end with NULL. */
 const char *nearest_name(const char *text, const char *const *candidates);
 

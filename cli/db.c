@@ -74,6 +74,7 @@ enum status command_db(int argc, const char **argv, struct error *err) {
     bool helped;
     enum status status = options_parse("db", "check|retry", examples, table, argc, argv, &context,
                                        &plain, &helped, err);
+    if (status == OK && !helped) status = options_most("db", plain, 1, err);
     if (status == OK && !helped)
         status = *plain ? act(*plain, &common, err)
                         : fail(err, STATUS_USAGE, "hone db: say what to do: check or retry");

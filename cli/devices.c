@@ -74,6 +74,7 @@ enum status command_devices(int argc, const char **argv, struct error *err) {
     json_t *devices = json_array();
     enum status status = options_parse("devices", "[options]", examples, table, argc, argv,
                                        &context, &plain, &helped, err);
+    if (status == OK && !helped) status = options_most("devices", plain, 0, err);
     if (status != OK || helped) goto done;
     if ((status = device_list(&list, &n, err)) != OK) goto done;
     database = store_default_path(common.database);

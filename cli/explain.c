@@ -213,6 +213,14 @@ enum status command_explain(int argc, const char **argv, struct error *err) {
     bool helped;
     enum status status = options_parse("explain", "[options]", examples, table, argc, argv,
                                        &context, &plain, &helped, err);
+    if (status == OK && !helped) status = options_most("explain", plain, 0, err);
+    const struct option_given own[] = {{"--family", problems.family},
+                                       {"--problem", problems.problem},
+                                       {"--layout", problems.layout},
+                                       {"--source", source},
+                                       {NULL, false}};
+    if (status == OK && !helped && choice.model)
+        status = options_none("explain", "--model brings its own problems", own, err);
     if (status == OK && !helped) {
         problems.class_name = choice.class_name;
         status = choice.model ? explain_model(&common, &choice, err)

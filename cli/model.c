@@ -90,6 +90,7 @@ enum status command_model(int argc, const char **argv, struct error *err) {
     struct engine_model *model = NULL;
     enum status status =
         options_parse("model", "FILE", examples, table, argc, argv, &context, &plain, &helped, err);
+    if (status == OK && !helped) status = options_most("model", plain, 1, err);
     if (status != OK || helped) goto done;
     if (!*plain) {
         status = fail(err, STATUS_USAGE, "hone model: name a model file");

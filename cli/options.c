@@ -125,3 +125,21 @@ done:
     free(title);
     return status;
 }
+
+enum status options_most(const char *name, const char *const *plain, size_t most,
+                         struct error *err) {
+    for (size_t i = 0; i < most; i++)
+        if (!plain[i]) return OK;
+    if (!plain[most]) return OK;
+    return fail(err, STATUS_USAGE, "hone %s: '%s' is one argument too many; see hone %s --help",
+                name, plain[most], name);
+}
+
+enum status options_none(const char *name, const char *reason, const struct option_given *given,
+                         struct error *err) {
+    for (; given->option; given++)
+        if (given->is_given)
+            return fail(err, STATUS_USAGE, "hone %s: %s; leave %s out", name, reason,
+                        given->option);
+    return OK;
+}

@@ -200,6 +200,7 @@ enum status command_perplexity(int argc, const char **argv, struct error *err) {
     bool helped;
     enum status status = options_parse("perplexity", "-m FILE -f TEXT", examples, table, argc, argv,
                                        &context, &plain, &helped, err);
+    if (status == OK && !helped) status = options_most("perplexity", plain, 0, err);
     if (status == OK && !helped) {
         log_quiet = o.common.quiet;
         if (o.choice.context > 0) o.window = o.choice.context;

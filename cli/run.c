@@ -126,6 +126,8 @@ enum status command_run(int argc, const char **argv, struct error *err) {
         if (*plain)
             status = fail(err, STATUS_USAGE,
                           "hone run: '%s' is no option; the prompt goes behind -p", *plain);
+        else if (o.prompt && o.file)
+            status = fail(err, STATUS_USAGE, "hone run: -p and -f %s: give one of them", o.file);
         else status = run(&o, err);
     }
     poptFreeContext(context);

@@ -47,7 +47,12 @@ enum status command_tokenize(int argc, const char **argv, struct error *err) {
     size_t length = 0, n = 0;
     enum status status = options_parse("tokenize", "-m FILE [TEXT]", examples, table, argc, argv,
                                        &context, &plain, &helped, err);
+    if (status == OK && !helped) status = options_most("tokenize", plain, 1, err);
     if (status != OK || helped) goto done;
+    if (*plain && file) {
+        status = fail(err, STATUS_USAGE, "hone tokenize: a text and -f %s: give one of them", file);
+        goto done;
+    }
     if ((status = choice_open_model(&choice, &model, err)) != OK) goto done;
     if (!*plain && (status = text_read(file, &text, &length, err)) != OK) goto done;
     status = engine_tokenize(model, *plain ? *plain : text, *plain ? strlen(*plain) : length, bos,

@@ -26,6 +26,28 @@ Test(options, numbers_have_ranges) {
                 lines[i].option);
 }
 
+Test(options, nothing_is_silently_ignored) {
+    static const struct {
+        const char *arguments[9], *word;
+    } lines[] = {
+        {{"run", "-m", "none.gguf", "-p", "hi", "-f", "prompt.txt"}, "prompt.txt"},
+        {{"tokenize", "-m", "none.gguf", "a", "b", "c"}, "'b'"},
+        {{"tokenize", "-m", "none.gguf", "a", "-f", "text.txt"}, "text.txt"},
+        {{"db", "check", "retry"}, "'retry'"},
+        {{"model", "none.gguf", "other.gguf"}, "'other.gguf'"},
+        {{"chat", "-m", "none.gguf", "hello"}, "'hello'"},
+        {{"perplexity", "-m", "none.gguf", "text.txt"}, "'text.txt'"},
+        {{"devices", "0"}, "'0'"},
+        {{"explain", "gemm"}, "'gemm'"},
+        {{"explain", "--model", "none.gguf", "--family", "gemm"}, "--family"},
+        {{"bench", "--model", "none.gguf", "--family", "gemm"}, "--family"},
+        {{"bench", "--model", "none.gguf", "--config", "tiled:VW=4"}, "--config"},
+        {{"bench", "--model", "none.gguf", "--rivals", "openblas"}, "--rivals"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        refused(lines[i].arguments, lines[i].word);
+}
+
 Test(options, the_ends_of_a_range_belong_to_it) {
     struct program_run run =
         program_run(test_folder(), "",
