@@ -2,6 +2,7 @@
 #include "base/units.h"
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,11 @@ char *units_rate(double gbps, char *text) {
 
 char *units_flops(double gflops, char *text) {
     return format(&flops, gflops, text);
+}
+
+char *units_count(int64_t n, const char *noun, char *text) {
+    snprintf(text, UNITS_TEXT, "%" PRId64 " %s%s", n, noun, n == 1 ? "" : "s");
+    return text;
 }
 
 static double seconds_of(const char *unit, size_t n) {

@@ -13,6 +13,9 @@ char *units_memory(double bytes, char *text); /* "3.72 GiB" binary */
 char *units_rate(double gbps, char *text);    /* "43.1 GB/s" */
 char *units_flops(double gflops, char *text); /* "315 GFLOP/s" */
 
+/* "1 token", "2 tokens": a count of a thing whose plural ends in s. */
+char *units_count(int64_t n, const char *noun, char *text);
+
 /* "60s", "2m", "1h30m", "90" (seconds) -> nanoseconds; INVALID names the text. */
 enum status units_parse_duration(const char *text, int64_t *ns, struct error *err);
 /* A whole decimal number within [low, high]; INVALID names the text and the range. */

@@ -1,5 +1,6 @@
 /* db.c: hone db: look after the database. */
 #include "base/str.h"
+#include "base/units.h"
 #include "cli/cli.h"
 #include "results/store.h"
 #include <stdlib.h>
@@ -26,12 +27,13 @@ static enum status db_check(struct store *store, int as_json, struct error *err)
 
 static enum status db_retry(struct store *store, int as_json, struct error *err) {
     int64_t n = 0;
+    char count[UNITS_TEXT];
     enum status status = store_retry(store, &n, err);
     if (status != OK) return status;
     return as_json ? json_print(
                          json_pack("{s:s, s:I}", "db", store_path(store), "cleared", (json_int_t)n),
                          err)
-                   : out_printf(err, "%lld failures are forgiven\n", (long long)n);
+                   : out_printf(err, "forgiven: %s\n", units_count(n, "failure", count));
 }
 
 static const struct {

@@ -48,15 +48,15 @@ static json_t *device_json(const struct device_info *info, uint64_t bits, const 
 
 static enum status print_device(size_t index, const struct device_info *info, uint64_t bits,
                                 const char *profile, struct error *err) {
-    char memory[UNITS_TEXT], cache[UNITS_TEXT], local[UNITS_TEXT];
+    char memory[UNITS_TEXT], buffer[UNITS_TEXT], cache[UNITS_TEXT], local[UNITS_TEXT];
     enum status status = out_printf(
         err,
-        "%zu  %s\n   %s, %s, driver %s\n   %s, %d compute units, memory %s (largest buffer limits "
-        "apply), cache %s, local %s\n   profile: %s\n   features:",
+        "%zu  %s\n   %s, %s, driver %s\n   %s, %d compute units, memory %s (%s "
+        "a buffer at most), cache %s, local %s\n   profile: %s\n   features:",
         index, info->name, type_names[info->type], info->platform, info->driver,
         info->architecture[0] ? info->architecture : "architecture not told", info->compute_units,
-        units_memory(info->global_bytes, memory), units_memory(info->cache_bytes, cache),
-        units_memory(info->local_bytes, local), profile);
+        units_memory(info->global_bytes, memory), units_memory(info->max_alloc_bytes, buffer),
+        units_memory(info->cache_bytes, cache), units_memory(info->local_bytes, local), profile);
     for (int f = 0; f < FEATURES && status == OK; f++)
         if (bits >> f & 1) status = out_printf(err, " %s", feature_name(f));
     return status == OK ? out_printf(err, "\n") : status;

@@ -174,18 +174,45 @@ done:
     return status;
 }
 
+static json_t *operation_json(const struct engine_operation *x) {
+    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "count", x->count,
+                     "operation", x->name, "family", x->family, "problem", x->problem, "class",
+                     x->class_name, "layout", x->layout, "rule", x->rule, "variant", x->variant,
+                     "config", x->config);
+}
+
+static enum status print_operations(const struct engine *engine, int as_json, struct error *err) {
+    struct engine_operation *list = NULL;
+    struct engine_facts facts;
+    size_t n = 0;
+    engine_describe(engine, &facts);
+    enum status status = engine_operations(engine, &list, &n, err);
+    json_t *rows = as_json ? json_array() : NULL;
+    for (size_t i = 0; status == OK && i < n; i++) {
+        const struct engine_operation *x = &list[i];
+        if (as_json) json_array_append_new(rows, operation_json(x));
+        else
+            status =
+                out_printf(err, "%d × %s  %s %s %s %s  %s  %s %s\n", x->count, x->name, x->family,
+                           x->problem, x->class_name, x->layout, x->rule, x->variant, x->config);
+    }
+    if (status == OK && as_json)
+        status = json_print(json_pack("{s:s, s:s, s:s, s:s, s:O}", "device", facts.device, "class",
+                                      facts.class_name, "profile", facts.profile, "plan",
+                                      facts.plan, "rows", rows),
+                            err);
+    json_decref(rows);
+    free(list);
+    return status;
+}
+
 static enum status explain_model(const struct common_options *common,
                                  const struct engine_choice *choice, struct error *err) {
     struct engine_model *model = NULL;
     struct engine *engine = NULL;
     enum status status = choice_open_model(choice, &model, err);
     if (status == OK) status = choice_open(choice, common, model, NULL, &engine, err);
-    if (status == OK) {
-        char *text = engine_explain(engine);
-        status = common->json ? json_print(json_pack("{s:s}", "plan", text), err)
-                              : out_printf(err, "%s", text);
-        free(text);
-    }
+    if (status == OK) status = print_operations(engine, common->json, err);
     engine_close(engine);
     engine_model_close(model);
     return status;

@@ -2,6 +2,7 @@
  * next: text that could still become a stop is held back. */
 #include "cli/generate.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include <stdlib.h>
@@ -115,8 +116,10 @@ double generation_decode_tps(const struct generation *g) {
 }
 
 void generation_say_speed(const struct generation *g) {
-    log_say("[prompt %zu tokens, %.0f token/s; answer %zu tokens, %.1f token/s]", g->n_prompt,
-            generation_prompt_tps(g), g->n_tokens, generation_decode_tps(g));
+    char prompt[UNITS_TEXT], answer[UNITS_TEXT];
+    log_say("[prompt %s, %.0f token/s; answer %s, %.1f token/s]",
+            units_count((int64_t)g->n_prompt, "token", prompt), generation_prompt_tps(g),
+            units_count((int64_t)g->n_tokens, "token", answer), generation_decode_tps(g));
 }
 
 /* ORDER engine_finish */

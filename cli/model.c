@@ -40,9 +40,10 @@ static enum status print_facts(const struct engine_model_facts *f, int64_t conte
         (long long)f->n_layers, (long long)f->width, (long long)f->hidden, (long long)f->n_heads,
         (long long)f->head_size, (long long)f->n_kv_heads, (long long)f->vocabulary,
         (long long)f->context, (long long)context, units_memory((double)kv_bytes, kv));
+    char tensors[UNITS_TEXT];
     for (int i = 0; i < f->n_types && status == OK; i++)
-        status = out_printf(err, "  %-6s %4lld tensors  %s\n", f->types[i].name,
-                            (long long)f->types[i].tensors,
+        status = out_printf(err, "  %-6s %12s  %s\n", f->types[i].name,
+                            units_count(f->types[i].tensors, "tensor", tensors),
                             units_memory((double)f->types[i].bytes, bytes));
     return status;
 }
@@ -110,7 +111,7 @@ enum status command_model(int argc, const char **argv, struct error *err) {
         status = print_vocabulary(&facts, err);
     } else {
         status = print_facts(&facts, positions, kv_bytes, err);
-        if (status == OK) status = print_fit(facts.weight_bytes + kv_bytes + (32 << 20), err);
+        if (status == OK) status = print_fit(engine_memory_bytes(model, positions, "f16"), err);
     }
 done:
     engine_model_close(model);

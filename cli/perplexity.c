@@ -90,10 +90,6 @@ static enum status all_windows(const struct perplexity_options *o, struct engine
     }
     log_progress_done();
     free(window);
-    if (status == OK && tally->n == 0)
-        status = fail(err, STATUS_INVALID,
-                      "%s holds %zu ids, less than one window of %d: make --ctx smaller",
-                      o->file ? o->file : "stdin", n, o->window);
     return status;
 }
 
@@ -141,6 +137,17 @@ static enum status print_result(const struct perplexity_options *o, const struct
                       facts.device);
 }
 
+/* One window at least, or why there is none. */
+static enum status check_text(const struct perplexity_options *o, size_t n, bool each,
+                              struct error *err) {
+    const char *name = o->file ? o->file : "stdin";
+    if (n >= (size_t)payload(o, each)) return OK;
+    if (n == 0) return fail(err, STATUS_INVALID, "%s is empty: there is no text to predict", name);
+    return fail(err, STATUS_INVALID,
+                "%s holds %zu ids, less than one window of %d: make --ctx smaller", name, n,
+                o->window);
+}
+
 static enum status find_bos(const char *name, const struct engine_model *model, bool *each,
                             struct error *err) {
     *each = false;
@@ -161,17 +168,19 @@ static enum status perplexity(struct perplexity_options *o, struct error *err) {
     int32_t *ids = NULL;
     size_t length = 0, n = 0;
     bool each;
-    char *protocol = NULL;
+    char *protocol = NULL, count[UNITS_TEXT];
     if (o->choice.context < o->window) o->choice.context = o->window;
     enum status status = choice_open_model(&o->choice, &model, err);
     if (status == OK) status = find_bos(o->bos, model, &each, err);
     if (status == OK) status = text_read(o->file, &text, &length, err);
     if (status == OK) status = engine_tokenize(model, text, length, false, false, &ids, &n, err);
+    if (status == OK) status = check_text(o, n, each, err);
     if (status == OK) status = choice_open(&o->choice, &o->common, model, NULL, &engine, err);
     if (status == OK) status = all_windows(o, engine, model, ids, n, each, &tally, err);
     if (status != OK) goto done;
-    protocol = text_format("%zu windows of %d ids, %s", json_array_size(tally.chunks), o->window,
-                           each ? "BOS before each" : "no BOS");
+    protocol = text_format("%s of %d ids, %s",
+                           units_count((int64_t)json_array_size(tally.chunks), "window", count),
+                           o->window, each ? "BOS before each" : "no BOS");
     remember_class(o, model, engine, &tally, ids, each);
     status = print_result(o, &tally, engine, protocol, err);
 done:

@@ -1,6 +1,7 @@
 /* engine.c: opening an engine, batches, sequences. See engine.h. */
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/units.h"
 #include "runtime/classes.h"
 #include "runtime/engine_model.h"
 #include "runtime/engine_private.h"
@@ -125,6 +126,24 @@ static int64_t or_usual(int64_t value, int64_t usual) {
     return value > 0 ? value : usual;
 }
 
+/* Before anything large is asked for. A stage has its part of the weights. */
+static enum status check_memory(const struct engine *engine, const struct plan_options *plan,
+                                int64_t positions, struct error *err) {
+    const struct model *m = engine->model;
+    const struct device_info *info = device_describe(engine->device);
+    const int64_t layers = plan->last_layer - plan->first_layer;
+    const struct kv_shape shape = {layers, m->n_kv_heads, m->head_size, plan->kv_is_f32};
+    const int64_t bytes =
+        memory_needed(m->weight_bytes / m->n_layers * layers, kv_bytes(&shape, positions));
+    char need[UNITS_TEXT], have[UNITS_TEXT];
+    if ((uint64_t)bytes <= info->global_bytes) return OK;
+    return fail(err, STATUS_NOMEM,
+                "%s with %lld positions of context needs about %s, and %s has %s: make the context "
+                "(--ctx) smaller",
+                m->name, (long long)positions, units_memory((double)bytes, need), info->name,
+                units_memory((double)info->global_bytes, have));
+}
+
 static enum status open_forward(struct engine *engine, const struct engine_options *o,
                                 struct error *err) {
     const struct model *model = engine->model;
@@ -138,6 +157,7 @@ static enum status open_forward(struct engine *engine, const struct engine_optio
     if (st == OK) st = find_choice(engine, o, f.plan.class, &f.plan.choice, err);
     if (st == OK) st = find_kv_type(o->kv_type, &f.plan.kv_is_f32, err);
     if (st == OK) st = find_layers(o, model, &f.plan, err);
+    if (st == OK) st = check_memory(engine, &f.plan, f.positions, err);
     if (st == OK)
         st = forward_open(model, engine->device, engine->routes, &f, &engine->forward, err);
     snprintf(engine->facts.class_name, sizeof engine->facts.class_name, "%s",
@@ -208,8 +228,9 @@ void engine_describe(const struct engine *engine, struct engine_facts *facts) {
     *facts = engine->facts;
 }
 
-char *engine_explain(const struct engine *engine) {
-    return forward_explain(engine->forward);
+enum status engine_operations(const struct engine *engine, struct engine_operation **list,
+                              size_t *n, struct error *err) {
+    return forward_operations(engine->forward, list, n, err);
 }
 
 /* ---- batches ---- */

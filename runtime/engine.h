@@ -35,6 +35,10 @@ void engine_model_describe(const struct engine_model *model, struct engine_model
 /* KV bytes for that many positions in that type ("f16" or "f32"). */
 int64_t engine_kv_bytes(const struct engine_model *model, int64_t positions, const char *kv_type);
 
+/* Memory that running takes: weights, KV for that many positions, 32 MiB for activations. */
+int64_t engine_memory_bytes(const struct engine_model *model, int64_t positions,
+                            const char *kv_type);
+
 /* The kernels that running this model takes, as problems to tune: family, problem text, class. */
 struct engine_problem {
     char family[16], problem[160], class_name[8];
@@ -119,7 +123,7 @@ struct engine_facts {
     char plan[64]; /* what is fused */
     const char
         *profile; /* "tuned" when records serve most multiplications with weights, else "default" */
-    int64_t vocabulary;  /* of the model: ids are below it */
+    int64_t vocabulary; /* of the model: ids are below it */
     int64_t weight_bytes, kv_bytes, activation_bytes;
     int operations, tuned_operations; /* all; those that records serve */
     int matrices, tuned_matrices;     /* likewise, of the multiplications with weights among them */
@@ -132,8 +136,17 @@ struct engine_facts {
     int64_t load_ns;
 };
 void engine_describe(const struct engine *engine, struct engine_facts *facts);
-/* How each operation of the plan runs, one a line: operation, problem, rule, variant, config. Caller frees. */
-char *engine_explain(const struct engine *engine);
+/* How the operations of the plan run at N = 1; those of layers that run alike are one. */
+struct engine_operation {
+    int count;     /* how many of them run like this */
+    char name[48]; /* of the first: "blk.0.qkv" */
+    char family[16], problem[160], class_name[8], layout[16];
+    char rule[16]; /* which rule of look-up answered: "exact" … "default" */
+    char variant[24], config[400];
+};
+/* The caller frees *list. */
+enum status engine_operations(const struct engine *engine, struct engine_operation **list,
+                              size_t *n, struct error *err);
 
 /* ---- batches: the level that tests, perplexity and pipelines use ---- */
 

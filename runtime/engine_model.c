@@ -71,6 +71,16 @@ int64_t engine_kv_bytes(const struct engine_model *model, int64_t positions, con
     return kv_bytes(&shape, positions);
 }
 
+int64_t memory_needed(int64_t weight_bytes, int64_t kv_bytes) {
+    enum { ACTIVATION_BYTES = 32 << 20 };
+    return weight_bytes + kv_bytes + ACTIVATION_BYTES;
+}
+
+int64_t engine_memory_bytes(const struct engine_model *model, int64_t positions,
+                            const char *kv_type) {
+    return memory_needed(model->model->weight_bytes, engine_kv_bytes(model, positions, kv_type));
+}
+
 /* ---- tokens ---- */
 
 static enum status need_tokenizer(const struct model *model, struct error *err) {

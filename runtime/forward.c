@@ -515,21 +515,40 @@ enum status forward_prepare(struct forward *f, struct forward_facts *facts, stru
     return st;
 }
 
-char *forward_explain(const struct forward *f) {
-    struct str text = {0};
-    for (size_t i = 0; i < f->plan->n_steps; i++) {
-        struct served *served;
-        char problem[160], config[400];
+/* How the operation's route is served; count is the caller's affair. */
+static enum status describe(const struct forward *f, size_t i, struct engine_operation *out,
+                            struct error *err) {
+    struct served *served;
+    const enum status st = route_serve(f->bound[i].route, 1, &served, err);
+    if (st != OK) return fail_while(err, "operation %s", f->plan->steps[i].name);
+    const struct problem *problem = &served->problem;
+    *out = (struct engine_operation){0};
+    snprintf(out->name, sizeof out->name, "%s", f->plan->steps[i].name);
+    snprintf(out->family, sizeof out->family, "%s", problem->family->name);
+    snprintf(out->class_name, sizeof out->class_name, "%s", class_names[problem->class]);
+    snprintf(out->layout, sizeof out->layout, "%s", problem->layout->name);
+    snprintf(out->rule, sizeof out->rule, "%s", served->rule);
+    snprintf(out->variant, sizeof out->variant, "%s", served->config.variant->name);
+    problem_format(problem, out->problem);
+    config_format(&served->config, out->config);
+    return OK;
+}
+
+enum status forward_operations(const struct forward *f, struct engine_operation **list, size_t *n,
+                               struct error *err) {
+    enum status st = OK;
+    *list = memory_new(f->plan->n_steps * sizeof **list);
+    *n = 0;
+    for (size_t i = 0; st == OK && i < f->plan->n_steps; i++) {
         size_t first = 0;
         while (f->bound[first].route != f->bound[i].route) first++;
-        if (first < i || route_serve(f->bound[i].route, 1, &served, NULL) != OK) continue;
-        size_t n = 0;
-        for (size_t j = i; j < f->plan->n_steps; j++) n += f->bound[j].route == f->bound[i].route;
-        problem_format(&served->problem, problem);
-        config_format(&served->config, config);
-        str_addf(&text, "%zu × %s  %s %s %s %s  %s  %s %s\n", n, f->plan->steps[i].name,
-                 served->problem.family->name, problem, class_names[served->problem.class],
-                 served->problem.layout->name, served->rule, served->config.variant->name, config);
+        if (first < i) continue;
+        struct engine_operation *operation = &(*list)[*n];
+        st = describe(f, i, operation, err);
+        if (st != OK) break;
+        for (size_t j = i; j < f->plan->n_steps; j++)
+            operation->count += f->bound[j].route == f->bound[i].route;
+        ++*n;
     }
-    return text.text ? text.text : text_copy("");
+    return st;
 }

@@ -2,6 +2,7 @@
  * pass. A stage may hold all layers of a model or some of them; it takes tokens or hidden states and
  * gives logits, ids or hidden states. */
 #pragma once
+#include "runtime/engine.h"
 #include "runtime/kv.h"
 #include "runtime/plan.h"
 #include "runtime/routes.h"
@@ -48,5 +49,6 @@ struct forward_facts {
 };
 /* Serves N = 1 of all operations, so that the facts are true and the first token is not slower. */
 enum status forward_prepare(struct forward *f, struct forward_facts *facts, struct error *err);
-/* One line an operation at N = 1, layers that run alike together; the caller frees. */
-char *forward_explain(const struct forward *f);
+/* The operations at N = 1 as engine.h has them; the caller frees *list. */
+enum status forward_operations(const struct forward *f, struct engine_operation **list, size_t *n,
+                               struct error *err);

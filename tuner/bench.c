@@ -311,7 +311,6 @@ static json_t *peak_json(const struct bench *b) {
         }
     json_t *peak = frame_ceilings(memory);
     json_object_set_new(peak, "iops", frame_number(memory->giops * 1e9));
-    json_object_del(peak, "giops");
     json_object_set_new(peak, "read_gbps", frame_number(read_gbps));
     return peak;
 }

@@ -86,3 +86,11 @@ Test(units, whole_numbers_within_their_range) {
         cr_assert(strstr(err.text, "4096") != NULL, "the sentence names the range: %s", err.text);
     }
 }
+
+Test(units, counts_have_plurals) {
+    char text[UNITS_TEXT];
+    cr_assert_str_eq(units_count(0, "window", text), "0 windows");
+    cr_assert_str_eq(units_count(1, "window", text), "1 window");
+    cr_assert_str_eq(units_count(12, "window", text), "12 windows");
+    cr_assert_lt(strlen(units_count(INT64_MAX, "a noun of many letters", text)), UNITS_TEXT);
+}

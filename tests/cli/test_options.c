@@ -1,5 +1,6 @@
 /* test_options.c: command lines that no command can mean are refused with exit code 2, before any work. */
 #include "tests/cli/program.h"
+#include <jansson.h>
 
 static void refused(const char *const *arguments, const char *word) {
     struct program_run run = program_run(test_folder(), "", arguments);
@@ -55,5 +56,44 @@ Test(options, the_ends_of_a_range_belong_to_it) {
                                      "--top-k", "0", "--ctx", "1", "-n", "1", NULL});
     cr_assert_eq(run.code, 1, "%s", run.err);
     cr_assert_not_null(strstr(run.err, "none.gguf"), "the model is what is missing: %s", run.err);
+    program_free(&run);
+}
+
+/* ---- what a model can and cannot do ---- */
+
+static struct program_run with_stories(const char *command, const char *input, const char *option,
+                                       const char *value) {
+    char model[1024], tokenizer[1024];
+    snprintf(model, sizeof model, "%s", test_data("model/stories260K.bin"));
+    snprintf(tokenizer, sizeof tokenizer, "%s", test_data("tokenizer/tok512.bin"));
+    return program_run(
+        test_folder(), input,
+        (const char *[]){command, "-m", model, "--tokenizer", tokenizer, option, value, NULL});
+}
+
+Test(options, a_context_beyond_memory_is_refused) {
+    struct program_run run = with_stories("run", "Once", "--ctx", "2000000000");
+    cr_assert_eq(run.code, 1, "%s", run.err);
+    cr_assert(strstr(run.err, "--ctx") && strstr(run.err, "2000000000"), "%s", run.err);
+    program_free(&run);
+}
+
+Test(options, an_empty_text_has_no_perplexity) {
+    struct program_run run = with_stories("perplexity", "", "--chunks", "1");
+    cr_assert_eq(run.code, 1, "%s", run.err);
+    cr_assert_not_null(strstr(run.err, "stdin is empty"), "%s", run.err);
+    program_free(&run);
+}
+
+Test(options, explain_of_a_model_has_rows) {
+    struct program_run run = with_stories("explain", "", "--json", NULL);
+    cr_assert_eq(run.code, 0, "%s", run.err);
+    json_t *document = json_loads(run.out, 0, NULL);
+    const json_t *rows = json_object_get(document, "rows"), *first = json_array_get(rows, 0);
+    cr_assert_gt(json_array_size(rows), 5);
+    cr_assert_str_eq(json_string_value(json_object_get(first, "family")), "embed");
+    cr_assert_str_eq(json_string_value(json_object_get(first, "rule")), "default");
+    cr_assert_gt(json_integer_value(json_object_get(first, "count")), 0);
+    json_decref(document);
     program_free(&run);
 }
