@@ -8,10 +8,10 @@
 #undef fail_while
 
 static const struct {
-    const char *name, *sentence;
+    const char *name;
     int exit_code;
-} table[] = {[OK] = {"OK", "done", 0},
-#define XX(name, exit_code, sentence) [STATUS_##name] = {#name, sentence, exit_code},
+} table[] = {[OK] = {"OK", 0},
+#define XX(name, exit_code) [STATUS_##name] = {#name, exit_code},
              STATUS_MAP(XX)
 #undef XX
 };
@@ -43,10 +43,6 @@ enum status fail_while(struct error *err, const char *format, ...) {
 
 const char *status_name(enum status status) {
     return table[status].name;
-}
-
-const char *status_sentence(enum status status) {
-    return table[status].sentence;
 }
 
 int status_exit_code(enum status status) {

@@ -3,28 +3,28 @@
  * status that travels to main. */
 #pragma once
 
-/* name, exit code of the program, what it means */
+/* name, exit code of the program; what it means */
 #define STATUS_MAP(XX)                                                                             \
-    XX(NOMEM, 1, "out of memory")                                                                  \
-    XX(IO, 1, "input or output failed")                                                            \
-    XX(INVALID, 1, "the input is not valid")                                                       \
-    XX(UNSUPPORTED, 1, "not supported here")                                                       \
-    XX(BUILD, 1, "the kernel does not compile")                                                    \
-    XX(LAUNCH, 1, "the device refuses the launch")                                                 \
-    XX(WRONG, 1, "the numbers differ from the reference")                                          \
-    XX(TIMEOUT, 1, "the deadline passed")                                                          \
-    XX(CRASHED, 1, "the worker process died")                                                      \
-    XX(DB, 1, "the database cannot be used")                                                       \
-    XX(BUSY, 1, "somebody else is using it")                                                       \
-    XX(USAGE, 2, "the command line is not understood")                                             \
-    XX(INCONCLUSIVE, 3, "the measurement is inconclusive")                                         \
-    XX(NOTHING, 4, "there is nothing to compare with")                                             \
-    XX(DEVICE, 5, "the device is lost")                                                            \
-    XX(INTERRUPTED, 130, "interrupted")
+    XX(NOMEM, 1)         /* out of memory */                                                       \
+    XX(IO, 1)            /* input or output failed */                                              \
+    XX(INVALID, 1)       /* the input is not valid */                                              \
+    XX(UNSUPPORTED, 1)   /* not supported here */                                                  \
+    XX(BUILD, 1)         /* the kernel does not compile */                                         \
+    XX(LAUNCH, 1)        /* the device refuses the launch */                                       \
+    XX(WRONG, 1)         /* the numbers differ from the reference */                               \
+    XX(TIMEOUT, 1)       /* the deadline passed */                                                 \
+    XX(CRASHED, 1)       /* the worker process died */                                             \
+    XX(DB, 1)            /* the database cannot be used */                                         \
+    XX(BUSY, 1)          /* somebody else is using it */                                           \
+    XX(USAGE, 2)         /* the command line is not understood */                                  \
+    XX(INCONCLUSIVE, 3)  /* the measurement is inconclusive */                                     \
+    XX(NOTHING, 4)       /* there is nothing to compare with */                                    \
+    XX(DEVICE, 5)        /* the device is lost */                                                  \
+    XX(INTERRUPTED, 130) /* interrupted */
 
 enum status {
     OK = 0,
-#define XX(name, exit_code, sentence) STATUS_##name,
+#define XX(name, exit_code) STATUS_##name,
     STATUS_MAP(XX)
 #undef XX
 };
@@ -49,6 +49,5 @@ enum status fail_while(struct error *err, const char *format, ...)
 #define fail_while(...) (fail_while(__VA_ARGS__) ?: STATUS_INVALID)
 #endif
 
-const char *status_name(enum status status);     /* "NOMEM" … , "OK" */
-const char *status_sentence(enum status status); /* the third column of the list */
-int status_exit_code(enum status status);        /* the second column; 0 for OK */
+const char *status_name(enum status status); /* "NOMEM" … , "OK" */
+int status_exit_code(enum status status);    /* the second column; 0 for OK */

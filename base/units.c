@@ -14,7 +14,6 @@ struct scale {
     const char *units[6];
 };
 static const struct scale times = {1000, 4, {"ns", "µs", "ms", "s"}};
-static const struct scale decimal = {1000, 3, {"B", "kB", "MB", "GB", "TB"}};
 static const struct scale binary = {1024, 3, {"B", "KiB", "MiB", "GiB", "TiB"}};
 static const struct scale rates = {1000, 3, {"GB/s", "TB/s"}};
 static const struct scale flops = {1000, 3, {"GFLOP/s", "TFLOP/s"}};
@@ -46,10 +45,6 @@ static char *format(const struct scale *scale, double value, char *text) {
 
 char *units_time_ns(double ns, char *text) {
     return format(&times, ns, text);
-}
-
-char *units_bytes(double bytes, char *text) {
-    return format(&decimal, bytes, text);
 }
 
 char *units_memory(double bytes, char *text) {

@@ -8,7 +8,6 @@
 enum { UNITS_TEXT = 32 };
 
 char *units_time_ns(double ns, char *text);   /* "1.234 ms" */
-char *units_bytes(double bytes, char *text);  /* "26.1 MB" decimal */
 char *units_memory(double bytes, char *text); /* "3.72 GiB" binary */
 char *units_rate(double gbps, char *text);    /* "43.1 GB/s" */
 char *units_flops(double gflops, char *text); /* "315 GFLOP/s" */

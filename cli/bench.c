@@ -56,15 +56,16 @@ static const char *text_at(const json_t *object, const char *key) {
 }
 
 static enum status print_row(const json_t *row, struct error *err) {
-    char time[UNITS_TEXT], low[UNITS_TEXT], high[UNITS_TEXT], rival[UNITS_TEXT];
+    char time[UNITS_TEXT], flops[UNITS_TEXT], rate[UNITS_TEXT], low[UNITS_TEXT], high[UNITS_TEXT],
+        rival[UNITS_TEXT];
     const double ns = number_at(row, "time_ns");
-    enum status status =
-        out_printf(err, "%-8s %-28s %-4s %-8s %9s [%s, %s] %8.1f GFLOP/s %7.1f GB/s %4.0f %%",
-                   text_at(row, "family"), text_at(row, "problem"), text_at(row, "class"),
-                   text_at(row, "profile"), units_time_ns(ns, time),
-                   units_time_ns(number_at(row, "low_ns"), low),
-                   units_time_ns(number_at(row, "high_ns"), high), number_at(row, "gflops"),
-                   number_at(row, "gbps"), 100 * number_at(row, "share"));
+    enum status status = out_printf(
+        err, "%-8s %-28s %-4s %-8s %9s [%s, %s] %12s %9s %4.0f %%", text_at(row, "family"),
+        text_at(row, "problem"), text_at(row, "class"), text_at(row, "profile"),
+        units_time_ns(ns, time), units_time_ns(number_at(row, "low_ns"), low),
+        units_time_ns(number_at(row, "high_ns"), high),
+        units_flops(number_at(row, "gflops"), flops), units_rate(number_at(row, "gbps"), rate),
+        100 * number_at(row, "share"));
     const char *name;
     json_t *other;
     json_object_foreach (json_object_get(row, "rivals"), name, other) {
@@ -81,10 +82,12 @@ static enum status print_row(const json_t *row, struct error *err) {
 static enum status print_document(json_t *document, bool as_json, struct error *err) {
     if (as_json) return json_print(json_incref(document), err);
     const json_t *peak = json_object_get(document, "peak");
-    enum status status = out_printf(
-        err, "%s: read %.1f GB/s, %.0f GFLOP/s, int8 %.0f GOP/s, launch %.1f µs\n",
-        text_at(document, "device"), number_at(peak, "read_gbps"), number_at(peak, "gflops"),
-        number_at(peak, "iops") / 1e9, number_at(peak, "launch_ns") / 1000);
+    char read[UNITS_TEXT], flops[UNITS_TEXT], launch[UNITS_TEXT];
+    enum status status =
+        out_printf(err, "%s: read %s, %s, int8 %.0f GOP/s, launch %s\n",
+                   text_at(document, "device"), units_rate(number_at(peak, "read_gbps"), read),
+                   units_flops(number_at(peak, "gflops"), flops), number_at(peak, "giops"),
+                   units_time_ns(number_at(peak, "launch_ns"), launch));
     size_t i;
     json_t *row;
     json_array_foreach (json_object_get(document, "rows"), i, row)

@@ -52,14 +52,15 @@ static enum status print_device(size_t index, const struct device_info *info, ui
     enum status status = out_printf(
         err,
         "%zu  %s\n   %s, %s, driver %s\n   %s, %d compute units, memory %s (%s "
-        "a buffer at most), cache %s, local %s\n   profile: %s\n   features:",
+        "a buffer at most), cache %s, local %s\n   profile: %s\n   features:\n",
         index, info->name, type_names[info->type], info->platform, info->driver,
         info->architecture[0] ? info->architecture : "architecture not told", info->compute_units,
         units_memory(info->global_bytes, memory), units_memory(info->max_alloc_bytes, buffer),
         units_memory(info->cache_bytes, cache), units_memory(info->local_bytes, local), profile);
     for (int f = 0; f < FEATURES && status == OK; f++)
-        if (bits >> f & 1) status = out_printf(err, " %s", feature_name(f));
-    return status == OK ? out_printf(err, "\n") : status;
+        if (bits >> f & 1)
+            status = out_printf(err, "     %-13s %s\n", feature_name(f), feature_meaning(f));
+    return status;
 }
 
 enum status command_devices(int argc, const char **argv, struct error *err) {

@@ -15,15 +15,17 @@ static json_t *facts_json(const struct engine_model_facts *f, int64_t context, i
         json_array_append_new(types, json_pack("{s:s, s:I, s:I}", "type", f->types[i].name,
                                                "tensors", (json_int_t)f->types[i].tensors, "bytes",
                                                (json_int_t)f->types[i].bytes));
-    return json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
-        "name", f->name, "architecture", f->architecture, "license", f->license, "layers",
-        (json_int_t)f->n_layers, "width", (json_int_t)f->width, "hidden", (json_int_t)f->hidden,
-        "heads", (json_int_t)f->n_heads, "kv_heads", (json_int_t)f->n_kv_heads, "head_size",
-        (json_int_t)f->head_size, "vocabulary", (json_int_t)f->vocabulary, "context_limit",
-        (json_int_t)f->context, "parameters", (json_int_t)f->parameters, "file_bytes",
-        (json_int_t)f->file_bytes, "weight_bytes", (json_int_t)f->weight_bytes, "context",
-        (json_int_t)context, "kv_bytes", (json_int_t)kv_bytes, "types", types);
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+                     "s:I, s:I, s:o}",
+                     "name", f->name, "architecture", f->architecture, "license", f->license,
+                     "tokenizer", f->tokenizer, "layers", (json_int_t)f->n_layers, "width",
+                     (json_int_t)f->width, "hidden", (json_int_t)f->hidden, "heads",
+                     (json_int_t)f->n_heads, "kv_heads", (json_int_t)f->n_kv_heads, "head_size",
+                     (json_int_t)f->head_size, "vocabulary", (json_int_t)f->vocabulary,
+                     "context_limit", (json_int_t)f->context, "parameters",
+                     (json_int_t)f->parameters, "file_bytes", (json_int_t)f->file_bytes,
+                     "weight_bytes", (json_int_t)f->weight_bytes, "context", (json_int_t)context,
+                     "kv_bytes", (json_int_t)kv_bytes, "types", types);
 }
 
 static enum status print_facts(const struct engine_model_facts *f, int64_t context,
@@ -33,13 +35,15 @@ static enum status print_facts(const struct engine_model_facts *f, int64_t conte
         err,
         "%s  (%s%s%s)\n  %lld parameters in %s, weights %s\n  %lld layers, width %lld, hidden "
         "%lld, "
-        "%lld heads of %lld (%lld KV heads), vocabulary %lld\n  context %lld at most; KV for %lld "
+        "%lld heads of %lld (%lld KV heads), vocabulary %lld (%s)\n  context %lld at most; KV for "
+        "%lld "
         "positions in f16: %s\n",
         f->name, f->architecture, f->license[0] ? ", " : "", f->license, (long long)f->parameters,
         units_memory((double)f->file_bytes, file), units_memory((double)f->weight_bytes, weights),
         (long long)f->n_layers, (long long)f->width, (long long)f->hidden, (long long)f->n_heads,
         (long long)f->head_size, (long long)f->n_kv_heads, (long long)f->vocabulary,
-        (long long)f->context, (long long)context, units_memory((double)kv_bytes, kv));
+        f->tokenizer[0] ? f->tokenizer : "no tokenizer", (long long)f->context, (long long)context,
+        units_memory((double)kv_bytes, kv));
     char tensors[UNITS_TEXT];
     for (int i = 0; i < f->n_types && status == OK; i++)
         status = out_printf(err, "  %-6s %12s  %s\n", f->types[i].name,
@@ -50,9 +54,9 @@ static enum status print_facts(const struct engine_model_facts *f, int64_t conte
 
 /* A file that carries a tokenizer and no weights. */
 static enum status print_vocabulary(const struct engine_model_facts *f, struct error *err) {
-    return out_printf(err, "%s  (%s%s%s)\n  a vocabulary of %lld tokens, no weights\n", f->name,
-                      f->architecture, f->license[0] ? ", " : "", f->license,
-                      (long long)f->vocabulary);
+    return out_printf(err, "%s  (%s%s%s)\n  a vocabulary of %lld tokens (%s), no weights\n",
+                      f->name, f->architecture, f->license[0] ? ", " : "", f->license,
+                      (long long)f->vocabulary, f->tokenizer);
 }
 
 /* Weights, KV and a little for activations against each device's memory. */

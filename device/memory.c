@@ -73,16 +73,8 @@ enum status arena_take(struct arena *arena, size_t bytes, struct view *out, stru
     return OK;
 }
 
-void arena_reset(struct arena *arena) {
-    arena->used = 0;
-}
-
 size_t arena_bytes(const struct arena *arena) {
     return arena->bytes;
-}
-
-size_t arena_used(const struct arena *arena) {
-    return arena->used;
 }
 
 static bool view_holds(struct view view, size_t offset, size_t n) {

@@ -18,9 +18,7 @@ enum status arena_open(struct device *device, size_t bytes, struct arena **out, 
 void arena_close(struct arena *arena); /* NULL is fine */
 /* The next `bytes` of the arena, aligned. NOMEM when it is full. */
 enum status arena_take(struct arena *arena, size_t bytes, struct view *out, struct error *err);
-void arena_reset(struct arena *arena); /* give all views back */
 size_t arena_bytes(const struct arena *arena);
-size_t arena_used(const struct arena *arena);
 struct view view_part(struct view view, size_t offset,
                       size_t bytes); /* asserts that it lies within */
 

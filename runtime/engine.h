@@ -29,6 +29,7 @@ struct engine_model_facts {
         int64_t tensors, bytes;
     } types[16];
     int n_types;
+    char tokenizer[40];   /* "bpe smollm", "sentencepiece", "llama2.c"; "": none */
     char fingerprint[40]; /* of header and sizes: names this file in records */
 };
 void engine_model_describe(const struct engine_model *model, struct engine_model_facts *facts);

@@ -55,6 +55,8 @@ void engine_model_describe(const struct engine_model *model, struct engine_model
     snprintf(facts->architecture, sizeof facts->architecture, "%s", m->architecture);
     snprintf(facts->license, sizeof facts->license, "%s", m->license);
     snprintf(facts->path, sizeof facts->path, "%s", m->path);
+    if (m->tokenizer)
+        snprintf(facts->tokenizer, sizeof facts->tokenizer, "%s", tokenizer_kind(m->tokenizer));
     snprintf(facts->fingerprint, sizeof facts->fingerprint, "%s", m->fingerprint);
     _Static_assert(MODEL_TYPES <= sizeof facts->types / sizeof *facts->types, "every type fits");
     for (int i = 0; i < m->n_types; i++) {

@@ -273,10 +273,6 @@ bool tokenizer_adds_bos(const struct tokenizer *tokenizer) {
     return tokenizer->adds_bos;
 }
 
-bool tokenizer_has_leading_space(const struct tokenizer *tokenizer) {
-    return tokenizer->algorithm.leading_space;
-}
-
 bool tokenizer_is_end(const struct tokenizer *tokenizer, int32_t id) {
     for (int i = 0; i < tokenizer->n_ends; i++)
         if (tokenizer->end[i] == id) return true;

@@ -54,7 +54,7 @@ enum status tokenizer_encode_parts(const struct tokenizer *tokenizer,
 
 /* The bytes that a token stands for: length 0 for control tokens (unless show_special: then their text)
  * and for ids outside of the vocabulary. Owned by the tokenizer. A sequence's text is the bytes of its
- * ids one after the other; where has_leading_space, less one space at its very start. */
+ * ids one after the other; where the tokenizer put a space in front, less that space. */
 const char *tokenizer_bytes(const struct tokenizer *tokenizer, int32_t id, bool show_special,
                             size_t *length);
 
@@ -64,7 +64,6 @@ int64_t tokenizer_size(const struct tokenizer *tokenizer);  /* vocabulary */
 int32_t tokenizer_bos(const struct tokenizer *tokenizer);   /* −1: none */
 int32_t tokenizer_eos(const struct tokenizer *tokenizer);   /* −1: none */
 bool tokenizer_adds_bos(const struct tokenizer *tokenizer); /* what the file says */
-bool tokenizer_has_leading_space(const struct tokenizer *tokenizer);
 /* Generation ends with this id: eos, eot, and the usual end markers that the vocabulary has. */
 bool tokenizer_is_end(const struct tokenizer *tokenizer, int32_t id);
 bool tokenizer_is_special(const struct tokenizer *tokenizer,

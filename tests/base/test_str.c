@@ -95,5 +95,5 @@ Test(status, every_code_has_its_row) {
     cr_assert_str_eq(status_name(OK), "OK");
     cr_assert(status_exit_code(STATUS_USAGE) == 2 && status_exit_code(STATUS_INTERRUPTED) == 130);
     for (enum status s = STATUS_NOMEM; s <= STATUS_INTERRUPTED; s++)
-        cr_assert(status_exit_code(s) > 0 && status_name(s)[0] && status_sentence(s)[0]);
+        cr_assert(status_exit_code(s) > 0 && status_name(s)[0]);
 }

@@ -11,21 +11,12 @@ struct sample {
 };
 
 static const struct sample samples[] = {
-    {units_time_ns, 0, "0.000 ns"},
-    {units_time_ns, 1234321, "1.234 ms"},
-    {units_time_ns, 12345, "12.35 µs"},
-    {units_time_ns, 999999, "1.000 ms"},
-    {units_time_ns, 7.5e12, "7500 s"},
-    {units_bytes, 26.1e6, "26.1 MB"},
-    {units_bytes, 999.9, "1.00 kB"},
-    {units_bytes, 98362432, "98.4 MB"},
-    {units_memory, 4294967296, "4.00 GiB"},
-    {units_memory, 1024, "1.00 KiB"},
-    {units_memory, 3.72 * 1073741824, "3.72 GiB"},
-    {units_rate, 43.1, "43.1 GB/s"},
-    {units_rate, 4012, "4.01 TB/s"},
-    {units_flops, 315, "315 GFLOP/s"},
-    {units_flops, 67000, "67.0 TFLOP/s"},
+    {units_time_ns, 0, "0.000 ns"},     {units_time_ns, 1234321, "1.234 ms"},
+    {units_time_ns, 12345, "12.35 µs"}, {units_time_ns, 999999, "1.000 ms"},
+    {units_time_ns, 7.5e12, "7500 s"},  {units_memory, 4294967296, "4.00 GiB"},
+    {units_memory, 1024, "1.00 KiB"},   {units_memory, 3.72 * 1073741824, "3.72 GiB"},
+    {units_rate, 43.1, "43.1 GB/s"},    {units_rate, 4012, "4.01 TB/s"},
+    {units_flops, 315, "315 GFLOP/s"},  {units_flops, 67000, "67.0 TFLOP/s"},
 };
 
 Test(units, formats) {

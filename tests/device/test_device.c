@@ -166,7 +166,6 @@ Test(device, arenas_and_views) {
     must(arena_take(arena, 256, &b, &err));
     cr_assert_eq(a.offset, 0);
     cr_assert_eq(b.offset, VIEW_ALIGN);
-    cr_assert_eq(arena_used(arena), VIEW_ALIGN + 256);
     cr_assert_eq(arena_take(arena, 1 << 20, &c, &err), STATUS_NOMEM);
     cr_assert_null(c.arena);
     must(view_fill(b, 0, 0x01020304, 256, &err));
@@ -177,8 +176,6 @@ Test(device, arenas_and_views) {
     must(view_write(view_part(b, 8, 8), 4, "abcd", 4, &err));
     must(view_read(b, 12, words, 4, &err));
     cr_assert_arr_eq(words, "abcd", 4);
-    arena_reset(arena);
-    cr_assert_eq(arena_used(arena), 0);
     cr_assert_eq(arena_open(device, SIZE_MAX / 2, &huge, &err), STATUS_NOMEM);
     cr_assert_null(huge);
     cr_assert(strstr(err.text, "GiB"), "%s", err.text);

@@ -52,6 +52,16 @@ static struct str ids_text(const struct id_list *ids) {
     return s;
 }
 
+/* Does this tokenizer put a space in front of a text? */
+static bool adds_space(const struct tokenizer *t) {
+    struct id_list ids = encode(t, "a", 1, 0);
+    size_t n = 0;
+    const char *bytes = ids.n ? tokenizer_bytes(t, ids.id[0], true, &n) : "";
+    const bool adds = n && bytes[0] == ' ';
+    id_list_free(&ids);
+    return adds;
+}
+
 static struct str decode(const struct tokenizer *t, const struct id_list *ids) {
     struct str s = {0};
     str_add(&s, "");
@@ -60,7 +70,7 @@ static struct str decode(const struct tokenizer *t, const struct id_list *ids) {
         const char *bytes = tokenizer_bytes(t, ids->id[i], true, &n);
         str_add_bytes(&s, bytes, n);
     }
-    const bool is_space = s.length && s.text[0] == ' ' && tokenizer_has_leading_space(t);
+    const bool is_space = s.length && s.text[0] == ' ' && adds_space(t);
     if (is_space) memmove(s.text, s.text + 1, s.length--);
     return s;
 }
