@@ -13,6 +13,8 @@
 enum { CHILD_FD = 3 };
 
 struct child;
+/* Start `hone @child NAME`. IO: the system has no process or descriptor left. A program that does not run shows
+ * as CRASHED at the first frame. The caller closes *out. */
 enum status child_open(const char *name, struct child **out, struct error *err);
 void child_close(struct child *child); /* SIGTERM, 200 ms, SIGKILL, reaped; NULL is fine */
 

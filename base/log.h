@@ -5,6 +5,7 @@
 
 extern bool log_quiet; /* --quiet: only warnings; set once, in main */
 
+/* A line of its own, below the progress line: news, which --quiet keeps silent; a warning, which it does not. */
 void log_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...)
     __attribute__((format(printf, 1, 2))); /* "hone: warning: …" */

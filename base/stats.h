@@ -3,6 +3,7 @@
 #pragma once
 #include <stddef.h>
 
+/* The middle of n numbers; the mean of the middle two where n is even. */
 double stats_median(const double *x, size_t n);
 double stats_quantile(const double *x, size_t n, double q); /* linear between order statistics */
 double stats_mad(const double *x, size_t n);                /* 1.4826 · median |x − median| */

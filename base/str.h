@@ -10,6 +10,7 @@ struct str {
     size_t capacity; /* bytes allocated */
 };
 
+/* Append a text; n bytes of any value; what printf would print. What is appended may not lie in s itself. */
 void str_add(struct str *s, const char *text);
 void str_add_bytes(struct str *s, const void *bytes, size_t n);
 void str_addf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -16,6 +16,7 @@ enum feature {
 };
 enum { FEATURE_NONE = -1 }; /* "needs nothing" in tables of parameter values */
 
+/* The columns of features.def: "images"; "two-dimensional float and integer images, read exactly". */
 const char *feature_name(enum feature f);
 const char *feature_meaning(enum feature f);
 
@@ -58,13 +59,15 @@ enum status device_open(const char *selector, struct device **out, struct error 
 enum status device_open_bare(const char *selector, struct device **out, struct error *err);
 void device_close(struct device *device); /* NULL is fine */
 
+/* What is known of it; the device's, as long as it is open. */
 const struct device_info *device_describe(const struct device *device);
+/* Its number in device_list, which is what a child is told to open. */
 size_t device_index(const struct device *device);
 /* FEATURE_NONE is always there. */
 bool device_has(const struct device *device, int feature);
 void device_set_features(struct device *device,
-                         uint64_t bits); /* tests and the child: bit f = feature f */
-uint64_t device_features(const struct device *device);
+                         uint64_t bits);               /* tests and the child: bit f = feature f */
+uint64_t device_features(const struct device *device); /* the same bits */
 
 /* The features of device number `index`, found in a child or taken from the cache; a feature whose
  * test hangs or crashes is absent and the others are still found. */

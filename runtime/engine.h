@@ -168,6 +168,8 @@ const float *engine_logits(const struct engine *engine, size_t row);
 /* Hidden state of row i (width floats) when the engine is not the last stage. */
 const float *engine_hidden(const struct engine *engine, size_t row);
 
+/* An empty sequence, to be dropped by the caller, which gives its KV blocks back. NOMEM: there are max_sequences
+ * already. Dropping one that is not open does nothing. */
 enum status engine_sequence_new(struct engine *engine, int32_t *sequence, struct error *err);
 void engine_sequence_drop(struct engine *engine, int32_t sequence);
 /* A new sequence that shares the first `positions` positions (blocks are counted, copied on write). */
@@ -185,6 +187,7 @@ int64_t engine_sequence_length(const struct engine *engine, int32_t sequence);
  * moving it elsewhere. The caller frees. */
 enum status engine_sequence_export(struct engine *engine, int32_t sequence, float **kv, size_t *n,
                                    struct error *err);
+/* The inverse, into an empty sequence. INVALID: it is not empty, or n is not what that many positions take. */
 enum status engine_sequence_import(struct engine *engine, int32_t sequence, const float *kv,
                                    size_t n, int64_t positions, struct error *err);
 

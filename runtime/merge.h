@@ -29,6 +29,7 @@ struct merge {
 typedef int32_t merge_find(const void *context, const struct merge_node *left,
                            const struct merge_node *right, double *priority);
 
+/* Begin a new row, memory kept; give the memory back. */
 void merge_clear(struct merge *merge);
 void merge_free(struct merge *merge);
 /* Append a symbol to the row. */

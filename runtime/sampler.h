@@ -23,6 +23,7 @@ struct sampler {
     int32_t vocabulary;
 };
 
+/* NOMEM: no room for a vocabulary of that size. *out holds nothing then, and may be closed. */
 enum status sampler_open(int64_t vocabulary, struct sampler *out, struct error *err);
 void sampler_close(struct sampler *sampler);
 
