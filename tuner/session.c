@@ -376,10 +376,9 @@ static bool goes_on(const struct session *s, const struct quest *q, const struct
     return now + usual / 2 < span->search_end_ns;
 }
 
-static int64_t samples_budget(const struct session *s, const struct span *span) {
+static int64_t samples_budget(const struct span *span) {
     if (span->end_ns == INT64_MAX) return SAMPLES_MOST_NS;
     double share = SAMPLES_SHARE * (double)(span->end_ns - clock_now_ns());
-    (void)s;
     return share < (double)SAMPLES_LEAST_NS  ? SAMPLES_LEAST_NS
            : share > (double)SAMPLES_MOST_NS ? SAMPLES_MOST_NS
                                              : (int64_t)share;
@@ -445,7 +444,7 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
                               .problem = quest_problem(q, &setting),
                               .seed = 1,
                               .incumbent_ns = quest_incumbent(q),
-                              .budget_ns = samples_budget(s, span),
+                              .budget_ns = samples_budget(span),
                               .small_first = is_retry};
     if (st == OK) st = worker_evaluate(s->worker, &work, &p->now, s->options->interrupt, err);
     if (st != OK) return st;
