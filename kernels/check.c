@@ -8,6 +8,7 @@
  * Copies of the weights lie one after another, as many in an arena as the device gives in one piece. */
 #include "kernels/check.h"
 #include "base/str.h"
+#include "base/units.h"
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -114,6 +115,38 @@ static size_t guarded_bytes(size_t bytes) {
     return round_up(texels > bytes + GUARD_BYTES ? texels : bytes + GUARD_BYTES, VIEW_ALIGN);
 }
 
+/* Bytes that the operands take on the device, and the largest of them; doubles, because sizes that no
+ * memory holds are asked about, too. */
+static double operands_bytes(const struct problem *problem, double *largest) {
+    double all = 0;
+    *largest = 0;
+    for (int o = 0; o < problem->family->n_operands; o++) {
+        const double bytes = (double)problem->family->operands[o].bytes(problem);
+        all += bytes > 0 ? bytes + 2.0 * GUARD_BYTES : 0;
+        *largest = fmax(*largest, bytes);
+    }
+    return all;
+}
+
+enum status check_fits(const struct device *device, const struct problem *problem,
+                       struct error *err) {
+    const struct device_info *info = device_describe(device);
+    double largest, all = operands_bytes(problem, &largest);
+    if (info->type == DEVICE_CPU) all *= 2;
+    if (all <= (double)info->global_bytes &&
+        (!info->max_alloc_bytes || largest <= (double)info->max_alloc_bytes))
+        return OK;
+    char text[160], want[UNITS_TEXT], piece[UNITS_TEXT], have[UNITS_TEXT], most[UNITS_TEXT];
+    problem_format(problem, text);
+    return fail(
+        err, STATUS_NOMEM,
+        "%s %s needs %s of memory, %s in one piece: %s has %s and gives %s at once; ask for "
+        "a smaller one",
+        problem->family->name, text, units_memory(all, want), units_memory(largest, piece),
+        info->name, units_memory((double)info->global_bytes, have),
+        units_memory((double)info->max_alloc_bytes, most));
+}
+
 static const struct operand *operand_of(const struct check_case *c, int o) {
     return &c->problem.family->operands[o];
 }
@@ -204,6 +237,8 @@ static enum status place_all(struct check_case *c, struct error *err) {
 enum status check_open(struct device *device, const struct problem *problem, uint64_t seed,
                        int n_copies, struct check_case **out, struct error *err) {
     *out = NULL;
+    const enum status fits = check_fits(device, problem, err);
+    if (fits != OK) return fits;
     struct check_case *c = memory_new(sizeof *c);
     *c = (struct check_case){.device = device, .problem = *problem, .seed = seed};
     c->n_copies = n_copies > 1 ? n_copies : 1;

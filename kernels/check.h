@@ -40,7 +40,11 @@ struct check_case {
     void (*reference_close)(void *); /* … or by this when not NULL */
 };
 
-/* Fill inputs, put them on the device, n_copies of the weights (at least 1). */
+/* NOMEM, with the sizes, when one copy of the operands is more than the device holds, or one of them more
+ * than it gives in a piece. Where the device is the CPU, the host's copy takes of the same memory. */
+enum status check_fits(const struct device *device, const struct problem *problem,
+                       struct error *err);
+/* Fill inputs, put them on the device, n_copies of the weights (at least 1). NOMEM when they do not fit. */
 enum status check_open(struct device *device, const struct problem *problem, uint64_t seed,
                        int n_copies, struct check_case **out, struct error *err);
 void check_close(struct check_case *c); /* NULL is fine */

@@ -270,12 +270,12 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
     char text[160];
     problem_format(problem, text);
     log_progress("%s %s %s", slice_name(problem), text, class_names[problem->class]);
+    enum status st = check_fits(b->device, problem, err);
+    if (st != OK) return st;
     size_t n = find_contenders(b, problem, list);
-    if (n == 0) {
-        log_warn("%s %s %s: no configuration to run here", slice_name(problem), text,
-                 class_names[problem->class]);
-        return OK;
-    }
+    if (n == 0)
+        return fail(err, STATUS_UNSUPPORTED, "%s %s %s: no configuration to run here",
+                    slice_name(problem), text, class_names[problem->class]);
     memset(e, 0, sizeof e);
     for (size_t i = 0; i < n; i++) {
         works[i] = (struct work){.config = list[i].config,
@@ -286,7 +286,7 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
         e[i].time_ns = e[i].low_ns = e[i].high_ns = e[i].floor_ns = e[i].share = e[i].ceiling_gbps =
             e[i].ceiling_gflops = NAN;
     }
-    enum status st = worker_finals(b->worker, works, n, e, b->options->interrupt, err);
+    st = worker_finals(b->worker, works, n, e, b->options->interrupt, err);
     json_t *times = st == OK ? time_rivals(b, problem) : NULL;
     for (size_t i = 0; st == OK && i < n; i++) {
         json_t *row = row_json(b, &list[i], &e[i], times);
@@ -340,17 +340,30 @@ static enum status open_bench(struct bench *b, struct error *err) {
     return worker_open(index, NULL, &b->worker, err);
 }
 
+/* A problem that has no room here, or no kernel, is said and left out; when it is the last and no other
+ * gave a row, that is how the bench fails. */
+static enum status run_all(struct bench *b, struct error *err) {
+    const size_t n = b->options->n_problems;
+    enum status st = OK;
+    for (size_t i = 0; st == OK && i < n; i++) {
+        if (is_interrupted(b))
+            return fail(err, STATUS_INTERRUPTED, "interrupted after %zu of %zu problems", i, n);
+        st = run_problem(b, &b->options->problems[i], err);
+        const bool is_left_out = st == STATUS_NOMEM || st == STATUS_UNSUPPORTED;
+        if (!is_left_out || (i + 1 == n && json_array_size(b->rows) == 0)) continue;
+        log_warn("%s", err->text);
+        st = OK;
+    }
+    return st;
+}
+
 enum status bench_run(const struct bench_options *options, json_t **result, struct error *err) {
     struct bench b = {.options = options, .rows = json_array()};
     struct error local = {0};
     err = err ? err : &local;
     *result = NULL;
     enum status st = open_bench(&b, err);
-    for (size_t i = 0; st == OK && i < options->n_problems; i++)
-        st = is_interrupted(&b)
-                 ? fail(err, STATUS_INTERRUPTED, "interrupted after %zu of %zu problems", i,
-                        options->n_problems)
-                 : run_problem(&b, &options->problems[i], err);
+    if (st == OK) st = run_all(&b, err);
     log_progress_done();
     if (st == OK || st == STATUS_INTERRUPTED)
         *result = json_pack("{s:s,s:o,s:O}", "device", b.info->name, "peak", peak_json(&b), "rows",

@@ -19,5 +19,6 @@ struct bench_options {
     const char *lock_text;         /* who we are, for the lock file */
 };
 /* The JSON document of `hone bench`; rows go into the database. On INTERRUPTED *result holds the rows so
- * far; NULL on other failures. BUSY when the device is being measured, DB when the database is refused. */
+ * far; NULL on other failures. NOMEM or UNSUPPORTED when no problem gave a row. BUSY when the device is being
+ * measured, DB when the database is refused. */
 enum status bench_run(const struct bench_options *options, json_t **result, struct error *err);

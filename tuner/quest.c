@@ -48,6 +48,8 @@ enum status quest_open(struct quest *quest, const struct device *device,
     struct problem here = *problem;
     struct config config;
     if (layout) here.layout = layout;
+    const enum status fits = check_fits(device, &here, err);
+    if (fits != OK) return fits;
     if (n_limits == 0 && family_default(&here, &config, NULL) == OK &&
         config_valid(&config, &here, device, NULL))
         return OK;

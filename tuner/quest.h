@@ -42,7 +42,7 @@ struct quest {
     int64_t n_here; /* evaluations of this run */
 };
 
-/* UNSUPPORTED when nothing is valid. Limits outlive the quest. */
+/* UNSUPPORTED when nothing is valid, NOMEM when the device has no room for the problem. Limits outlive the quest. */
 enum status quest_open(struct quest *quest, const struct device *device,
                        const struct problem *problem, const struct layout *layout,
                        const struct space_limit *limits, size_t n_limits, struct error *err);

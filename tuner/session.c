@@ -424,6 +424,32 @@ static enum status spend(struct session *s, const char *state, struct error *err
     return store_session_spend(s->store, s->row.id, spent_ns(s), state, err);
 }
 
+/* What becomes of a row that is running when the worker has failed. Without room or refused, the candidate
+ * never ran. Interrupted, it is as if it had not been asked for: tried once more, whatever was before. A
+ * lost device leaves it running, because it may be to blame. */
+static const struct {
+    enum status status;
+    enum outcome outcome;
+} unfinished[] = {
+    {STATUS_NOMEM, OUTCOME_LAUNCH_FAILED},
+    {STATUS_UNSUPPORTED, OUTCOME_LAUNCH_FAILED},
+    {STATUS_INVALID, OUTCOME_LAUNCH_FAILED},
+    {STATUS_INTERRUPTED, OUTCOME_RUNNING},
+};
+
+/* Best effort: the failure that is being reported stays the one that is told. */
+static void settle_unfinished(struct session *s, struct evaluation *e, const struct error *why) {
+    struct error ignored;
+    for (size_t i = 0; i < sizeof unfinished / sizeof *unfinished; i++) {
+        if (unfinished[i].status != why->status) continue;
+        e->outcome = unfinished[i].outcome;
+        e->is_resumed = false;
+        free(e->message);
+        e->message = e->outcome == OUTCOME_RUNNING ? NULL : text_copy(why->text);
+        store_step(s->store, e, NULL, &ignored);
+    }
+}
+
 /* Commit `done` with the next running row, let the worker evaluate it, tell the strategy. */
 static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
                                 bool is_retry, const struct span *span, struct error *err) {
@@ -446,8 +472,12 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
                               .incumbent_ns = quest_incumbent(q),
                               .budget_ns = samples_budget(span),
                               .small_first = is_retry};
-    if (st == OK) st = worker_evaluate(s->worker, &work, &p->now, s->options->interrupt, err);
     if (st != OK) return st;
+    st = worker_evaluate(s->worker, &work, &p->now, s->options->interrupt, err);
+    if (st != OK) {
+        settle_unfinished(s, &p->now, err);
+        return st;
+    }
     p->now.elapsed_ns = spent_ns(s);
     quest_tell(q, &p->now);
     q->n_here++;
@@ -642,31 +672,50 @@ static double rough_ns(const struct problem *problem) {
     return fmax(cost.bytes / 20, cost.operations / 100);
 }
 
-/* Problems that nothing can do here are said and left out; all of them: UNSUPPORTED. */
-static enum status open_quests(struct session *s, struct error *err) {
+static enum status open_one(struct session *s, size_t i, struct error *err) {
     const struct session_options *o = s->options;
-    s->quests = memory_new((o->n_problems + 1) * sizeof *s->quests);
+    struct quest *q = &s->quests[s->n_quests];
+    if (o->layout && o->layout[i] && !fixed_layout(o, i))
+        return fail(err, STATUS_INVALID, "there is no layout %s", o->layout[i]);
+    enum status st =
+        quest_open(q, s->device, &o->problems[i], fixed_layout(o, i), o->limits, o->n_limits, err);
+    if (st != OK) return st;
+    q->weight = rough_ns(&q->problem) * (o->weights ? o->weights[i] : 1);
+    s->n_quests++;
+    return OK;
+}
+
+/* Shares of the budget. */
+static void weigh_quests(struct session *s) {
     double all = 0;
-    for (size_t i = 0; i < o->n_problems; i++) {
-        if (o->layout && o->layout[i] && !fixed_layout(o, i))
-            return fail(err, STATUS_INVALID, "there is no layout %s", o->layout[i]);
-        struct quest *q = &s->quests[s->n_quests];
-        enum status st = quest_open(q, s->device, &o->problems[i], fixed_layout(o, i), o->limits,
-                                    o->n_limits, err);
-        if (st == STATUS_UNSUPPORTED && o->n_problems > 1) {
-            log_warn("%s", err->text);
-            continue;
-        }
-        if (st != OK) return st;
-        q->weight = rough_ns(&q->problem) * (o->weights ? o->weights[i] : 1);
-        all += q->weight;
-        s->n_quests++;
-    }
-    if (s->n_quests == 0) return STATUS_UNSUPPORTED;
+    for (size_t i = 0; i < s->n_quests; i++) all += s->quests[i].weight;
     for (size_t i = 0; i < s->n_quests; i++)
         s->quests[i].weight = EVEN_SHARE / (double)s->n_quests +
                               (1 - EVEN_SHARE) * (all > 0 ? s->quests[i].weight / all : 0);
-    return OK;
+}
+
+/* Problems that nothing can do here, or that have no room, are said and left out; all of them: how the
+ * last of them failed, in one sentence. */
+static enum status open_quests(struct session *s, struct error *err) {
+    const struct session_options *o = s->options;
+    struct str left_out = {0};
+    enum status st = OK, refused = OK;
+    s->quests = memory_new((o->n_problems + 1) * sizeof *s->quests);
+    for (size_t i = 0; i < o->n_problems; i++) {
+        st = open_one(s, i, err);
+        if (st != OK && st != STATUS_UNSUPPORTED && st != STATUS_NOMEM) break;
+        if (st != OK) str_addf(&left_out, "%s\n", err->text), refused = st, st = OK;
+    }
+    if (st == OK && s->n_quests == 0) {
+        st = refused;
+        if (o->n_problems > 1) fail_while(err, "none of %zu problems is left", o->n_problems);
+    } else if (st == OK) {
+        char *rest = left_out.text;
+        for (char *line; rest && *rest && (line = strsep(&rest, "\n"));) log_warn("%s", line);
+    }
+    str_free(&left_out);
+    weigh_quests(s);
+    return st;
 }
 
 /* One key for all kernels of a family. */

@@ -179,15 +179,17 @@ static enum status ask(struct worker *w, const struct work *works, size_t n, str
 
 /* ---- deaths as outcomes ---- */
 
-/* What the death of a worker, or a failure that it reports, makes of a candidate. */
+/* What the death of a worker, or a failure that it reports, makes of a candidate; and what it is when it
+ * comes, again and again, before a candidate is reached. */
 static const struct death {
     enum status status;
     enum outcome outcome;
+    enum status before;
 } deaths[] = {
-    {STATUS_TIMEOUT, OUTCOME_TIMEOUT},
-    {STATUS_CRASHED, OUTCOME_CRASHED},
-    {STATUS_DEVICE, OUTCOME_CRASHED},
-    {STATUS_NOMEM, OUTCOME_LAUNCH_FAILED},
+    {STATUS_TIMEOUT, OUTCOME_TIMEOUT, STATUS_DEVICE},
+    {STATUS_CRASHED, OUTCOME_CRASHED, STATUS_DEVICE},
+    {STATUS_DEVICE, OUTCOME_CRASHED, STATUS_DEVICE},
+    {STATUS_NOMEM, OUTCOME_LAUNCH_FAILED, STATUS_NOMEM},
 };
 
 static const struct death *death_of(enum status status) {
@@ -212,10 +214,11 @@ static enum status attempt(struct worker *w, const struct work *works, size_t n,
                            struct evaluation *e, const volatile int *interrupt, bool *blamed,
                            struct error *err) {
     *blamed = false;
+    const struct death *death = NULL;
     for (int i = 0; i < ATTEMPTS; i++) {
         enum stage_id stage = STAGE_start;
         const enum status st = ask(w, works, n, e, &stage, interrupt, err);
-        const struct death *death = death_of(st);
+        death = death_of(st);
         if (!death) return st;
         if (stage_blames_candidate(stage)) {
             *blamed = true;
@@ -224,6 +227,7 @@ static enum status attempt(struct worker *w, const struct work *works, size_t n,
             return OK;
         }
     }
+    if (death->before != STATUS_DEVICE) return death->before; /* the worker's own sentence */
     err->status = STATUS_DEVICE;
     return fail_while(err, "the worker fails before it reaches a kernel (see `hone doctor`)");
 }

@@ -34,7 +34,8 @@ struct work {
     bool is_final;       /* check whole, measure without racing */
 };
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
- * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure; DEVICE
+ * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure; NOMEM when
+ * the problem finds no room, UNSUPPORTED and INVALID when the worker refuses it: in its words; DEVICE
  * when the device is lost (a known-good kernel fails after three crashes in a row); INTERRUPTED when
  * *interrupt (may be NULL) rises twice before the candidate is finished. */
 enum status worker_evaluate(struct worker *worker, const struct work *work, struct evaluation *e,

@@ -119,7 +119,7 @@ static const struct field faulty_fields[] = {
      .kind = FIELD_SIZE,
      .use = USE_ARGUMENT,
      .low = 1,
-     .high = 1 << 20,
+     .high = 1 << 24,
      .fallback = 1},
 };
 static size_t faulty_bytes(const struct problem *problem) {

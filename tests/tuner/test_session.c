@@ -309,6 +309,26 @@ Test(session, a_winner_that_failed_elsewhere_is_no_winner) {
     free(config);
 }
 
+/* ---- problems without room ---- */
+
+Test(session, a_problem_without_room_is_left_out) {
+    const char *path = database();
+    const struct problem list[2] = {faulty_problem(1 << 24, 1 << 24), faulty_problem(100000, 3)};
+    struct session_options options = options_for(path, list, 2);
+    options.evaluations = 1;
+    json_t *result = run(&options);
+    cr_assert_eq(json_array_size(json_object_get(result, "problems")), 1);
+    cr_assert(json_is_object(json_object_get(problem_of(result, 0), "best")));
+    json_decref(result);
+
+    struct error err = {0};
+    options.n_problems = 1;
+    cr_assert_eq(session_run(&options, &result, &err), STATUS_NOMEM, "%s", err.text);
+    cr_assert(strstr(err.text, "ask for a smaller one"), "%s", err.text);
+    cr_assert_null(result);
+    expect_row(path, "SELECT count(*) FROM evaluations WHERE outcome <> 'ok'", "\n0\n");
+}
+
 /* ---- limits, interrupts, locks ---- */
 
 Test(session, evaluations_limit_then_more) {

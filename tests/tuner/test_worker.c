@@ -114,6 +114,21 @@ Test(worker, ceilings_are_remembered_across_deaths) {
     cr_assert_eq(worker_ceilings(worker)->gflops, before.gflops, "measured once");
 }
 
+/* 2⁵⁰ bytes: nobody has them, and that says nothing about the device. */
+Test(worker, no_room_is_not_a_lost_device) {
+    struct work work = work_of(KIND_RIGHT, 1, INFINITY);
+    work.problem = faulty_problem(1 << 24, 1 << 24);
+    for (int i = 0; i < 4; i++) {
+        struct evaluation e = {0};
+        struct error err = {0};
+        const enum status st = worker_evaluate(worker, &work, &e, NULL, &err);
+        cr_assert_eq(st, STATUS_NOMEM, "%s: %s", status_name(st), err.text);
+        cr_assert(strstr(err.text, "of memory"), "%s", err.text);
+        evaluation_free(&e);
+    }
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+}
+
 Test(worker, a_device_that_is_not_there) {
     struct worker *lost;
     struct work work = work_of(KIND_RIGHT, 1, INFINITY);
