@@ -62,12 +62,21 @@ static enum status side_step(struct side *side, double *time_ns, struct error *e
     return st;
 }
 
+/* Between two measurements: may it go on? INTERRUPTED, or TIMEOUT when the time is over. */
+static enum status go_on(int64_t end_ns, struct error *err) {
+    if (interrupted) return fail(err, STATUS_INTERRUPTED, "interrupted while comparing plans");
+    if (clock_now_ns() >= end_ns) return fail(err, STATUS_TIMEOUT, "no time to compare plans");
+    return OK;
+}
+
 /* Time of a token of the prompt on either side. */
-static enum status compare_prompts(struct side *fused, struct side *other, double *a, double *b,
-                                   struct error *err) {
+static enum status compare_prompts(struct side *fused, struct side *other, int64_t end_ns,
+                                   double *a, double *b, struct error *err) {
     double x[PROMPTS], y[PROMPTS];
     for (int i = -1; i < PROMPTS; i++) { /* the first warms up */
-        enum status st = side_prompt(fused, a, err);
+        enum status st = go_on(end_ns, err);
+        if (st == OK) st = side_prompt(fused, a, err);
+        if (st == OK) st = go_on(end_ns, err);
         if (st == OK) st = side_prompt(other, b, err);
         if (st != OK) return st;
         if (i >= 0) x[i] = *a, y[i] = *b;
@@ -83,15 +92,15 @@ struct comparison {
     double ratio, fused_ns, token_ns;
 };
 
-static enum status compare(struct side *fused, struct side *other, struct comparison *found,
-                           struct error *err) {
+static enum status compare(struct side *fused, struct side *other, int64_t end_ns,
+                           struct comparison *found, struct error *err) {
     double ratios[TOKENS], fused_ns[TOKENS], other_ns[TOKENS], prompt_a, prompt_b, a, b;
-    enum status prompts = compare_prompts(fused, other, &prompt_a, &prompt_b, err);
+    enum status prompts = compare_prompts(fused, other, end_ns, &prompt_a, &prompt_b, err);
     if (prompts != OK) return prompts;
     for (int i = -WARM_TOKENS; i < TOKENS; i++) {
-        enum status st = side_step(fused, &a, err);
+        enum status st = go_on(end_ns, err);
+        if (st == OK) st = side_step(fused, &a, err);
         if (st == OK) st = side_step(other, &b, err);
-        if (st == OK && interrupted) st = fail(err, STATUS_INTERRUPTED, "interrupted");
         if (st != OK) return st;
         if (i < 0) continue;
         ratios[i] = (b + prompt_b) / (a + prompt_a);
@@ -133,8 +142,8 @@ static void join(const bool *wins, char text[64]) {
 
 /* plan and *best: of the winning trial; without one, the empty text and the fused side's times. */
 static enum status try_all(const struct common_options *common, const struct engine_choice *choice,
-                           struct engine_model *model, struct side *fused, char plan[64],
-                           struct comparison *best, struct error *err) {
+                           struct engine_model *model, struct side *fused, int64_t end_ns,
+                           char plan[64], struct comparison *best, struct error *err) {
     bool wins[TRIALS] = {false};
     int n_wins = 0;
     enum status st = OK;
@@ -148,7 +157,7 @@ static enum status try_all(const struct common_options *common, const struct eng
         struct comparison found = *best;
         log_progress("fused or not: %s", is_together ? together : trials[i]);
         st = side_open(&other, common, choice, model, is_together ? together : trials[i], err);
-        if (st == OK) st = compare(fused, &other, &found, err);
+        if (st == OK) st = compare(fused, &other, end_ns, &found, err);
         engine_close(other.engine);
         if (st != OK) break;
         if (n_wins == 0) best->fused_ns = best->token_ns = found.fused_ns;
@@ -159,19 +168,20 @@ static enum status try_all(const struct common_options *common, const struct eng
         snprintf(plan, 64, "%s", is_together ? together : trials[i]);
     }
     log_progress_done();
-    return st;
+    return st == STATUS_TIMEOUT && plan[0] ? OK : st; /* what has won by then has won */
 }
 
 enum status plans_measure(const struct common_options *common, const struct engine_choice *choice,
-                          json_t **result, struct error *err) {
+                          int64_t end_ns, json_t **result, struct error *err) {
     struct engine_model *model = NULL;
     struct side fused = {NULL, -1, 0};
     char plan[64] = "", time[UNITS_TEXT];
     struct comparison best;
     *result = NULL;
-    enum status st = choice_open_model(choice, &model, err);
+    enum status st = go_on(end_ns, err);
+    if (st == OK) st = choice_open_model(choice, &model, err);
     if (st == OK) st = side_open(&fused, common, choice, model, "", err);
-    if (st == OK) st = try_all(common, choice, model, &fused, plan, &best, err);
+    if (st == OK) st = try_all(common, choice, model, &fused, end_ns, plan, &best, err);
     if (st == OK) {
         *result = json_pack("{s:s,s:f,s:f}", "plan", plan, "token_ns", best.token_ns, "fused_ns",
                             best.fused_ns);
@@ -181,5 +191,9 @@ enum status plans_measure(const struct common_options *common, const struct engi
     }
     engine_close(fused.engine);
     engine_model_close(model);
-    return st;
+    if (st != STATUS_TIMEOUT) return st;
+    log_say("The time was over before fused and not fused were compared: the plan stays as it is; "
+            "a larger "
+            "--budget compares them.");
+    return OK;
 }

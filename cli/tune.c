@@ -1,5 +1,6 @@
 /* tune.c: hone tune: find the best configurations, keep them, say what was gained. */
 #include "cli/tune.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
@@ -119,18 +120,32 @@ static enum status print_runs(json_t *runs, bool as_json, struct error *err) {
 /* Part of a model's budget for asking whether fusing is worth it. */
 static const double PLANS_SHARE = 0.15;
 
-/* The first class that was tuned for, on this device. */
-static enum status measure_plans(const struct tune_options *o, char *device, json_t *result,
-                                 struct error *err) {
+/* The first class that was tuned for, on this device, until then. */
+static enum status measure_plans(const struct tune_options *o, char *device, int64_t end_ns,
+                                 json_t *result, struct error *err) {
     struct common_options common = o->common;
     struct engine_choice choice = {.model = o->model, .tokenizer = o->tokenizer};
     char *class_name = text_copy(o->problems.class_name), *rest = class_name;
     json_t *plan = NULL;
     common.device = device;
     choice.class_name = strsep(&rest, ",");
-    const enum status status = plans_measure(&common, &choice, &plan, err);
+    const enum status status = plans_measure(&common, &choice, end_ns, &plan, err);
     if (plan) json_object_set_new(result, "plan", plan);
     free(class_name);
+    return status;
+}
+
+/* One device: its problems and, for a model, its plan, within the budget of this device. */
+static enum status tune_device(const struct tune_options *o, const struct session_options *asked,
+                               char *device, json_t *runs, struct error *err) {
+    struct session_options session = *asked;
+    session.device = device;
+    if (o->model) session.budget_ns = (int64_t)((double)session.budget_ns * (1 - PLANS_SHARE));
+    const int64_t end_ns = asked->budget_ns > 0 ? asked->began_ns + asked->budget_ns : INT64_MAX;
+    json_t *result = NULL;
+    enum status status = session_run(&session, &result, err);
+    if (status == OK && o->model) status = measure_plans(o, device, end_ns, result, err);
+    if (result) json_array_append_new(runs, result);
     return status;
 }
 
@@ -146,14 +161,9 @@ static enum status tune_devices(const struct tune_options *o, const struct sessi
         char number[24];
         snprintf(number, sizeof number, "%zu", i);
         struct session_options session = *asked;
-        session.device = all ? number : o->common.device;
         if (all) session.budget_ns /= (int64_t)n;
-        if (o->model) session.budget_ns = (int64_t)((double)session.budget_ns * (1 - PLANS_SHARE));
-        json_t *result = NULL;
-        status = session_run(&session, &result, err);
-        if (status == OK && o->model)
-            status = measure_plans(o, (char *)session.device, result, err);
-        if (result) json_array_append_new(runs, result);
+        if (i > 0) session.began_ns = clock_now_ns();
+        status = tune_device(o, &session, all ? number : o->common.device, runs, err);
     }
     device_list_free(list, n);
     return status;
@@ -165,7 +175,7 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
     const char **layout_names = NULL;
     char *database = store_default_path(o->common.database);
     size_t n_limits = 0, n_params = 0;
-    int64_t budget_ns = 0, seed = 1;
+    int64_t budget_ns = 0, seed = 1, began_ns = clock_now_ns();
     enum status status = check_strategy(o->strategy, err);
     if (status == OK && o->budget) status = units_parse_duration(o->budget, &budget_ns, err);
     if (status == OK && o->seed) status = units_parse_int(o->seed, 0, INT64_MAX, &seed, err);
@@ -188,6 +198,7 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
         .strategy = o->strategy,
         .seed = (uint64_t)seed,
         .budget_ns = budget_ns,
+        .began_ns = began_ns,
         .evaluations = o->evaluations,
         .more = o->more,
         .limits = limits,

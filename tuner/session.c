@@ -25,8 +25,11 @@
 static const double SEARCH_SHARE = 0.8;
 /* Half of the budget is shared evenly, half by what the problems cost. */
 static const double EVEN_SHARE = 0.5;
-/* Whatever the budget, a problem gets its default and its best seed measured. */
+/* A problem that was begun gets its default and its best seed measured, and its finals, though its time is
+ * over; one that was not begun then is left for the next run. */
 enum { EVALUATIONS_LEAST = 2, FINALISTS = 4, FINAL_ATTEMPTS = 3 };
+/* A session that goes on with less of its budget than this is given the whole of it again. */
+static const double REST_LEAST = 0.1;
 /* Samples of one candidate: a tenth of the problem's time, at least and at most this. */
 static const double SAMPLES_SHARE = 0.1;
 static const int64_t SAMPLES_LEAST_NS = 50000000, SAMPLES_MOST_NS = 2000000000;
@@ -49,6 +52,7 @@ struct session {
     struct quest *quests;
     size_t n_quests;
     int64_t began_ns, spent_before_ns;
+    int64_t allowance_ns; /* what the session may have spent when it ends; INT64_MAX: no limit */
 };
 
 static bool is_interrupted(const struct session *s) {
@@ -61,9 +65,14 @@ static int64_t spent_ns(const struct session *s) {
 
 /* What is left of the budget; INT64_MAX without one. */
 static int64_t left_ns(const struct session *s) {
-    if (s->options->budget_ns <= 0) return INT64_MAX;
-    int64_t left = s->options->budget_ns * s->grants - spent_ns(s);
+    if (s->allowance_ns == INT64_MAX) return INT64_MAX;
+    int64_t left = s->allowance_ns - spent_ns(s);
     return left > 0 ? left : 0;
+}
+
+/* No problem is begun any more. */
+static bool is_over(const struct session *s) {
+    return is_interrupted(s) || left_ns(s) == 0;
 }
 
 /* ---- facts of a session ---- */
@@ -776,14 +785,23 @@ static enum status find_or_begin(struct session *s, struct error *err) {
     return st;
 }
 
+/* A new session has its budget, one that was killed the unspent part. One that has finished, or has hardly
+ * anything left because the time was too short for its problems, has the whole again. */
+static void allow(struct session *s) {
+    const int64_t budget = s->options->budget_ns;
+    s->allowance_ns = INT64_MAX;
+    if (budget <= 0) return;
+    s->allowance_ns = budget * s->grants;
+    const int64_t rest = s->allowance_ns - s->spent_before_ns;
+    if (s->was_finished || (double)rest < REST_LEAST * (double)budget)
+        s->allowance_ns = s->spent_before_ns + budget;
+}
+
 /* --more: the budget once again, and the searches are open again. */
 static enum status grant_more(struct session *s, struct error *err) {
     if (!s->was_finished || !s->options->more) return OK;
     s->grants++;
     s->was_finished = false;
-    /* What earlier grants left over is gone: this one is whole. */
-    if (s->options->budget_ns > 0 && s->spent_before_ns < s->options->budget_ns * (s->grants - 1))
-        s->spent_before_ns = s->options->budget_ns * (s->grants - 1);
     for (size_t i = 0; i < s->n_quests; i++) s->quests[i].is_done = false;
     return save_grants(s, err);
 }
@@ -805,6 +823,7 @@ static enum status open_session(struct session *s, struct error *err) {
     st = worker_open(index, o->deadlines, &s->worker, err);
     for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++)
         s->quests[i].is_done = load_done(s, &s->quests[i]);
+    if (st == OK) allow(s);
     return st == OK ? grant_more(s, err) : st;
 }
 
@@ -836,6 +855,12 @@ static json_t *session_json(const struct session *s, const char *state) {
 
 /* ---- the story ---- */
 
+static size_t count_unfinished(const struct session *s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_quests; i++) n += !s->quests[i].is_done;
+    return n;
+}
+
 static enum status tell_story(struct session *s, struct error *err) {
     enum status st = OK;
     if (s->was_finished)
@@ -844,7 +869,7 @@ static enum status tell_story(struct session *s, struct error *err) {
     else if (s->was_found) log_say("going on with session %lld", (long long)s->row.id);
     for (size_t i = 0; st == OK && i < s->n_quests; i++) {
         struct quest *q = &s->quests[i];
-        if (is_interrupted(s)) st = replay(s, q, err); /* to be reported with what is known of it */
+        if (is_over(s)) st = replay(s, q, err); /* to be reported with what is known of it */
         else st = s->was_finished ? recheck(s, q, err) : run_quest(s, q, err);
     }
     return st;
@@ -852,7 +877,7 @@ static enum status tell_story(struct session *s, struct error *err) {
 
 enum status session_run(const struct session_options *options, json_t **result, struct error *err) {
     struct session s = {.options = options,
-                        .began_ns = clock_now_ns(),
+                        .began_ns = options->began_ns ? options->began_ns : clock_now_ns(),
                         .strategy = strategy_find(options->strategy)};
     struct error local = {0};
     err = err ? err : &local;
@@ -863,12 +888,16 @@ enum status session_run(const struct session_options *options, json_t **result, 
     enum status st = open_session(&s, err);
     if (st == OK) {
         st = tell_story(&s, err);
-        bool stopped = st == STATUS_INTERRUPTED || (st == OK && is_interrupted(&s));
-        const char *state = st == OK && !stopped ? "finished" : "interrupted";
+        const bool stopped = st == STATUS_INTERRUPTED || (st == OK && is_interrupted(&s));
+        const size_t left = count_unfinished(&s);
+        const char *state = st == OK && !stopped && left == 0 ? "finished" : "interrupted";
         struct error second;
         enum status last = spend(&s, state, st == OK ? err : &second);
         log_progress_done();
         if (st == OK) st = last;
+        if (st == OK && !stopped && left > 0)
+            log_say("The time is over: %zu of %zu problem%s not reached; the same command goes on.",
+                    left, s.n_quests, s.n_quests == 1 ? "" : "s");
         if (stopped && (st == OK || st == STATUS_INTERRUPTED))
             st = fail(err, STATUS_INTERRUPTED,
                       "interrupted; what was measured is kept, and the same "

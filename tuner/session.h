@@ -15,7 +15,8 @@ struct session_options {
         *weights; /* per problem: how much its time matters (uses a token); NULL: all alike */
     const char *strategy; /* NULL: default */
     uint64_t seed;
-    int64_t budget_ns;   /* wall time of the command for this device; 0: none */
+    int64_t budget_ns;   /* wall time of the command for this device; 0: no limit */
+    int64_t began_ns;    /* when that time began, on the monotonic clock; 0: now */
     int64_t evaluations; /* per problem; 0: no limit */
     bool more;           /* go on with a finished session */
     const struct space_limit *limits;
@@ -24,6 +25,8 @@ struct session_options {
     const char *lock_text;             /* who we are, for the lock file */
     const struct deadlines *deadlines; /* NULL: the usual ones */
 };
-/* The JSON document of `hone tune` for this device in *result (also when interrupted: what there is;
+/* When the time is over, problems that were not reached are left as they are and said; the same command
+ * goes on with them, with the rest of the budget or, when hardly any is left, the whole of it again.
+ * The JSON document of `hone tune` for this device in *result (also when interrupted: what there is;
  * NULL on other failures). BUSY names who holds the device's lock. INTERRUPTED says how to go on. */
 enum status session_run(const struct session_options *options, json_t **result, struct error *err);
