@@ -77,7 +77,11 @@ static enum status print_problem(const json_t *row, struct error *err) {
     const char *problem = json_string_value(json_object_get(row, "problem"));
     const char *layout = json_string_value(json_object_get(row, "layout"));
     if (!json_is_object(best))
-        return out_printf(err, "%-30s no valid configuration was found\n", problem ? problem : "?");
+        return out_printf(err, "%-8s %-30s %s\n", json_string_value(json_object_get(row, "family")),
+                          problem,
+                          json_is_true(json_object_get(row, "finished"))
+                              ? "no valid configuration was found"
+                              : "not reached; the same command goes on");
     char time[UNITS_TEXT], gain[40] = "default not measured";
     const double speedup = number_at(row, "speedup");
     if (speedup > 0) snprintf(gain, sizeof gain, "×%.2f over the default", speedup);
