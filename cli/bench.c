@@ -9,6 +9,7 @@
 #include "results/store.h"
 #include "runtime/engine.h"
 #include "tuner/bench.h"
+#include "tuner/lock.h"
 #include "tuner/rival.h"
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ static enum status bench_kernels(struct bench_choices *o, struct error *err) {
         .rivals = names,
         .n_rivals = n_rivals,
         .interrupt = &interrupted,
+        .lock_text = "hone bench",
     };
     status = bench_run(&options, &result, err);
     if (result) {

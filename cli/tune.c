@@ -9,6 +9,7 @@
 #include "device/device.h"
 #include "results/store.h"
 #include "runtime/engine.h"
+#include "tuner/lock.h"
 #include "tuner/session.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,7 +140,8 @@ static enum status measure_plans(const struct tune_options *o, char *device, int
     return status;
 }
 
-/* One device: its problems and, for a model, its plan, within the budget of this device. */
+/* One device, locked all the while: its problems and, for a model, its plan, within the budget of this
+ * device. */
 static enum status tune_device(const struct tune_options *o, const struct session_options *asked,
                                char *device, json_t *runs, struct error *err) {
     struct session_options session = *asked;
@@ -147,8 +149,13 @@ static enum status tune_device(const struct tune_options *o, const struct sessio
     if (o->model) session.budget_ns = (int64_t)((double)session.budget_ns * (1 - PLANS_SHARE));
     const int64_t end_ns = asked->budget_ns > 0 ? asked->began_ns + asked->budget_ns : INT64_MAX;
     json_t *result = NULL;
-    enum status status = session_run(&session, &result, err);
+    struct lock *lock;
+    enum status status = lock_take_device(device, "hone tune", &lock, err);
+    if (status != OK) return status;
+    session.is_locked = true;
+    status = session_run(&session, &result, err);
     if (status == OK && o->model) status = measure_plans(o, device, end_ns, result, err);
+    lock_release(lock);
     if (result) json_array_append_new(runs, result);
     return status;
 }
@@ -208,7 +215,6 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
         .limits = limits,
         .n_limits = n_limits,
         .interrupt = &interrupted,
-        .lock_text = "hone tune",
     };
     status = tune_devices(o, &session, runs, err);
 done:

@@ -71,6 +71,16 @@ enum status lock_take(const struct device_info *info, const char *command, struc
     return st;
 }
 
+enum status lock_take_device(const char *selector, const char *command, struct lock **out,
+                             struct error *err) {
+    struct device *device = NULL;
+    *out = NULL;
+    enum status st = device_open_bare(selector, &device, err);
+    if (st == OK) st = lock_take(device_describe(device), command, out, err);
+    device_close(device);
+    return st;
+}
+
 void lock_release(struct lock *lock) {
     if (!lock) return;
     if (ftruncate(lock->fd, 0) != 0) errno = 0;

@@ -7,4 +7,7 @@ struct lock;
  * with that sentence when somebody else does. */
 enum status lock_take(const struct device_info *info, const char *command, struct lock **out,
                       struct error *err);
+/* The same by a selector (device/device.h), for who does not have the device open. */
+enum status lock_take_device(const char *selector, const char *command, struct lock **out,
+                             struct error *err);
 void lock_release(struct lock *lock); /* NULL is fine; a process that dies releases it too */

@@ -23,6 +23,7 @@ struct session_options {
     size_t n_limits;
     const volatile int *interrupt;     /* raised by the signal handler; may be NULL */
     const char *lock_text;             /* who we are, for the lock file */
+    bool is_locked;                    /* the caller holds the device's lock, and keeps it */
     const struct deadlines *deadlines; /* NULL: the usual ones */
 };
 /* When the time is over, problems that were not reached are left as they are and said; the same command
