@@ -11,6 +11,7 @@
 #include "tuner/bench.h"
 #include "tuner/lock.h"
 #include "tuner/rival.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,81 +153,133 @@ done:
 
 /* ---- --model ---- */
 
-/* Time of n rows of prefill, or of n steps of decode behind them. */
-static enum status time_rows(struct engine *engine, int n, int depth, bool one_by_one,
-                             double *seconds, struct error *err) {
+/* Rows between two looks at the interrupt: the most that the engine takes in one batch (engine.h), so that
+ * cutting a prompt here changes nothing. */
+enum { PART = 256, REPEATS_MOST = 64 };
+
+/* What was measured of prefill or decode. */
+struct rate {
+    const char *name; /* "pp", "tg" */
+    bool one_by_one;
+    int tokens;
+    int n;                 /* runs that count */
+    double tps, low, high; /* NAN: none */
+};
+
+static enum status go_on(struct error *err) {
+    return interrupted ? fail(err, STATUS_INTERRUPTED, "interrupted; above is what was measured")
+                       : OK;
+}
+
+/* Rows [at, at + n) in parts. */
+static enum status feed(struct engine *engine, const struct engine_row *rows, int n, int part,
+                        struct error *err) {
+    enum status status = OK;
+    for (int at = 0; status == OK && at < n; at += part) {
+        status = go_on(err);
+        const int here = n - at < part ? n - at : part;
+        if (status == OK) status = engine_batch(engine, rows + at, (size_t)here, err);
+    }
+    return status;
+}
+
+/* Time of n rows of prefill, or of n steps of decode behind one row. */
+static enum status time_rows(struct engine *engine, const struct rate *rate, double *seconds,
+                             struct error *err) {
+    const int n = rate->tokens, depth = rate->one_by_one ? 1 : 0;
     int32_t sequence;
     enum status status = engine_sequence_new(engine, &sequence, err);
     if (status != OK) return status;
-    struct engine_row *rows = memory_new((size_t)(n + depth + 1) * sizeof *rows);
+    struct engine_row *rows = memory_new((size_t)(n + depth) * sizeof *rows);
     for (int i = 0; i < n + depth; i++)
         rows[i] = (struct engine_row){filler_id(engine, i), NULL, i, sequence,
-                                      one_by_one || i == n + depth - 1};
-    for (int i = 0; i < depth; i++) rows[i].want_logits = false;
+                                      i >= depth && (rate->one_by_one || i == n - 1)};
     if (depth) status = engine_batch(engine, rows, (size_t)depth, err);
     const int64_t start_ns = clock_now_ns();
-    if (status == OK && !one_by_one) status = engine_batch(engine, rows + depth, (size_t)n, err);
-    for (int i = 0; status == OK && one_by_one && i < n; i++)
-        status = engine_batch(engine, rows + depth + i, 1, err);
+    if (status == OK) status = feed(engine, rows + depth, n, rate->one_by_one ? 1 : PART, err);
     *seconds = (double)(clock_now_ns() - start_ns) * 1e-9;
     free(rows);
     engine_sequence_drop(engine, sequence);
     return status;
 }
 
-static enum status rate(struct engine *engine, int n, bool one_by_one, int repeats, double *tps,
-                        double *low, double *high, struct error *err) {
-    double samples[64];
-    *tps = *low = *high = 0;
-    if (n <= 0) return OK;
-    for (int i = -1; i < repeats && i < 64; i++) { /* one to warm up */
+/* Runs, one of them to warm up; interrupted, those that were finished count. */
+static enum status measure_rate(struct engine *engine, int repeats, struct rate *rate,
+                                struct error *err) {
+    double samples[REPEATS_MOST];
+    enum status status = OK;
+    for (int i = -1; rate->tokens > 0 && i < repeats; i++) {
         double seconds;
-        const enum status status =
-            time_rows(engine, n, one_by_one ? 1 : 0, one_by_one, &seconds, err);
-        if (status != OK) return status;
-        if (i >= 0) samples[i] = n / seconds;
-        log_progress("%s %d: %.1f token/s", one_by_one ? "tg" : "pp", n, n / seconds);
+        status = time_rows(engine, rate, &seconds, err);
+        if (status != OK) break;
+        if (i >= 0) samples[rate->n++] = rate->tokens / seconds;
+        log_progress("%s %d: %.1f token/s", rate->name, rate->tokens, rate->tokens / seconds);
     }
-    *tps = stats_median(samples, (size_t)repeats);
-    stats_median_interval(samples, (size_t)repeats, 0.95, low, high);
-    return OK;
+    if (rate->n == 0) return status;
+    rate->tps = stats_median(samples, (size_t)rate->n);
+    stats_median_interval(samples, (size_t)rate->n, 0.95, &rate->low, &rate->high);
+    return status;
 }
 
+static json_t *number(double value) {
+    return isnan(value) ? json_null() : json_real(value);
+}
+
+static json_t *model_json(const struct bench_choices *o, const struct engine_facts *facts,
+                          const struct rate *pp, const struct rate *tg) {
+    const json_int_t bytes = facts->weight_bytes + facts->kv_bytes + facts->activation_bytes;
+    return json_pack("{s:s, s:{}, s:[], s:{s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
+                     "s:f, s:I, s:i, s:i}}",
+                     "device", facts->device, "peak", "rows", "model", "file", o->choice.model,
+                     "profile", facts->profile, "class", facts->class_name, "pp", o->pp, "tg",
+                     o->tg, "pp_tps", number(pp->tps), "pp_low", number(pp->low), "pp_high",
+                     number(pp->high), "tg_tps", number(tg->tps), "tg_low", number(tg->low),
+                     "tg_high", number(tg->high), "load_s", (double)facts->load_ns * 1e-9, "bytes",
+                     bytes, "tuned_operations", facts->tuned_operations, "operations",
+                     facts->operations);
+}
+
+static enum status print_rate(const struct rate *rate, struct error *err) {
+    if (rate->n == 0) return out_printf(err, "%s%-5d not measured\n", rate->name, rate->tokens);
+    return out_printf(err, "%s%-5d %8.1f token/s [%.1f, %.1f]\n", rate->name, rate->tokens,
+                      rate->tps, rate->low, rate->high);
+}
+
+static enum status print_model(const struct bench_choices *o, const struct engine *engine,
+                               const struct rate *pp, const struct rate *tg, struct error *err) {
+    struct engine_facts facts;
+    engine_describe(engine, &facts);
+    log_progress_done();
+    if (o->common.json) return json_print(model_json(o, &facts, pp, tg), err);
+    enum status status = out_printf(err, "%s, class %s, profile %s\n", facts.device,
+                                    facts.class_name, facts.profile);
+    if (status == OK) status = print_rate(pp, err);
+    return status == OK ? print_rate(tg, err) : status;
+}
+
+/* The device is locked all the while. What was measured is printed when interrupted, too. */
 static enum status bench_model(struct bench_choices *o, struct error *err) {
     struct engine_model *model = NULL;
     struct engine *engine = NULL;
-    double pp, pp_low, pp_high, tg, tg_low, tg_high;
-    if (o->repeats < 1 || o->repeats > 64) o->repeats = 5;
+    struct lock *lock = NULL;
+    struct rate pp = {"pp", false, o->pp, 0, NAN, NAN, NAN};
+    struct rate tg = {"tg", true, o->tg, 0, NAN, NAN, NAN};
+    if (o->repeats < 1 || o->repeats > REPEATS_MOST) o->repeats = 5;
     if (!o->choice.context) o->choice.context = o->pp > o->tg + 1 ? o->pp : o->tg + 1;
     enum status status = choice_open_model(&o->choice, &model, err);
+    if (status == OK) status = lock_take_device(o->common.device, "hone bench", &lock, err);
     if (status == OK) status = choice_open(&o->choice, &o->common, model, NULL, &engine, err);
-    if (status == OK) status = rate(engine, o->pp, false, o->repeats, &pp, &pp_low, &pp_high, err);
-    if (status == OK) status = rate(engine, o->tg, true, o->repeats, &tg, &tg_low, &tg_high, err);
-    log_progress_done();
     if (status == OK) {
-        struct engine_facts facts;
-        engine_describe(engine, &facts);
-        const json_int_t bytes = facts.weight_bytes + facts.kv_bytes + facts.activation_bytes;
-        if (o->common.json)
-            status = json_print(
-                json_pack(
-                    "{s:s, s:{}, s:[], s:{s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, "
-                    "s:f, s:I, s:i, s:i}}",
-                    "device", facts.device, "peak", "rows", "model", "file", o->choice.model,
-                    "profile", facts.profile, "class", facts.class_name, "pp", o->pp, "tg", o->tg,
-                    "pp_tps", pp, "pp_low", pp_low, "pp_high", pp_high, "tg_tps", tg, "tg_low",
-                    tg_low, "tg_high", tg_high, "load_s", (double)facts.load_ns * 1e-9, "bytes",
-                    bytes, "tuned_operations", facts.tuned_operations, "operations",
-                    facts.operations),
-                err);
-        else
-            status = out_printf(err,
-                                "%s, class %s, profile %s\npp%-5d %8.1f token/s [%.1f, "
-                                "%.1f]\ntg%-5d %8.1f token/s [%.1f, %.1f]\n",
-                                facts.device, facts.class_name, facts.profile, o->pp, pp, pp_low,
-                                pp_high, o->tg, tg, tg_low, tg_high);
+        status = measure_rate(engine, o->repeats, &pp, err);
+        if (status == OK) status = measure_rate(engine, o->repeats, &tg, err);
+        struct error print_error = {OK, ""};
+        if (status == OK || status == STATUS_INTERRUPTED) {
+            const enum status printed = print_model(o, engine, &pp, &tg, &print_error);
+            if (status == OK && printed != OK) *err = print_error, status = printed;
+        }
     }
     engine_close(engine);
+    lock_release(lock);
     engine_model_close(model);
     return status;
 }
