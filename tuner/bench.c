@@ -45,6 +45,11 @@ static bool is_interrupted(const struct bench *b) {
 
 /* ---- who runs ---- */
 
+static const char *slice_name(const struct problem *problem) {
+    const struct slice *slice = slice_of(problem);
+    return slice ? slice->name : problem->family->name;
+}
+
 /* The problem in a layout that the question holds for: its own first, then the others in order. */
 static bool find_layout(const struct problem *problem, struct problem *out,
                         bool (*holds)(void *context, const struct problem *problem),
@@ -69,19 +74,39 @@ static bool has_default(void *context, const struct problem *problem) {
 struct users_config {
     struct bench *bench;
     struct contender *contender;
+    struct error why; /* why the last layout that was asked about does not hold */
 };
 static bool understands(void *context, const struct problem *problem) {
     struct users_config *u = context;
     const struct bench_options *o = u->bench->options;
-    struct error ignored;
-    for (const struct variant *const *v = problem->family->variants; *v; v++)
-        if ((!o->config_variant || strcmp((*v)->name, o->config_variant) == 0) &&
-            config_parse(problem->family, (*v)->name, o->config, &u->contender->config, &ignored) ==
-                OK &&
-            (*v)->accepts(problem) &&
-            config_valid(&u->contender->config, problem, u->bench->device, NULL))
-            return true;
+    char why[200] = "";
+    if (config_parse(problem->family, o->config_variant, o->config, &u->contender->config,
+                     &u->why) != OK)
+        return false;
+    if (config_valid(&u->contender->config, problem, u->bench->device, why)) return true;
+    fail(&u->why, STATUS_UNSUPPORTED, "%s: %s", o->config_variant, why);
     return false;
+}
+
+/* The user's configuration for a problem; false with the reason in err. */
+static bool find_users(struct bench *b, const struct problem *problem, struct contender *c,
+                       struct error *err) {
+    struct users_config users = {b, c, {OK, ""}};
+    c->profile = "config";
+    if (find_layout(problem, &c->problem, understands, &users)) return true;
+    *err = users.why;
+    return false;
+}
+
+/* A configuration that no problem takes is a wrong command line: USAGE, with the reason of the last. */
+static enum status check_config(struct bench *b, struct error *err) {
+    const struct bench_options *o = b->options;
+    struct contender c = {0};
+    if (!o->config) return OK;
+    for (size_t i = 0; i < o->n_problems; i++)
+        if (find_users(b, &o->problems[i], &c, err)) return OK;
+    err->status = STATUS_USAGE;
+    return fail_while(err, "the configuration suits none of the problems");
 }
 
 /* ---- what is tuned ---- */
@@ -143,12 +168,14 @@ static bool wants(const struct bench *b, const char *profile) {
 static size_t find_contenders(struct bench *b, const struct problem *problem,
                               struct contender list[CONTENDERS]) {
     size_t n = 0;
+    char text[160];
+    problem_format(problem, text);
     memset(list, 0, CONTENDERS * sizeof *list);
-    if (b->options->config) {
-        list[n].profile = "config";
-        struct users_config users = {b, &list[n]};
-        n += find_layout(problem, &list[n].problem, understands, &users);
-    }
+    struct error why;
+    if (b->options->config && find_users(b, problem, &list[n], &why)) n++;
+    else if (b->options->config)
+        log_warn("%s %s is timed without the configuration: %s", slice_name(problem), text,
+                 why.text);
     if (wants(b, "default")) {
         list[n].profile = "default";
         n += find_layout(problem, &list[n].problem, has_default, &list[n]);
@@ -201,11 +228,6 @@ static double pack_ns(struct bench *b, const struct problem *problem) {
 }
 
 /* ---- rows ---- */
-
-static const char *slice_name(const struct problem *problem) {
-    const struct slice *slice = slice_of(problem);
-    return slice ? slice->name : problem->family->name;
-}
 
 static json_t *row_json(struct bench *b, const struct contender *c, const struct evaluation *e,
                         json_t *times) {
@@ -332,6 +354,7 @@ static enum status open_bench(struct bench *b, struct error *err) {
     enum status st = device_open(o->device, &b->device, err);
     if (st != OK) return st;
     b->info = device_describe(b->device);
+    if ((st = check_config(b, err)) != OK) return st;
     st = lock_take(b->info, o->lock_text, &b->lock, err);
     if (st == OK) st = open_store(b, err);
     if (st != OK) return st;

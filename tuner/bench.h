@@ -9,16 +9,14 @@ struct bench_options {
     const struct problem
         *problems; /* class set; layout: where the default runs if some variant takes it */
     size_t n_problems;
-    const char *profile; /* "default", "tuned", NULL: both */
-    const char *config_variant,
-        *config;               /* a configuration of the user's, or NULL; variant NULL: the
-                                            first that understands it */
-    const char *const *rivals; /* names */
+    const char *profile;                 /* "default", "tuned", NULL: both */
+    const char *config_variant, *config; /* a configuration of the user's, or NULL */
+    const char *const *rivals;           /* names */
     size_t n_rivals;
     const volatile int *interrupt; /* may be NULL */
     const char *lock_text;         /* who we are, for the lock file */
 };
 /* The JSON document of `hone bench`; rows go into the database. On INTERRUPTED *result holds the rows so
- * far; NULL on other failures. NOMEM or UNSUPPORTED when no problem gave a row. BUSY when the device is being
- * measured, DB when the database is refused. */
+ * far; NULL on other failures. USAGE when no problem takes the configuration, NOMEM or UNSUPPORTED when none
+ * gave a row, BUSY when the device is being measured, DB when the database is refused. */
 enum status bench_run(const struct bench_options *options, json_t **result, struct error *err);
