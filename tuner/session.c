@@ -30,6 +30,8 @@ static const double EVEN_SHARE = 0.5;
 enum { EVALUATIONS_LEAST = 2, FINALISTS = 4, FINAL_ATTEMPTS = 3 };
 /* A session that goes on with less of its budget than this is given the whole of it again. */
 static const double REST_LEAST = 0.1;
+/* Whatever a database says. */
+static const int64_t GRANTS_MOST = 1000, SPENT_MOST_NS = INT64_MAX / 4;
 /* Samples of one candidate: a tenth of the problem's time, at least and at most this. */
 static const double SAMPLES_SHARE = 0.1;
 static const int64_t SAMPLES_LEAST_NS = 50000000, SAMPLES_MOST_NS = 2000000000;
@@ -113,12 +115,22 @@ static enum status save_grants(struct session *s, struct error *err) {
     return set_fact(s, "grants", key, json_integer(s->grants), err);
 }
 
+static int64_t bounded(int64_t value, int64_t low, int64_t high) {
+    return value < low ? low : value > high ? high : value;
+}
+
 static void load_grants(struct session *s) {
     char key[32];
     snprintf(key, sizeof key, "%lld", (long long)s->row.id);
     json_t *value = get_fact(s, "grants", key);
-    s->grants = json_is_integer(value) ? json_integer_value(value) : 1;
+    s->grants = bounded(json_is_integer(value) ? json_integer_value(value) : 1, 1, GRANTS_MOST);
     json_decref(value);
+}
+
+/* That much for each grant; what no integer holds is no limit. */
+static int64_t granted(const struct session *s, int64_t each) {
+    int64_t all;
+    return __builtin_mul_overflow(each, s->grants, &all) ? INT64_MAX : all;
 }
 
 static enum status save_ceilings(struct session *s, struct error *err) {
@@ -351,7 +363,7 @@ static void show_progress(const struct session *s, const struct quest *q, double
     }
     int64_t failed =
         (int64_t)q->n_attempts - quest_count(q, OUTCOME_OK) - quest_count(q, OUTCOME_ABANDONED);
-    int64_t total = (int64_t)q->space_n, limit = s->options->evaluations * s->grants;
+    int64_t total = (int64_t)q->space_n, limit = granted(s, s->options->evaluations);
     log_progress("%s  %zu/%lld  %s  %lld failed%s", name, q->n_attempts,
                  (long long)(limit > 0 && limit < total ? limit : total), best_text,
                  (long long)failed, eta);
@@ -376,7 +388,7 @@ static struct span span_of(const struct session *s, const struct quest *q) {
 /* Would another candidate, taking as long as they did on average, still fit? */
 static bool goes_on(const struct session *s, const struct quest *q, const struct span *span,
                     int64_t search_began_ns) {
-    int64_t limit = s->options->evaluations * s->grants;
+    int64_t limit = granted(s, s->options->evaluations);
     if (is_interrupted(s) || (limit > 0 && (int64_t)q->n_attempts >= limit)) return false;
     if (q->n_attempts < EVALUATIONS_LEAST || span->search_end_ns == INT64_MAX) return true;
     if (quest_is_at_floor(q)) return false;
@@ -771,7 +783,7 @@ static enum status find_or_begin(struct session *s, struct error *err) {
     s->was_found = st == OK;
     s->grants = 1;
     if (st == OK) {
-        s->spent_before_ns = s->row.spent_ns;
+        s->spent_before_ns = bounded(s->row.spent_ns, 0, SPENT_MOST_NS);
         s->was_finished = s->row.state && strcmp(s->row.state, "finished") == 0;
         load_grants(s);
     } else if (st == STATUS_NOTHING) {
@@ -791,7 +803,7 @@ static void allow(struct session *s) {
     const int64_t budget = s->options->budget_ns;
     s->allowance_ns = INT64_MAX;
     if (budget <= 0) return;
-    s->allowance_ns = budget * s->grants;
+    s->allowance_ns = granted(s, budget);
     const int64_t rest = s->allowance_ns - s->spent_before_ns;
     if (s->was_finished || (double)rest < REST_LEAST * (double)budget)
         s->allowance_ns = s->spent_before_ns + budget;
@@ -800,7 +812,7 @@ static void allow(struct session *s) {
 /* --more: the budget once again, and the searches are open again. */
 static enum status grant_more(struct session *s, struct error *err) {
     if (!s->was_finished || !s->options->more) return OK;
-    s->grants++;
+    s->grants += s->grants < GRANTS_MOST;
     s->was_finished = false;
     for (size_t i = 0; i < s->n_quests; i++) s->quests[i].is_done = false;
     return save_grants(s, err);

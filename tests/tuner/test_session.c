@@ -347,6 +347,24 @@ Test(session, evaluations_limit_then_more) {
     json_decref(second);
 }
 
+/* A thousand grants at most, and no product that overflows, whatever the database says. */
+Test(session, hostile_grants_are_bounded) {
+    const char *path = database();
+    struct problem problem = faulty_problem(100000, 3);
+    struct session_options options = options_for(path, &problem, 1);
+    options.limits = &harmless;
+    options.n_limits = 1;
+    options.evaluations = 2;
+    options.budget_ns = 100000000000;
+    json_decref(run(&options));
+    sql_into(path, "INSERT OR REPLACE INTO facts SELECT 'grants', model, version, '1', "
+                   "'9223372036854775807', unix_s FROM facts WHERE kind = 'seeds'; "
+                   "UPDATE sessions SET state = 'interrupted', spent_ns = 9223372036854775807");
+    json_t *result = run(&options);
+    cr_assert_eq(evaluations_of(result), 12 - 2, "as many as there are: 1000 times 2 may run");
+    json_decref(result);
+}
+
 Test(session, a_budget_ends_it) {
     struct session_options options = harmless_session(database());
     options.budget_ns = 6000000000;
