@@ -57,6 +57,8 @@ struct option_given {
 };
 enum status options_none(const char *name, const char *reason, const struct option_given *given,
                          struct error *err);
+/* What a parser says of a text that came from the command line: INVALID there is USAGE. */
+enum status argument_status(enum status status, struct error *err);
 /* The candidate most like text, NULL when none is near; candidates end with NULL. */
 const char *nearest_name(const char *text, const char *const *candidates);
 

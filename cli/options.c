@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum status argument_status(enum status status, struct error *err) {
+    if (status != STATUS_INVALID) return status;
+    err->status = STATUS_USAGE;
+    return STATUS_USAGE;
+}
+
 /* Edits to turn a into b; long names are cut. */
 static int edit_distance(const char *a, const char *b) {
     enum { MOST = 40 };

@@ -66,7 +66,7 @@ static enum status add_slice(const struct slice *slice, const char *text, const 
                              struct error *err) {
     struct problem *found = NULL;
     size_t n = 0;
-    enum status status = problem_expand(slice, text, &found, &n, err);
+    enum status status = argument_status(problem_expand(slice, text, &found, &n, err), err);
     char *names = text_copy(classes), *rest = names;
     for (char *name; status == OK && (name = strsep(&rest, ","));) {
         enum class_id class = CLASS_F32;

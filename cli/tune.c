@@ -67,6 +67,15 @@ static enum status check_strategy(const char *name, struct error *err) {
     return STATUS_USAGE;
 }
 
+/* No budget is no limit; a budget of nothing is a mistake. */
+static enum status parse_budget(const char *text, int64_t *ns, struct error *err) {
+    *ns = 0;
+    const enum status status = text ? units_parse_duration(text, ns, err) : OK;
+    if (status == OK && text && *ns <= 0)
+        return fail(err, STATUS_USAGE, "--budget %s: no time at all; write 60s, 2m or 1h30m", text);
+    return argument_status(status, err);
+}
+
 static double number_at(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
     return json_is_number(value) ? json_number_value(value) : 0;
@@ -188,8 +197,9 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
     size_t n_limits = 0, n_params = 0;
     int64_t budget_ns = 0, seed = 1, began_ns = clock_now_ns();
     enum status status = check_strategy(o->strategy, err);
-    if (status == OK && o->budget) status = units_parse_duration(o->budget, &budget_ns, err);
-    if (status == OK && o->seed) status = units_parse_int(o->seed, 0, INT64_MAX, &seed, err);
+    if (status == OK) status = parse_budget(o->budget, &budget_ns, err);
+    if (status == OK && o->seed)
+        status = argument_status(units_parse_int(o->seed, 0, INT64_MAX, &seed, err), err);
     if (status == OK) status = choose_class(o, err);
     if (status == OK) status = collect(o, &list, err);
     if (status != OK) goto done;

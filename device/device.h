@@ -52,8 +52,8 @@ void device_list_free(struct device_info *list, size_t n);
 struct device;
 
 /* selector: NULL or "" = the first of the list; a number = its index; else a part of the name or
- * platform (case-insensitive, must be unambiguous). Features come from the cache folder
- * (features/<hash of model and version>) or are found now, in a child. */
+ * platform (case-insensitive), USAGE with the list when no device or several are meant. Features come from
+ * the cache folder (features/<hash of model and version>) or are found now, in a child. */
 enum status device_open(const char *selector, struct device **out, struct error *err);
 /* The same without finding features (none are set): for the child that finds them. */
 enum status device_open_bare(const char *selector, struct device **out, struct error *err);

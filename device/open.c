@@ -41,7 +41,7 @@ static enum status found_select(const struct found *list, size_t n, const char *
     }
     if (matches == 1) return OK;
     char *names = found_names(list, n);
-    enum status st = fail(err, STATUS_INVALID, "%s device is called \"%.100s\"; there %s %s",
+    enum status st = fail(err, STATUS_USAGE, "%s device is called \"%.100s\"; there %s %s",
                           matches ? "more than one" : "no", selector, n == 1 ? "is" : "are", names);
     free(names);
     return st;

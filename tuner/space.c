@@ -60,10 +60,10 @@ static enum status check_limits(const struct family *family, const struct space_
         struct str known = {0};
         bool has = family_has_param(family, limits[l].param, &known);
         if (!has)
-            fail(err, STATUS_INVALID, "--param %s: family %s has no such parameter; it has %s",
+            fail(err, STATUS_USAGE, "--param %s: family %s has no such parameter; it has %s",
                  limits[l].param, family->name, str_text(&known));
         str_free(&known);
-        if (!has) return STATUS_INVALID;
+        if (!has) return STATUS_USAGE;
     }
     return OK;
 }
@@ -95,7 +95,7 @@ static enum status parse_text(const char *text, struct space_limit **list, size_
         }
         if (!limit || !add_value(limit, value, length - (size_t)(value - piece)))
             return fail(
-                err, STATUS_INVALID,
+                err, STATUS_USAGE,
                 "--param %s: expected NAME=VALUE,VALUE with at most %d values, as in TM=4,8", text,
                 LIMIT_VALUES);
         piece += length;

@@ -29,7 +29,7 @@ struct space {
     size_t index_size;
 };
 /* layout NULL: every layout that some variant accepts; else only this one. UNSUPPORTED when nothing is
- * valid; INVALID when a limit names a parameter that no variant has. */
+ * valid; USAGE when a limit names a parameter that no variant has. */
 enum status space_open(const struct device *device, const struct problem *problem,
                        const struct layout *layout, const struct space_limit *limits,
                        size_t n_limits, struct space *space, struct error *err);
@@ -46,6 +46,6 @@ struct problem space_problem(const struct space *space, int64_t at);
  * returns how many there are. */
 size_t space_neighbours(const struct space *space, int64_t at, int64_t *out, size_t limit);
 
-/* Parse "TM=4,8,VW=16" (repeatable option) into limits; caller frees *limits. */
+/* Parse "TM=4,8,VW=16" (the option --param) into limits; caller frees *limits. USAGE names the text. */
 enum status space_parse_limits(const char *const *texts, size_t n, struct space_limit **limits,
                                size_t *n_limits, struct error *err);

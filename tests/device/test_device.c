@@ -126,9 +126,9 @@ Test(device, selector_by_number_or_part_of_a_name) {
     for (char *c = name; *c; c++) *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
     must(device_open_bare(name, &device, &err));
     device_close(device);
-    cr_assert_eq(device_open("999", &device, &err), STATUS_INVALID);
+    cr_assert_eq(device_open("999", &device, &err), STATUS_USAGE);
     cr_assert_null(device);
-    cr_assert_eq(device_open("no such thing", &device, &err), STATUS_INVALID);
+    cr_assert_eq(device_open("no such thing", &device, &err), STATUS_USAGE);
     cr_assert(strstr(err.text, "no such thing") && strstr(err.text, "0: "), "%s", err.text);
 }
 

@@ -449,6 +449,6 @@ Test(session, what_makes_no_sense_is_refused) {
     struct space_limit none = {.param = "NOSUCH", .values = {"1"}, .n_values = 1};
     options.strategy = NULL;
     options.limits = &none;
-    cr_assert_eq(session_run(&options, &result, &err), STATUS_INVALID);
+    cr_assert_eq(session_run(&options, &result, &err), STATUS_USAGE);
     cr_assert(strstr(err.text, "NOSUCH"), "%s", err.text);
 }

@@ -158,13 +158,12 @@ Test(space, limits_that_make_no_sense) {
                          "TM=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
                          "AN_UNREASONABLY_LONG_NAME_OF_A_PARAMETER=1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        cr_assert_eq(space_parse_limits(&bad[i], 1, &limits, &n, &err), STATUS_INVALID, "%s",
-                     bad[i]);
+        cr_assert_eq(space_parse_limits(&bad[i], 1, &limits, &n, &err), STATUS_USAGE, "%s", bad[i]);
     struct space_limit unknown = {.param = "NOSUCH", .values = {"1"}, .n_values = 1};
     struct space_limit nothing = {.param = "TM", .values = {"77"}, .n_values = 1};
     struct problem problem = synthetic_problem(8);
     struct space space;
-    cr_assert_eq(space_open(device, &problem, NULL, &unknown, 1, &space, &err), STATUS_INVALID);
+    cr_assert_eq(space_open(device, &problem, NULL, &unknown, 1, &space, &err), STATUS_USAGE);
     cr_assert(strstr(err.text, "NOSUCH") && strstr(err.text, "UNROLL"), "%s", err.text);
     cr_assert_eq(space_open(device, &problem, NULL, &nothing, 1, &space, &err), STATUS_UNSUPPORTED);
 }
