@@ -29,20 +29,27 @@ struct bench_choices {
     int pp, tg, repeats;
 };
 
-static enum status split_rivals(const char *text, const char *names[8], size_t *n, char **owned,
-                                struct error *err) {
+enum { RIVALS_MOST = 8 };
+
+static void list_rivals(struct str *text) {
+    for (size_t i = 0; rivals[i]; i++) str_addf(text, i ? ", %s" : "%s", rivals[i]->name);
+}
+
+static enum status split_rivals(const char *text, const char *names[RIVALS_MOST], size_t *n,
+                                char **owned, struct error *err) {
     *n = 0;
     *owned = text_copy(text ? text : "");
     char *rest = *owned;
     for (char *name; text && (name = strsep(&rest, ","));) {
-        if (!rival_find(name)) {
-            struct str all = {0};
-            for (size_t i = 0; rivals[i]; i++) str_addf(&all, i ? ", %s" : "%s", rivals[i]->name);
-            fail(err, STATUS_USAGE, "there is no rival '%s': there are %s", name, str_text(&all));
-            str_free(&all);
-            return STATUS_USAGE;
+        if (rival_find(name) && *n < RIVALS_MOST) {
+            names[(*n)++] = name;
+            continue;
         }
-        if (*n < 8) names[(*n)++] = name;
+        struct str all = {0};
+        list_rivals(&all);
+        fail(err, STATUS_USAGE, "there is no rival '%s': there are %s", name, str_text(&all));
+        str_free(&all);
+        return STATUS_USAGE;
     }
     return OK;
 }
@@ -114,7 +121,7 @@ static enum status split_config(char *text, const char **variant, const char **c
 
 static enum status bench_kernels(struct bench_choices *o, struct error *err) {
     struct problem_list list = {0};
-    const char *names[8];
+    const char *names[RIVALS_MOST];
     char *owned = NULL, *database = store_default_path(o->common.database);
     const char *variant = NULL, *config = NULL;
     size_t n_rivals = 0;
@@ -286,6 +293,8 @@ static enum status bench_model(struct bench_choices *o, struct error *err) {
 
 enum status command_bench(int argc, const char **argv, struct error *err) {
     struct bench_choices o = {.pp = 512, .tg = 128, .repeats = 5};
+    struct str rival_names = {0};
+    list_rivals(&rival_names);
     struct poptOption table[] = {
         {"family", 0, POPT_ARG_STRING, &o.problems.family, 0, "slices or families, with commas",
          "LIST"},
@@ -295,7 +304,7 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
          "NAME"},
         {"config", 0, POPT_ARG_STRING, &o.config, 0, "time this configuration: tiled:VW=16,TN=8",
          "V:P=…"},
-        {"rivals", 0, POPT_ARG_STRING, &o.rivals, 0, "clblast, openblas", "LIST"},
+        {"rivals", 0, POPT_ARG_STRING, &o.rivals, 0, str_text(&rival_names), "LIST"},
         ENGINE_OPTIONS(o.choice),
         {"pp", 0, POPT_ARG_INT, &o.pp, 0, "with --model: prompt tokens (512)", "N"},
         {"tg", 0, POPT_ARG_INT, &o.tg, 0, "with --model: generated tokens (128)", "N"},
@@ -323,5 +332,6 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
         log_progress_done();
     }
     poptFreeContext(context);
+    str_free(&rival_names);
     return status;
 }

@@ -10,8 +10,11 @@ static const char default_problem[] = "m=12288,k=4096,n=1..256*2";
 
 static enum status find_class(const char *name, enum class_id *class, struct error *err) {
     const int found = class_find(name);
-    if (found < 0)
-        return fail(err, STATUS_USAGE, "there is no class '%s': --class is f32 or i8", name);
+    char all[64];
+    class_list(all);
+    if (found < 0 || !class_has_kernels((enum class_id)found))
+        return fail(err, STATUS_USAGE, "there are no kernels for class '%s': there are for %s",
+                    name, all);
     *class = (enum class_id)found;
     return OK;
 }
@@ -97,12 +100,12 @@ enum status problems_collect(const struct problem_options *o, struct problem_lis
                                o->class_name ? o->class_name : "f32", layout, list, err);
     }
     if (status == OK && list->n == 0)
-        status =
-            fail(err, STATUS_USAGE,
-                 "no problem is left: %s holds none of '%s' in class %s (gemv means n=1, gemm n>1; k is "
-                 "whole groups of the weights: 128 for q4, fewer with w=q4:32)",
-                 named, o->problem ? o->problem : default_problem,
-                 o->class_name ? o->class_name : "f32");
+        status = fail(
+            err, STATUS_USAGE,
+            "no problem is left: %s holds none of '%s' in class %s (gemv means n=1, gemm n>1; k is "
+            "whole groups of the weights: 128 for q4, fewer with w=q4:32)",
+            named, o->problem ? o->problem : default_problem,
+            o->class_name ? o->class_name : "f32");
     if (status != OK) problem_list_free(list);
     free(named);
     return status;

@@ -58,10 +58,15 @@ static enum status choose_class(struct tune_options *o, struct error *err) {
     return OK;
 }
 
+static void list_strategies(struct str *text) {
+    for (size_t i = 0; strategies[i]; i++)
+        str_addf(text, "%s%s%s", i ? ", " : "", strategies[i]->name, i ? "" : " (default)");
+}
+
 static enum status check_strategy(const char *name, struct error *err) {
     if (!name || strategy_find(name)) return OK;
     struct str all = {0};
-    for (size_t i = 0; strategies[i]; i++) str_addf(&all, i ? ", %s" : "%s", strategies[i]->name);
+    list_strategies(&all);
     fail(err, STATUS_USAGE, "there is no strategy '%s': there are %s", name, str_text(&all));
     str_free(&all);
     return STATUS_USAGE;
@@ -253,6 +258,8 @@ enum status tune_model_first(const struct common_options *common,
 
 enum status command_tune(int argc, const char **argv, struct error *err) {
     struct tune_options o = {0};
+    struct str strategy_names = {0};
+    list_strategies(&strategy_names);
     struct poptOption table[] = {
         PROBLEM_OPTIONS(o.problems),
         {"model", 'm', POPT_ARG_STRING, &o.model, 0, "tune what this model needs", "FILE"},
@@ -260,8 +267,7 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         {"budget", 0, POPT_ARG_STRING, &o.budget, 0, "wall time of the command (60s)", "TIME"},
         {"evals", 0, POPT_ARG_INT, &o.evaluations, 0, "evaluations a problem at most", "N"},
         {"more", 0, POPT_ARG_NONE, &o.more, 0, "go on with a finished session", NULL},
-        {"strategy", 0, POPT_ARG_STRING, &o.strategy, 0, "local (default), random or exhaustive",
-         "NAME"},
+        {"strategy", 0, POPT_ARG_STRING, &o.strategy, 0, str_text(&strategy_names), "NAME"},
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the strategy (1)", "S"},
         {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)", "P=…"},
         COMMON_OPTIONS(o.common),
@@ -292,5 +298,6 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         }
     }
     poptFreeContext(context);
+    str_free(&strategy_names);
     return status;
 }

@@ -14,6 +14,8 @@
 enum class_id { CLASS_F32, CLASS_F32X3, CLASS_TF32, CLASS_F16, CLASS_I8, CLASSES };
 extern const char *const class_names[CLASSES]; /* "f32", "f32x3", "tf32", "f16", "i8" */
 int class_find(const char *name);              /* −1: unknown */
+bool class_has_kernels(enum class_id class);   /* some variant multiplies matrices in it */
+void class_list(char text[64]);                /* those that have, "f32, i8" */
 
 /* ---- problems ---- */
 

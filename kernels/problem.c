@@ -22,6 +22,23 @@ int class_find(const char *name) {
     return -1;
 }
 
+bool class_has_kernels(enum class_id class) {
+    struct problem problem;
+    const struct layout *found[LAYOUTS];
+    if (problem_parse(slice_find("gemm_q4"), "m=64,k=128,n=8", &problem, NULL) != OK) return false;
+    problem.class = class;
+    return family_layouts(&problem, found) > 0;
+}
+
+void class_list(char text[64]) {
+    *text = 0;
+    for (int class = 0; class < CLASSES; class ++) {
+        if (!class_has_kernels((enum class_id) class)) continue;
+        const size_t used = strlen(text);
+        snprintf(text + used, 64 - used, "%s%s", used ? ", " : "", class_names[class]);
+    }
+}
+
 /* ---- slices ---- */
 
 /* gemm is n ≥ 2, gemv is n = 1, by weight type. */

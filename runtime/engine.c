@@ -76,10 +76,12 @@ static enum status find_class(struct engine *engine, const struct engine_options
     if (!o->class_name || !strcmp(o->class_name, "auto"))
         return *class = choose_class(engine, o), OK;
     const int found = class_find(o->class_name);
-    *class = found == CLASS_I8 ? CLASS_I8 : CLASS_F32;
-    if (found == CLASS_I8 || found == CLASS_F32) return OK;
-    return fail(err, STATUS_USAGE, "a model runs in class auto, f32 or i8, not '%s'",
-                o->class_name);
+    const bool is_known = found >= 0 && class_has_kernels((enum class_id)found);
+    *class = is_known ? (enum class_id)found : CLASS_F32;
+    if (is_known) return OK;
+    char all[64];
+    class_list(all);
+    return fail(err, STATUS_USAGE, "a model runs in class auto, %s, not '%s'", all, o->class_name);
 }
 
 /* What was measured to be best for this file here; everything fused where nothing was. */

@@ -55,8 +55,10 @@ enum status engine_model_problems(const struct engine_model *engine_model, const
     struct list list = {NULL, 0};
     *out = NULL;
     *n = 0;
-    if (class != CLASS_F32 && class != CLASS_I8)
-        return fail(err, STATUS_USAGE, "a model runs in class f32 or i8, not '%s'", class_name);
+    char all[64];
+    class_list(all);
+    if (class < 0 || !class_has_kernels((enum class_id) class))
+        return fail(err, STATUS_USAGE, "a model runs in class %s, not '%s'", all, class_name);
     enum status st = OK;
     for (int fused = 1; st == OK && fused >= 0; fused--) {
         const struct plan_options options = {.class = (enum class_id) class,

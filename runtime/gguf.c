@@ -2,6 +2,7 @@
  * the bytes that are left. */
 #include "runtime/gguf.h"
 #include "base/hash.h"
+#include "base/str.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,11 +278,17 @@ static enum status take_dimensions(struct cursor *c, struct gguf_tensor *t) {
 static enum status unknown_type(const struct cursor *c, const struct gguf_tensor *t,
                                 uint64_t number) {
     const bool known = number < sizeof other_types / sizeof *other_types && other_types[number];
-    return fail(c->err, STATUS_UNSUPPORTED,
-                "reading %s: tensor %.*s, described at byte %zu, has type %s (%llu); "
-                "F32, F16, Q8_0, Q4_0 and Q4_1 can be read: take a file with these",
-                c->path, shown(t->name), t->name.bytes, t->offset,
-                known ? other_types[number] : "unknown", (unsigned long long)number);
+    struct str readable = {0};
+    for (size_t i = 0; i < sizeof tensor_types / sizeof *tensor_types; i++)
+        str_addf(&readable, i ? ", %s" : "%s", tensor_types[i].name);
+    fail(c->err, STATUS_UNSUPPORTED,
+         "reading %s: tensor %.*s, described at byte %zu, has type %s (%llu); %s can be read: take "
+         "a "
+         "file with these",
+         c->path, shown(t->name), t->name.bytes, t->offset, known ? other_types[number] : "unknown",
+         (unsigned long long)number, str_text(&readable));
+    str_free(&readable);
+    return STATUS_UNSUPPORTED;
 }
 
 /* *data_offset: from the start of the data, which is known when all infos were read. */

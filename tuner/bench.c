@@ -347,10 +347,6 @@ static enum status open_store(struct bench *b, struct error *err) {
 
 static enum status open_bench(struct bench *b, struct error *err) {
     const struct bench_options *o = b->options;
-    for (size_t i = 0; i < o->n_rivals; i++)
-        if (!rival_find(o->rivals[i]))
-            return fail(err, STATUS_INVALID, "there is no rival %s; there are clblast, openblas",
-                        o->rivals[i]);
     enum status st = device_open(o->device, &b->device, err);
     if (st != OK) return st;
     b->info = device_describe(b->device);

@@ -11,7 +11,7 @@ struct bench_options {
     size_t n_problems;
     const char *profile;                 /* "default", "tuned", NULL: both */
     const char *config_variant, *config; /* a configuration of the user's, or NULL */
-    const char *const *rivals;           /* names */
+    const char *const *rivals;           /* names, each of one that rival_find knows */
     size_t n_rivals;
     const volatile int *interrupt; /* may be NULL */
     const char *lock_text;         /* who we are, for the lock file */
