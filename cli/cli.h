@@ -22,16 +22,11 @@ struct common_options {
 };
 /* One line of a popt table that brings in --json, --quiet, --device, --db. */
 #define COMMON_OPTIONS(common)                                                                     \
+    COMMON_OPTIONS_DEVICE(common, "number or part of the name of the device (see hone devices)")
+#define COMMON_OPTIONS_DEVICE(common, device_help)                                                 \
     {"json", 0, POPT_ARG_NONE, &(common).json, 0, "one JSON document on stdout", NULL},            \
         {"quiet", 'q', POPT_ARG_NONE, &(common).quiet, 0, "no progress on stderr", NULL},          \
-        {"device",                                                                                 \
-         0,                                                                                        \
-         POPT_ARG_STRING,                                                                          \
-         &(common).device,                                                                         \
-         0,                                                                                        \
-         "number or part of the name of the device (see hone devices)",                            \
-         "D"},                                                                                     \
-    {                                                                                              \
+        {"device", 0, POPT_ARG_STRING, &(common).device, 0, device_help, "D"}, {                   \
         "db", 0, POPT_ARG_STRING, &(common).database, 0,                                           \
             "the database (default: $HONE_DB, else "                                               \
             "$XDG_DATA_HOME/hone/hone.db)",                                                        \

@@ -75,7 +75,14 @@ static int report(enum status status, const struct error *err) {
     return status_exit_code(status);
 }
 
+static bool is_one_of(const char *text, const char *const *list) {
+    for (; *list; list++)
+        if (!strcmp(text, *list)) return true;
+    return false;
+}
+
 int main(int argc, char **argv) {
+    static char help_option[] = "--help";
     if (argc >= 2 && !strcmp(argv[1], "@child")) return run_child(argc > 2 ? argv[2] : NULL);
     struct error err = {OK, ""};
     interrupts_catch();
@@ -83,11 +90,15 @@ int main(int argc, char **argv) {
         print_help(stderr);
         return 2;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    if (!strcmp(argv[1], "help") && argc > 2) { /* hone help tune: as hone tune --help */
+        argv[1] = argv[2];
+        argv[2] = help_option;
+        argc = 3;
+    } else if (is_one_of(argv[1], (const char *const[]){"--help", "-h", "help", NULL})) {
         print_help(stdout);
         return report(out_flush(&err), &err);
     }
-    if (!strcmp(argv[1], "--version")) {
+    if (is_one_of(argv[1], (const char *const[]){"--version", "-v", "-V", NULL})) {
         enum status status = out_printf(&err, "hone %s\n", HONE_VERSION);
         if (status == OK) status = out_flush(&err);
         return report(status, &err);

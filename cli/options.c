@@ -111,6 +111,7 @@ enum status options_parse(const char *name, const char *arguments, const char *e
     for (int i = 0; i < RANGES; i++) read_number(table, i, &defaults[i]);
     *helped = false;
     char *title = text_format("hone %s", name);
+    argv[0] = title; /* what popt prints behind "Usage:" */
     *context = poptGetContext(title, argc, argv, all, 0);
     poptSetOtherOptionHelp(*context, arguments);
     int code;
@@ -128,6 +129,7 @@ enum status options_parse(const char *name, const char *arguments, const char *e
     const char **rest = poptGetArgs(*context);
     *plain = rest ? rest : none;
 done:
+    argv[0] = name;
     free(title);
     return status;
 }

@@ -28,8 +28,9 @@ static enum status find_slice(const char *name, const struct slice **slice, stru
         str_addf(&all, i ? ", %s" : "%s", slices[i].name);
     }
     const char *near = nearest_name(name, names);
-    fail(err, STATUS_USAGE, "there is no family '%s'%s%s%s; there are %s", name,
-         near ? "; did you mean " : "", near ? near : "", near ? "?" : "", str_text(&all));
+    fail(err, STATUS_USAGE, "there is no family '%s'%s%s%s are %s", name,
+         near ? "; did you mean " : "", near ? near : "", near ? "? There" : ": there",
+         str_text(&all));
     str_free(&all);
     return STATUS_USAGE;
 }

@@ -13,7 +13,12 @@ struct problem_options {
         {"problem",    0, POPT_ARG_STRING,                                                         \
          &(o).problem, 0, "fields with lists and ranges: m=12288,k=4096,n=1..1024*2",              \
          "TEXT"},                                                                                  \
-        {"class", 0, POPT_ARG_STRING, &(o).class_name, 0, "f32 (default), i8, or both: f32,i8",    \
+        {"class",                                                                                  \
+         0,                                                                                        \
+         POPT_ARG_STRING,                                                                          \
+         &(o).class_name,                                                                          \
+         0,                                                                                        \
+         "f32 (default; auto with --model), i8, or both: f32,i8",                                  \
          "C"},                                                                                     \
     {                                                                                              \
         "layout", 0, POPT_ARG_STRING, &(o).layout, 0, "only this layout of the weights", "NAME"    \

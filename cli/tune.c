@@ -269,8 +269,9 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         {"more", 0, POPT_ARG_NONE, &o.more, 0, "go on with a finished session", NULL},
         {"strategy", 0, POPT_ARG_STRING, &o.strategy, 0, str_text(&strategy_names), "NAME"},
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the strategy (1)", "S"},
-        {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)", "P=…"},
-        COMMON_OPTIONS(o.common),
+        {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)",
+         "P=V,V"},
+        COMMON_OPTIONS_DEVICE(o.common, "number or part of the name; all: each in turn (default)"),
         END_OPTIONS,
     };
     poptContext context = NULL;
