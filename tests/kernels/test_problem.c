@@ -38,6 +38,9 @@ Test(problem, classes_by_name) {
     for (int class = 0; class < CLASSES; class ++)
         cr_assert_eq(class_find(class_names[class]), class);
     cr_assert_eq(class_find("f64"), -1);
+    char done[64];
+    class_list(done);
+    cr_assert_str_eq(done, "f32, i8");
     cr_assert_eq(class_find(""), -1);
 }
 
