@@ -96,10 +96,11 @@ struct config {
     int value[PARAMS];
 };
 
+/* Parse "VW=16,TM=2" for a variant; parameters that the text does not name are the variant's fallback's.
+ * INVALID names the variant, parameter or value that does not exist, and those that do. */
 enum status config_parse(const struct family *family, const char *variant, const char *text,
-                         struct config *config,
-                         struct error *err); /* unnamed parameters: the default's */
-/* Give a configuration the values that a text names. */
+                         struct config *config, struct error *err);
+/* Give a configuration the values that a text names; INVALID as above, pairs before the faulty one taken. */
 enum status config_change(struct config *config, const char *text, struct error *err);
 void config_format(const struct config *config, char text[400]);
 bool config_equal(const struct config *a, const struct config *b);
@@ -158,6 +159,7 @@ struct variant {
     bool embeds; /* its tile function may be part of a larger kernel */
 };
 
+/* The family's variant of that name; NULL: it has none. */
 const struct variant *variant_find(const struct family *family, const char *name);
 /* Key of everything that makes the kernel what it is: source with includes, comments and white space
  * stripped, and the C files with geometry, arguments and packer. */

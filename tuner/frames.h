@@ -20,20 +20,26 @@ enum stage_id {
         STAGE_COUNT
 };
 extern const char *const stage_names[STAGE_COUNT];
-int stage_find(const char *name); /* −1: unknown */
-bool stage_blames_candidate(enum stage_id stage);
+int stage_find(const char *name);                 /* −1: unknown */
+bool stage_blames_candidate(enum stage_id stage); /* the third column */
 /* hint_ns: what the worker asks for a launch; bounded on both sides. */
 int64_t stage_deadline(const struct deadlines *deadlines, enum stage_id stage, double hint_ns);
 
+/* A request for one evaluation: configuration, problem, layout and class as texts. The caller's reference. */
 json_t *frame_work(const struct work *work);
 /* INVALID when the frame names what this program does not have. */
 enum status frame_read_work(const json_t *frame, struct work *work, struct error *err);
 
-/* Only what a worker fills in. */
+/* Of an evaluation only what a worker fills in: outcome, message, times, samples, shares, conditions. The
+ * caller's reference. */
 json_t *frame_evaluation(const struct evaluation *e);
+/* The same back into e, which keeps its key and place; its strings and samples are replaced. CRASHED when the
+ * frame is no evaluation: a worker that says such a thing is not well. */
 enum status frame_read_evaluation(const json_t *frame, struct evaluation *e, struct error *err);
 
+/* What was measured of the ceilings; the caller's reference. */
 json_t *frame_ceilings(const struct ceiling_memory *memory);
+/* Anything that a frame does not tell is NAN, as not measured; levels beyond CEILING_LEVELS are left out. */
 void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory);
 
 /* A number, or null for NAN and infinities; and back (null: what). */

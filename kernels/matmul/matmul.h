@@ -30,14 +30,22 @@ extern const struct param_value matmul_deq_values[2], matmul_dot_values[3], matm
     [P_WI] = {"WI", "W from", matmul_wi_values, 2}
 
 #define READS(p) (1u << (p))
-bool matmul_vector_fits(const int *value, const struct problem *problem);
-bool matmul_rows_fit(const int *value, const struct problem *problem);
+/* The constraints on them, each with its text below: does a configuration with these values hold it for the
+ * problem? Asked while the space is enumerated, so they look at the parameters they READ and at the problem
+ * alone. Those that say "is not wasted", "suit", "matters" keep out waste, the others what would be wrong. */
+bool matmul_vector_fits(const int *value, const struct problem *problem); /* panel % VW == 0 */
+/* A lane alone has a vector of its rows; where lanes are the vector, long ones only cost registers. */
 bool matmul_lanes_suit(const int *value, const struct problem *problem);
-bool matmul_tile_fits(const int *value, const struct problem *problem);
-bool matmul_tokens_fit(const int *value, const struct problem *problem);
-bool matmul_unroll_matters(const int *value, const struct problem *problem);
+/* VW * RV * LM < 2 m: no more than half of a block is padding; the smallest block always is right. */
+bool matmul_rows_fit(const int *value, const struct problem *problem);
+bool matmul_tile_fits(const int *value, const struct problem *problem);      /* RV * TN <= 28 */
+bool matmul_tokens_fit(const int *value, const struct problem *problem);     /* TN < 2 n, or 1 */
+bool matmul_unroll_matters(const int *value, const struct problem *problem); /* i8: always 1 */
+/* Codes become floats by a permutation of 16 lanes: VW = 16, quantised weights. */
 bool matmul_deq_applies(const int *value, const struct problem *problem);
+/* mul for all; vnni takes 16 rows at a time, dp4a at most 4; both class i8. */
 bool matmul_dot_applies(const int *value, const struct problem *problem);
+/* A texel is 16 bytes of the panel: VW >= 4, and no f16. */
 bool matmul_image_applies(const int *value, const struct problem *problem);
 
 #define PANEL_CONSTRAINTS                                                                          \
@@ -61,12 +69,14 @@ bool matmul_image_applies(const int *value, const struct problem *problem);
 
 extern const struct variant matmul_gemv, matmul_skinny, matmul_tiled, matmul_rowdot;
 
-struct weight matmul_weight(const struct problem *problem);
-/* Weights, class and shape that panel variants do: interleaved layouts, whole groups. */
-bool matmul_accepts_panels(const struct problem *problem);
+struct weight matmul_weight(const struct problem *problem); /* the type in field w */
+/* Weights, class and shape that all variants do: f32 with any weights, i8 with quantised ones, of which a row
+ * is whole groups. */
 bool matmul_accepts_class(const struct problem *problem);
 /* Row vectors of 8 that a default takes: two fill a panel of 16. */
 int matmul_default_vectors(const struct problem *problem);
+/* The same in an interleaved layout: what panel variants do. */
+bool matmul_accepts_panels(const struct problem *problem);
 /* Bytes of X packed in tiles of tn tokens, as pack.clh writes it. */
 size_t matmul_packed_x_bytes(const struct problem *problem, int tn);
 /* The packing stage of pack.clh. */
