@@ -1,0 +1,61 @@
+/* test_arguments.c: command lines that are wrong end with 2 and a sentence about what is wrong, before anything
+ * is measured; help ends with 0. The program itself is run. */
+#include "base/path.h"
+#include "base/str.h"
+#include "tests/support.h"
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* The exit code of `hone arguments`; *words: what it printed to both streams, the caller's. */
+static int run(const char *arguments, char **words) {
+    const char *program = getenv("HONE_PROGRAM");
+    const char *folder = test_folder();
+    char *path = text_format("%s/words", folder);
+    char *line = text_format("HONE_DB=%s/hone.db '%s' %s >%s 2>&1", folder,
+                             program && *program ? program : "build/hone", arguments, path);
+    const int status = system(line);
+    size_t size;
+    struct error err = {OK, ""};
+    cr_assert_eq(path_read(path, 1 << 20, words, &size, &err), OK, "%s", err.text);
+    free(line);
+    free(path);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static const struct {
+    const char *arguments;
+    int code;
+    const char *words;
+} cases[] = {
+    {"tune --family gemm --problem m=x", 2, "m=x is no size"},
+    {"tune --budget 0", 2, "no time at all"},
+    {"tune --budget -5s", 2, "is not a time"},
+    {"tune --seed -1", 2, "not a whole number"},
+    {"tune --param VW", 2, "expected NAME=VALUE"},
+    {"tune --family gemm --problem m=64,k=64,n=8 --param ZZ=3", 2, "no such parameter"},
+    {"tune --family gemn", 2, "did you mean gemm?"},
+    {"tune --strategy x", 2, "local (default), random, exhaustive"},
+    {"tune --class f16", 2, "there are for f32, i8"},
+    {"tune --family gemm --problem m=16777216,k=16777216,n=4", 1, "ask for a smaller one"},
+    {"bench --device 99", 2, "no device is called"},
+    {"bench --rivals x", 2, "there are clblast, openblas"},
+    {"bench --family gemm --problem m=64,k=64,n=8 --config foo:VW=3", 2, "no variant"},
+    {"help tune", 0, "Usage: hone tune [options]"},
+    {"tune --help", 0, "--param P=V,V"},
+    {"-v", 0, "hone "},
+    {"help", 0, "Commands"},
+};
+
+Test(arguments, wrong_ones_end_with_2) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *words;
+        const int code = run(cases[i].arguments, &words);
+        cr_expect_eq(code, cases[i].code, "hone %s ends with %d, not %d: %s", cases[i].arguments,
+                     code, cases[i].code, words);
+        cr_expect(strstr(words, cases[i].words), "hone %s says nothing of \"%s\": %s",
+                  cases[i].arguments, cases[i].words, words);
+        free(words);
+    }
+}
