@@ -230,7 +230,8 @@ static enum status converse(struct chat *chat, struct error *err) {
 static enum status chat_open(struct chat *chat, struct error *err) {
     int64_t seed = 1;
     enum status status = OK;
-    if (chat->seed && (status = units_parse_int(chat->seed, 0, INT64_MAX, &seed, err)) != OK)
+    if (chat->seed && (status = argument_status(
+                           units_parse_int(chat->seed, 0, INT64_MAX, &seed, err), err)) != OK)
         return status;
     chat->turn_seed = (uint64_t)seed;
     if (chat->tune_first &&

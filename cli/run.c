@@ -60,7 +60,9 @@ static enum status run(const struct run_options *o, struct error *err) {
     for (const char **stop = o->stops; stop && *stop; stop++)
         if (!**stop)
             return fail(err, STATUS_USAGE, "hone run: --stop '' would end every answer at once");
-    if (o->seed && (status = units_parse_int(o->seed, 0, INT64_MAX, &seed, err)) != OK) goto done;
+    if (o->seed &&
+        (status = argument_status(units_parse_int(o->seed, 0, INT64_MAX, &seed, err), err)) != OK)
+        goto done;
     if (o->tune_first &&
         (status = tune_model_first(&o->common, &o->choice, o->tune_first, err)) != OK)
         goto done;

@@ -45,7 +45,7 @@ enum status template_find(const char *name, const struct template **out, struct 
     }
     *out = NULL;
     const enum status status =
-        fail(err, STATUS_UNSUPPORTED, "there is no chat template \"%.40s\"; there are %s", name,
+        fail(err, STATUS_USAGE, "there is no chat template \"%.40s\"; there are %s", name,
              str_text(&names));
     str_free(&names);
     return status;

@@ -13,7 +13,7 @@ struct template_message {
     const char *text; /* NUL-terminated */
 };
 
-/* By name. UNSUPPORTED lists the names. */
+/* By name. USAGE lists the names. */
 enum status template_find(const char *name, const struct template **out, struct error *err);
 /* The row whose markers the Jinja text holds; NULL: none of them, or jinja is NULL. */
 const struct template *template_recognise(const char *jinja);

@@ -134,7 +134,7 @@ Test(template, jinja_is_never_run) {
 Test(template, unknown_names_and_roles_are_refused) {
     const struct template *t;
     struct str text = {0};
-    cr_assert_eq(template_find("chatml2", &t, &err), STATUS_UNSUPPORTED);
+    cr_assert_eq(template_find("chatml2", &t, &err), STATUS_USAGE);
     cr_assert(!t && strstr(err.text, "chatml2") && strstr(err.text, "smollm2, "), "%s", err.text);
     const struct template_message tool = {"tool", "42"};
     cr_assert_eq(template_text(need("chatml"), &tool, 1, &text, &err), STATUS_INVALID);
