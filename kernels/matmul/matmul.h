@@ -73,10 +73,10 @@ struct weight matmul_weight(const struct problem *problem); /* the type in field
 /* Weights, class and shape that all variants do: f32 with any weights, i8 with quantised ones, of which a row
  * is whole groups. */
 bool matmul_accepts_class(const struct problem *problem);
-/* Row vectors of 8 that a default takes: two fill a panel of 16. */
-int matmul_default_vectors(const struct problem *problem);
 /* The same in an interleaved layout: what panel variants do. */
 bool matmul_accepts_panels(const struct problem *problem);
+/* Row vectors of 8 that a default takes: two fill a panel of 16. */
+int matmul_default_vectors(const struct problem *problem);
 /* Bytes of X packed in tiles of tn tokens, as pack.clh writes it. */
 size_t matmul_packed_x_bytes(const struct problem *problem, int tn);
 /* The packing stage of pack.clh. */
