@@ -96,8 +96,8 @@ static void geometry(const struct config *config, const struct problem *problem,
 static void fallback(const struct problem *problem, struct config *out) {
     *out = (struct config){.variant = &matmul_gemv};
     int *v = out->value;
-    v[P_VW] = 8, v[P_RV] = matmul_default_vectors(problem), v[P_UNROLL] = 1, v[P_KL] = 1, v[P_SK] = 1, v[P_LM] = 1,
-    v[P_BLOCKS] = 1;
+    v[P_VW] = 8, v[P_RV] = matmul_default_vectors(problem), v[P_UNROLL] = 1, v[P_KL] = 1,
+    v[P_SK] = 1, v[P_LM] = 1, v[P_BLOCKS] = 1;
     v[P_TN] = problem->value[F_N] >= 3 ? 4 : (int)problem->value[F_N];
 }
 

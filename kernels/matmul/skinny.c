@@ -87,7 +87,8 @@ static void geometry(const struct config *config, const struct problem *problem,
 static void fallback(const struct problem *problem, struct config *out) {
     *out = (struct config){.variant = &matmul_skinny};
     int *v = out->value;
-    v[P_VW] = 8, v[P_RV] = matmul_default_vectors(problem), v[P_TN] = 2, v[P_UNROLL] = 1, v[P_LM] = 1, v[P_NB] = 1;
+    v[P_VW] = 8, v[P_RV] = matmul_default_vectors(problem), v[P_TN] = 2, v[P_UNROLL] = 1,
+    v[P_LM] = 1, v[P_NB] = 1;
     v[P_KB] = 1 << 20, v[P_BLOCKS] = 1;
 }
 
