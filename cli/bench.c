@@ -12,6 +12,7 @@
 #include "tuner/lock.h"
 #include "tuner/rival.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ struct bench_choices {
     struct problem_options problems;
     struct engine_choice choice;
     char *config, *rivals;
-    int pp, tg, repeats;
+    int pp, tg, repeats, phase;
 };
 
 enum { RIVALS_MOST = 8 };
@@ -64,13 +65,20 @@ static const char *text_at(const json_t *object, const char *key) {
     return text ? text : "";
 }
 
+static const char *profile_of(const json_t *row) {
+    static char text[40];
+    if (!json_is_true(json_object_get(row, "phase"))) return text_at(row, "profile");
+    snprintf(text, sizeof text, "%s/phase", text_at(row, "profile"));
+    return text;
+}
+
 static enum status print_row(const json_t *row, struct error *err) {
     char time[UNITS_TEXT], flops[UNITS_TEXT], rate[UNITS_TEXT], low[UNITS_TEXT], high[UNITS_TEXT],
         rival[UNITS_TEXT];
     const double ns = number_at(row, "time_ns");
     enum status status = out_printf(
-        err, "%-8s %-28s %-4s %-8s %9s [%s, %s] %12s %9s %4.0f %%", text_at(row, "family"),
-        text_at(row, "problem"), text_at(row, "class"), text_at(row, "profile"),
+        err, "%-8s %-28s %-4s %-13s %9s [%s, %s] %12s %9s %4.0f %%", text_at(row, "family"),
+        text_at(row, "problem"), text_at(row, "class"), profile_of(row),
         units_time_ns(ns, time), units_time_ns(number_at(row, "low_ns"), low),
         units_time_ns(number_at(row, "high_ns"), high),
         units_flops(number_at(row, "gflops"), flops), units_rate(number_at(row, "gbps"), rate),
@@ -137,6 +145,7 @@ static enum status bench_kernels(struct bench_choices *o, struct error *err) {
         .problems = list.items,
         .n_problems = list.n,
         .profile = o->choice.profile,
+        .phase = o->phase,
         .config_variant = variant,
         .config = config,
         .rivals = names,
@@ -304,6 +313,8 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
          "NAME"},
         {"config", 0, POPT_ARG_STRING, &o.config, 0, "time this, too: tiled:VW=16,TN=8",
          "VARIANT:P=V,P=V"},
+        {"phase", 0, POPT_ARG_NONE, &o.phase, 0,
+         "also as a phase of a larger kernel: no launch, one copy of the weights after another", NULL},
         {"rivals", 0, POPT_ARG_STRING, &o.rivals, 0, str_text(&rival_names), "LIST"},
         ENGINE_OPTIONS(o.choice),
         {"pp", 0, POPT_ARG_INT, &o.pp, 0, "with --model: prompt tokens (512)", "N"},
@@ -320,7 +331,8 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
     const struct option_given own[] = {
         {"--family", o.problems.family}, {"--problem", o.problems.problem},
         {"--layout", o.problems.layout}, {"--config", o.config},
-        {"--rivals", o.rivals},          {NULL, false}};
+        {"--rivals", o.rivals},          {"--phase", o.phase},
+        {NULL, false}};
     if (status == OK && !helped && o.choice.model)
         status = options_none("bench", "--model times the whole model", own, err);
     if (status == OK && !helped) {

@@ -333,6 +333,30 @@ enum status check_enqueue(struct check_case *c, struct op *op, int i, struct err
     return op_run(op, &c->problem, operands, images, c->scratch, err);
 }
 
+/* The copies in the first arena, and where their work-groups meet. */
+static enum status prepare_phase(struct check_case *c, struct error *err) {
+    struct phase *p = &c->phase;
+    int o = 0;
+    struct arena *arena;
+    if (p->copies) return OK;
+    while (o < c->problem.family->n_operands - 1 && operand_of(c, o)->role != OPERAND_WEIGHTS) o++;
+    enum status st = add_arena(c, VIEW_ALIGN, &arena, err);
+    if (st == OK) st = arena_take(arena, sizeof(uint32_t), &p->meeting, err);
+    if (st == OK) st = view_fill(p->meeting, 0, 0, sizeof(uint32_t), err);
+    if (st != OK) return st;
+    p->stride = guarded_bytes(c->bytes[o]);
+    while (p->copies < c->n_copies && view_of(c, p->copies, o)->arena == view_of(c, 0, o)->arena)
+        p->copies++;
+    return OK;
+}
+
+enum status check_enqueue_phase(struct check_case *c, struct op *op, int *copies,
+                                struct error *err) {
+    const enum status st = prepare_phase(c, err);
+    *copies = c->phase.copies;
+    return st == OK ? op_run_phase(op, &c->problem, view_of(c, 0, 0), &c->phase, err) : st;
+}
+
 /* ---- guards and poison ---- */
 
 static enum status write_guards(struct view view, struct error *err) {

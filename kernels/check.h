@@ -36,6 +36,7 @@ struct check_case {
     struct image **image; /* [copy][operand]; where a configuration asks; made on demand */
     struct view scratch;
     struct arena *scratch_arena;
+    struct phase phase;              /* all copies in one launch; copies 0: not set up yet */
     void *reference;                 /* the family's own cache, freed by free() … */
     void (*reference_close)(void *); /* … or by this when not NULL */
 };
@@ -56,6 +57,9 @@ enum status check_run(struct check_case *c, struct op *op, bool whole, struct ve
                       struct error *err);
 /* Enqueue one run on copy i mod n_copies, for timing. */
 enum status check_enqueue(struct check_case *c, struct op *op, int i, struct error *err);
+/* Enqueue one phase (op.h) over the copies that lie in one arena; *copies: how many. */
+enum status check_enqueue_phase(struct check_case *c, struct op *op, int *copies,
+                                struct error *err);
 /* Judge the outputs that the last (timed) runs wrote, without running again: check_run leaves the
  * outputs poisoned, so they must have written everything. A family with INOUT operands is restored and
  * run once more, because every run changed its inputs. */

@@ -157,6 +157,9 @@ struct variant {
     /* A configuration that is valid on any OpenCL 1.2 device. */
     void (*fallback)(const struct problem *problem, struct config *out);
     bool embeds; /* its tile function may be part of a larger kernel */
+    /* The kernel that runs many copies in one launch, compiled with -DPHASE (op.h, phases); NULL: none. It
+     * does the configurations of one stage without images. */
+    const char *phase;
 };
 
 /* The family's variant of that name; NULL: it has none. */

@@ -48,26 +48,41 @@ static enum status op_entry(struct op *op, const char *name, struct kernel **out
     return st;
 }
 
-enum status op_open(struct device *device, const struct config *config,
-                    const struct problem *problem, struct op **out, struct error *err) {
+/* An op with its program, of which no kernel was looked at. */
+static enum status op_build(struct device *device, const struct config *config,
+                            const struct problem *problem, const char *more_options,
+                            struct op **out, struct error *err) {
     char *source = NULL, *options = NULL;
-    struct geometry geometry = {0};
-    struct kernel *kernel;
-    *out = NULL;
-    struct op *op = memory_new(sizeof *op);
-    *op = (struct op){.device = device, .config = *config};
-    char *name = text_format("%s %s", problem->family->name, config->variant->name);
+    *out = memory_new(sizeof **out);
+    **out = (struct op){.device = device, .config = *config};
     enum status st = op_source(config, problem, &source, &options, err);
-    if (st == OK) st = program_build(device, name, source, options, &op->program, err);
-    if (st == OK) config->variant->geometry(config, problem, &geometry);
-    for (int s = 0; st == OK && s < geometry.n_stages; s++)
-        st = op_entry(op, geometry.stage[s].entry, &kernel, err);
+    char *name = text_format("%s %s", problem->family->name, config->variant->name);
+    char *all = text_format("%s%s", options ? options : "", more_options);
+    if (st == OK) st = program_build(device, name, source, all, &(*out)->program, err);
+    free(all);
     free(name);
     free(source);
     free(options);
-    if (st == OK) *out = op;
-    else op_close(op);
     return st;
+}
+
+/* The op when all is well, else nothing. */
+static enum status op_settle(struct op *op, enum status st, struct op **out) {
+    *out = st == OK ? op : NULL;
+    if (st != OK) op_close(op);
+    return st;
+}
+
+enum status op_open(struct device *device, const struct config *config,
+                    const struct problem *problem, struct op **out, struct error *err) {
+    struct geometry geometry = {0};
+    struct kernel *kernel;
+    struct op *op;
+    enum status st = op_build(device, config, problem, "", &op, err);
+    if (st == OK) config->variant->geometry(config, problem, &geometry);
+    for (int s = 0; st == OK && s < geometry.n_stages; s++)
+        st = op_entry(op, geometry.stage[s].entry, &kernel, err);
+    return op_settle(op, st, out);
 }
 
 void op_close(struct op *op) {
@@ -175,5 +190,47 @@ enum status op_run(struct op *op, const struct problem *problem, const struct vi
         st = kernel_set(launch.kernel, argument, n, err);
         if (st == OK) st = launch_enqueue(op->device, &launch, err);
     }
+    return st;
+}
+
+/* ---- phases ---- */
+
+bool op_has_phase(const struct device *device, const struct config *config,
+                  const struct problem *problem) {
+    struct geometry geometry = {0};
+    config->variant->geometry(config, problem, &geometry);
+    return config->variant->phase && geometry.n_stages == 1 && !geometry.images &&
+           device_has(device, FEATURE_grid_barrier);
+}
+
+enum status op_open_phase(struct device *device, const struct config *config,
+                          const struct problem *problem, struct op **out, struct error *err) {
+    struct kernel *kernel;
+    struct op *op;
+    enum status st = op_build(device, config, problem, " -DPHASE=1", &op, err);
+    if (st == OK) st = op_entry(op, config->variant->phase, &kernel, err);
+    return op_settle(op, st, out);
+}
+
+enum status op_run_phase(struct op *op, const struct problem *problem, const struct view *operands,
+                         struct phase *phase, struct error *err) {
+    enum { MORE = 4 };
+    struct argument argument[ARGUMENTS + MORE];
+    const struct geometry geometry = op_geometry(op, problem);
+    const size_t groups = (size_t)device_describe(op->device)->compute_units;
+    struct launch launch = {0};
+    enum status st = op_entry(op, op->config.variant->phase, &launch.kernel, err);
+    size_t n = collect_arguments(problem, 0, operands, NULL, (struct view){0}, argument);
+    argument[n++] = (struct argument){.kind = ARGUMENT_INT, .i = phase->copies};
+    argument[n++] =
+        (struct argument){.kind = ARGUMENT_INT, .i = (int32_t)(phase->stride / VIEW_ALIGN)};
+    argument[n++] = (struct argument){.kind = ARGUMENT_VIEW, .view = phase->meeting};
+    argument[n++] = (struct argument){.kind = ARGUMENT_INT, .i = (int32_t)phase->met};
+    memcpy(launch.local, geometry.stage[0].local, sizeof launch.local);
+    memcpy(launch.global, launch.local, sizeof launch.global);
+    launch.global[0] *= groups;
+    if (st == OK) st = kernel_set(launch.kernel, argument, n, err);
+    if (st == OK) st = launch_enqueue(op->device, &launch, err);
+    phase->met += (uint32_t)phase->copies;
     return st;
 }

@@ -34,6 +34,27 @@ enum status op_image_open(struct device *device, size_t bytes, struct image **ou
 enum status op_run(struct op *op, const struct problem *problem, const struct view *operands,
                    struct image *const *images, struct view scratch, struct error *err);
 
+/* ---- phases ----
+ *
+ * As a phase of a larger kernel an operation costs no launch: work-groups that all run at once take their
+ * shares of one copy of the weights after another, and meet in between. */
+
+/* Does this configuration run as a phase here (the variant has one, one stage, no image, FEATURE_grid_barrier)? */
+bool op_has_phase(const struct device *device, const struct config *config,
+                  const struct problem *problem);
+/* As op_open, with the phase's kernel alone; only op_run_phase runs it. */
+enum status op_open_phase(struct device *device, const struct config *config,
+                          const struct problem *problem, struct op **out, struct error *err);
+struct phase {
+    int copies;          /* of the weights, the first where operands say */
+    size_t stride;       /* bytes from one to the next, a multiple of VIEW_ALIGN */
+    struct view meeting; /* 4 bytes; 0 before the first phase that uses it */
+    uint32_t met;        /* meetings so far; updated */
+};
+/* Enqueue one launch over all copies; operands as op_run's. */
+enum status op_run_phase(struct op *op, const struct problem *problem, const struct view *operands,
+                         struct phase *phase, struct error *err);
+
 /* The source that is compiled, includes resolved, and the options; the caller frees both. */
 enum status op_source(const struct config *config, const struct problem *problem, char **source,
                       char **options, struct error *err);

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTENDERS = 3 };
+enum { PROFILES = 3, CONTENDERS = 2 * PROFILES }; /* each as a launch, and as a phase */
 static const int64_t SAMPLES_NS = 6000000000; /* of all contenders of one problem together */
 
 struct contender {
@@ -23,6 +23,7 @@ struct contender {
     const char *rule;    /* which rule of the look-up answered, NULL */
     struct config config;
     struct problem problem;
+    bool is_phase; /* timed as a phase of a larger kernel (op.h) */
 };
 struct bench {
     const struct bench_options *options;
@@ -165,6 +166,17 @@ static bool wants(const struct bench *b, const char *profile) {
     return !b->options->profile || strcmp(b->options->profile, profile) == 0;
 }
 
+/* Those of the first n that can be, once more as phases. */
+static size_t add_phases(struct bench *b, struct contender list[CONTENDERS], size_t n) {
+    size_t all = n;
+    for (size_t i = 0; i < n; i++) {
+        if (!op_has_phase(b->device, &list[i].config, &list[i].problem)) continue;
+        list[all] = list[i];
+        list[all++].is_phase = true;
+    }
+    return all;
+}
+
 static size_t find_contenders(struct bench *b, const struct problem *problem,
                               struct contender list[CONTENDERS]) {
     size_t n = 0;
@@ -181,7 +193,7 @@ static size_t find_contenders(struct bench *b, const struct problem *problem,
         n += find_layout(problem, &list[n].problem, has_default, &list[n]);
     }
     if (wants(b, "tuned")) n += find_tuned(b, problem, &list[n]);
-    return n;
+    return b->options->phase ? add_phases(b, list, n) : n;
 }
 
 /* ---- packing ---- */
@@ -247,6 +259,7 @@ static json_t *row_json(struct bench *b, const struct contender *c, const struct
         frame_number(cost.bytes / e->time_ns), "share", frame_number(e->share), "ceiling_gbps",
         frame_number(e->ceiling_gbps), "ceiling_gflops", frame_number(e->ceiling_gflops), "outcome",
         outcome_names[e->outcome]);
+    if (c->is_phase) json_object_set_new(row, "phase", json_true());
     if (c->rule) json_object_set_new(row, "rule", json_string(c->rule));
     if (e->message) json_object_set_new(row, "message", frame_text(e->message));
     json_error_t why;
@@ -304,7 +317,8 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
                                  .problem = list[i].problem,
                                  .seed = 1,
                                  .incumbent_ns = INFINITY,
-                                 .budget_ns = SAMPLES_NS};
+                                 .budget_ns = SAMPLES_NS,
+                                 .as_phase = list[i].is_phase};
         e[i].time_ns = e[i].low_ns = e[i].high_ns = e[i].floor_ns = e[i].share = e[i].ceiling_gbps =
             e[i].ceiling_gflops = NAN;
     }

@@ -66,23 +66,25 @@ json_t *frame_work(const struct work *work) {
     char problem[160], config[400];
     problem_format(&work->problem, problem);
     config_format(&work->config, config);
-    return json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:I,s:b,s:b}", "family", work->problem.family->name,
-        "problem", problem, "class", class_names[work->problem.class], "layout",
-        work->problem.layout->name, "variant", work->config.variant->name, "config", config, "seed",
-        (json_int_t)work->seed, "incumbent_ns", frame_number(work->incumbent_ns), "budget_ns",
-        (json_int_t)work->budget_ns, "small_first", work->small_first, "final", work->is_final);
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:I,s:b,s:b,s:b}", "family",
+                     work->problem.family->name, "problem", problem, "class",
+                     class_names[work->problem.class], "layout", work->problem.layout->name,
+                     "variant", work->config.variant->name, "config", config, "seed",
+                     (json_int_t)work->seed, "incumbent_ns", frame_number(work->incumbent_ns),
+                     "budget_ns", (json_int_t)work->budget_ns, "small_first", work->small_first,
+                     "final", work->is_final, "phase", work->as_phase);
 }
 
 enum status frame_read_work(const json_t *frame, struct work *work, struct error *err) {
     const char *family_name, *problem, *class, *layout, *variant, *config;
     json_int_t seed, budget_ns;
-    int small_first, is_final;
+    int small_first, is_final, as_phase;
     json_error_t why;
-    if (json_unpack_ex((json_t *)frame, &why, 0, "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b}",
+    if (json_unpack_ex((json_t *)frame, &why, 0, "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:b}",
                        "family", &family_name, "problem", &problem, "class", &class, "layout",
                        &layout, "variant", &variant, "config", &config, "seed", &seed, "budget_ns",
-                       &budget_ns, "small_first", &small_first, "final", &is_final) != 0)
+                       &budget_ns, "small_first", &small_first, "final", &is_final, "phase",
+                       &as_phase) != 0)
         return fail(err, STATUS_INVALID, "a request to the worker is not understood: %s", why.text);
     const struct family *family = family_find(family_name);
     if (!family || class_find(class) < 0 || !layout_find(layout))
@@ -98,6 +100,7 @@ enum status frame_read_work(const json_t *frame, struct work *work, struct error
                           .budget_ns = budget_ns,
                           .small_first = small_first,
                           .is_final = is_final,
+                          .as_phase = as_phase,
                           .incumbent_ns = frame_read_number(frame, "incumbent_ns", INFINITY)};
     enum status st = problem_parse(&slice, problem, &work->problem, err);
     if (st != OK) return st;

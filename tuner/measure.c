@@ -231,12 +231,15 @@ double timing_ns(const struct timing *timing, bool host_clock) {
 static enum status timed_op_run(void *context, int repeats, double *time_ns, struct error *err) {
     struct timed_op *t = context;
     struct timing timing;
+    int done = 0, copies = 1;
     enum status st = device_time_begin(t->c->device, err);
-    for (int i = 0; st == OK && i < repeats; i++) st = check_enqueue(t->c, t->op, t->turn++, err);
+    for (; st == OK && done < repeats; done += copies)
+        st = t->as_phase ? check_enqueue_phase(t->c, t->op, &copies, err)
+                         : check_enqueue(t->c, t->op, t->turn++, err);
     struct error ignored;
     enum status end = device_time_end(t->c->device, &timing, st == OK ? err : &ignored);
     if (st == OK) st = end;
-    if (st == OK) *time_ns = timing_ns(&timing, t->host_clock) / repeats;
+    if (st == OK) *time_ns = timing_ns(&timing, t->host_clock) / done;
     return st;
 }
 

@@ -50,6 +50,7 @@ struct timed_op {
     struct op *op;
     int turn;
     bool host_clock; /* events do not agree with the host clock on this device */
+    bool as_phase;   /* op is a phase: one launch over the copies, the time of one */
 };
 struct subject timed_op_subject(struct timed_op *t);
 /* Do events agree with the host clock within 5 % on runs of a few ms? Checked once per device. */

@@ -32,6 +32,7 @@ struct work {
     int64_t budget_ns;   /* for samples; 0: no limit */
     bool small_first;    /* found running before: the ragged problem first */
     bool is_final;       /* check whole, measure without racing */
+    bool as_phase;       /* time it as a phase (op.h): the floor is 0 */
 };
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
  * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure; NOMEM when

@@ -28,6 +28,7 @@ struct kept_op {
     struct op *op;
     struct config config;
     struct problem problem;
+    bool is_phase;
     uint64_t used;
 };
 struct kept_case {
@@ -67,11 +68,12 @@ static void tell_stage(enum stage_id stage, double hint_ns) {
 /* ---- what is kept ---- */
 
 static enum status desk_op(struct desk *d, const struct config *config,
-                           const struct problem *problem, struct op **out, struct error *err) {
+                           const struct problem *problem, bool is_phase, struct op **out,
+                           struct error *err) {
     struct kept_op *oldest = &d->ops[0];
     for (int i = 0; i < OPS_KEPT; i++) {
         struct kept_op *kept = &d->ops[i];
-        if (kept->op && config_equal(&kept->config, config) &&
+        if (kept->op && kept->is_phase == is_phase && config_equal(&kept->config, config) &&
             problem_shares_program(&kept->problem, problem)) {
             kept->used = ++d->tick;
             *out = kept->op;
@@ -79,10 +81,11 @@ static enum status desk_op(struct desk *d, const struct config *config,
         }
         if (kept->used < oldest->used) oldest = kept;
     }
-    enum status st = op_open(d->device, config, problem, out, err);
+    enum status st = is_phase ? op_open_phase(d->device, config, problem, out, err)
+                              : op_open(d->device, config, problem, out, err);
     if (st != OK) return st;
     op_close(oldest->op);
-    *oldest = (struct kept_op){*out, *config, *problem, ++d->tick};
+    *oldest = (struct kept_op){*out, *config, *problem, is_phase, ++d->tick};
     return OK;
 }
 
@@ -242,7 +245,7 @@ static enum status first_launch(struct desk *d, struct trial *t, const struct pr
                                 struct check_case *c, struct error *err) {
     int64_t began = clock_now_ns();
     tell_stage(STAGE_build, NAN);
-    enum status st = desk_op(d, &t->work->config, problem, &t->op, err);
+    enum status st = desk_op(d, &t->work->config, problem, false, &t->op, err);
     if (st == OK) st = check_enqueue(c, t->op, 0, err);
     if (st == OK) st = device_finish(d->device, err);
     if (st == OK) op_keep(t->op);
@@ -273,6 +276,19 @@ static enum status try_small(struct desk *d, struct trial *t, struct error *err)
     return st == OK ? judge(t, c, true, err) : st;
 }
 
+/* The same as a phase, run once. */
+static enum status first_phase(struct desk *d, struct trial *t, struct op **phase,
+                               struct error *err) {
+    int64_t began = clock_now_ns();
+    int copies;
+    tell_stage(STAGE_build, NAN);
+    enum status st = desk_op(d, &t->work->config, &t->work->problem, true, phase, err);
+    if (st == OK) st = check_enqueue_phase(t->c, *phase, &copies, err);
+    if (st == OK) st = device_finish(d->device, err);
+    t->build_ns += clock_now_ns() - began;
+    return st;
+}
+
 /* Everything before the samples. */
 static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
     const struct problem *problem = &t->work->problem;
@@ -283,7 +299,9 @@ static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
     }
     if (st == OK) st = first_launch(d, t, problem, t->c, err);
     if (st == OK) st = judge(t, t->c, t->work->is_final, err);
-    t->watched = (struct watched){.timed = {t->c, t->op, 0, d->host_clock},
+    struct op *timed = t->op;
+    if (st == OK && t->work->as_phase) st = first_phase(d, t, &timed, err);
+    t->watched = (struct watched){.timed = {t->c, timed, 0, d->host_clock, t->work->as_phase},
                                   .best_ns = t->work->incumbent_ns};
     return st;
 }
@@ -335,7 +353,8 @@ static enum status relate(struct desk *d, struct trial *t, struct evaluation *e,
                                        : ceilings_measure(d->ceilings, bytes, ceiling, err);
     if (st == OK && ceiling_share(ceiling, &cost, t->set.median) > PLAUSIBLE_SHARE)
         st = ceilings_again(d->ceilings, bytes, ceiling, err);
-    if (st == OK) st = floor_of(d, t, &e->floor_ns, err);
+    if (st == OK && t->work->as_phase) e->floor_ns = 0;
+    else if (st == OK) st = floor_of(d, t, &e->floor_ns, err);
     if (st != OK) return st;
     e->share = ceiling_share(ceiling, &cost, t->set.median);
     e->ceiling_gbps = ceiling->read_gbps;

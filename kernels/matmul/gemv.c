@@ -114,4 +114,5 @@ const struct variant matmul_gemv = {
     .geometry = geometry,
     .fallback = fallback,
     .embeds = true,
+    .phase = "matmul_gemv_phase",
 };

@@ -46,6 +46,9 @@
 #define XP 0
 #include "kernels/common.clh"
 #include "kernels/matmul/micro.clh"
+#if PHASE
+#include "kernels/meet.clh"
+#endif
 
 #define ROWS (LM * RV * VW)
 
@@ -114,6 +117,34 @@ void SYM(matmul_gemv)(W_OPERAND, OPERAND(const uchar, X), OPERAND(float, C), OPE
     SYM(gemv_tiles)(W_PASS, X, C, R, scratch, meeting, M, N, K, ldc ? ldc : M, first,
                     min(first + BLOCKS, tiles), slice, get_local_id(0));
 }
+
+#if PHASE
+/* `copies` matrices, `stride` × 256 bytes apart, one after another in one launch: each work-group takes its
+ * share of the tiles, and all meet before the next (kernels/meet.clh). */
+__kernel __attribute__((reqd_work_group_size(LM * KL, 1, 1)))
+void SYM(matmul_gemv_phase)(W_OPERAND, OPERAND(const uchar, X), OPERAND(float, C), OPERAND(const float, R),
+                            OPERAND(float, scratch), int M, int K, int N, int ldc, int copies,
+                            int stride, OPERAND(uint, meeting), uint met) {
+    W_VIEW(M, K);
+    VIEW(const uchar, X);
+    VIEW(float, C);
+    VIEW(const float, R);
+    VIEW(float, scratch);
+    VIEW(volatile uint, meeting);
+#if KL > 1
+    __local float together[LM * KL * RV * TN * VW];
+#else
+    __local float *together = 0;
+#endif
+    const int tiles = (M + ROWS - 1) / ROWS, groups = get_num_groups(0), group = get_group_id(0);
+    const int first = (long)tiles * group / groups, last = (long)tiles * (group + 1) / groups;
+    for (int copy = 0; copy < copies; copy++) {
+        SYM(gemv_tiles)(w_words + (ulong)copy * stride * 64, w_scales, w_zeros, X, C, R, scratch,
+                        together, M, N, K, ldc ? ldc : M, first, last, 0, get_local_id(0));
+        met = SYM(meet)(meeting, met);
+    }
+}
+#endif
 
 #if SK > 1
 /* C = Σ over slices of the partial sums, with the epilogue. One work-item a row vector and token. */

@@ -183,6 +183,38 @@ Test(check, later_faults_are_caught) {
     trial_close(&t);
 }
 
+/* A phase goes over all copies in one launch, and what it writes is judged like any other run's; a second
+ * one starts where the meetings of the first ended. */
+Test(check, phases_write_what_launches_write) {
+    static const char *const configs[] = {"VW=8,RV=2", "VW=4,KL=4", "VW=4,RV=4"};
+    struct problem p = problem_of("gemm_q4", "m=333,k=512,n=3");
+    p.layout = layout_find("panel16");
+    struct device *full;
+    must(device_open(NULL, &full, &err));
+    if (!device_has(full, FEATURE_grid_barrier)) cr_skip_test("no grid-wide barrier here");
+    struct check_case *c;
+    must(check_open(full, &p, 5, 40, &c, &err));
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        struct config config;
+        struct op *op, *phase;
+        struct verdict verdict = {0};
+        int copies = 0;
+        must(config_parse(p.family, "gemv", configs[i], &config, &err));
+        cr_assert(op_has_phase(full, &config, &p));
+        must(op_open(full, &config, &p, &op, &err));
+        must(op_open_phase(full, &config, &p, &phase, &err));
+        must(check_run(c, op, true, &verdict, &err));
+        for (int round = 0; round < 2; round++) must(check_enqueue_phase(c, phase, &copies, &err));
+        cr_expect_eq(copies, 40);
+        must(check_after(c, op, &verdict, &err));
+        cr_expect_str_empty(verdict.failed, "%s: %s", configs[i], verdict.failed);
+        op_close(phase);
+        op_close(op);
+    }
+    check_close(c);
+    device_close(full);
+}
+
 /* Large enough to be sampled; the wrong element lies in no sampled row: the projections see it. */
 Test(check, projections_see_what_no_sampled_row_has) {
     const struct problem p = problem_of("gemm", "m=3000,k=1024,n=16");
