@@ -326,6 +326,27 @@ enum status space_open(const struct device *device, const struct problem *proble
     return st;
 }
 
+enum status space_list(const struct problem *problem, const unsigned char *places, size_t n,
+                       struct space *space, struct error *err) {
+    const struct variant *variant = problem->family->variants[0];
+    const size_t n_params = (size_t)variant->n_params;
+    *space = (struct space){.problem = *problem,
+                            .layouts = {problem->layout},
+                            .n_layouts = 1,
+                            .stride = POINT_PARAMS + n_params,
+                            .n = n,
+                            .raw = 1};
+    for (size_t p = 0; p < n_params; p++) space->raw *= variant->params[p].n_values;
+    space->points = calloc(n ? n : 1, space->stride);
+    if (!space->points)
+        return fail(err, STATUS_NOMEM, "no memory for a space of %zu configurations", n);
+    for (size_t i = 0; i < n; i++)
+        memcpy(space->points + i * space->stride + POINT_PARAMS, places + i * n_params, n_params);
+    const enum status st = build_index(space, err);
+    if (st != OK) space_close(space);
+    return st;
+}
+
 void space_close(struct space *space) {
     free(space->points);
     free(space->index);

@@ -33,6 +33,11 @@ struct space {
 enum status space_open(const struct device *device, const struct problem *problem,
                        const struct layout *layout, const struct space_limit *limits,
                        size_t n_limits, struct space *space, struct error *err);
+/* The space that consists of these points: rows of as many bytes as the one variant of the problem's
+ * family has parameters, each the place of its value; no row twice. For recorded spaces, which have no
+ * device and whose constraint is that they were recorded. The family outlives the space. NOMEM. */
+enum status space_list(const struct problem *problem, const unsigned char *places, size_t n,
+                       struct space *space, struct error *err);
 void space_close(struct space *space);
 /* Number of the configuration in the space, −1 when it is not in it. O(1). */
 int64_t space_find(const struct space *space, const struct config *config,

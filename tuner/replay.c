@@ -1,0 +1,190 @@
+/* replay.c: runs of strategies on recorded spaces, one thread a processor. What a run does is a function of its
+ * seed alone: the draws from recorded times are those of the seed and the configuration. */
+#include "tuner/replay.h"
+#include "base/str.h"
+#include "tuner/measure.h"
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const replay_told_names[REPLAY_TOLDS] = {
+#define XX(name, summary) #name,
+    REPLAY_TOLD_MAP(XX)
+#undef XX
+};
+
+int replay_told_find(const char *name) {
+    for (int t = 0; t < REPLAY_TOLDS; t++)
+        if (strcmp(name, replay_told_names[t]) == 0) return t;
+    return -1;
+}
+
+/* ---- the recorded runs of a configuration as something that can be measured ---- */
+
+struct tape {
+    const double *runs_ns;
+    size_t n, at; /* the next run; the tape is a loop */
+    double spent_ns;
+};
+
+static struct tape tape_of(const struct recorded *r, const struct recorded_config *c,
+                           struct rng *rng) {
+    return (struct tape){.runs_ns = r->recording.runs_ns + c->first_run,
+                         .n = c->n_runs,
+                         .at = (size_t)rng_below(rng, c->n_runs)};
+}
+
+static enum status tape_run(void *context, int repeats, double *time_ns, struct error *err) {
+    struct tape *t = context;
+    double sum = 0;
+    (void)err;
+    for (int i = 0; i < repeats; i++) sum += t->runs_ns[t->at++ % t->n];
+    t->spent_ns += sum;
+    *time_ns = sum / repeats;
+    return OK;
+}
+
+/* ---- one run ---- */
+
+struct reading {
+    double time_ns;
+    bool is_censored;
+};
+
+/* The protocol's race; a busy machine is not simulated, so there is no canary. */
+static struct reading race(struct tape *tape, double incumbent_ns) {
+    const struct measuring m = {.subject = {tape_run, tape}, .incumbent_ns = incumbent_ns};
+    struct sample_set set;
+    struct reading reading = {0};
+    measure_race(&m, &set, &reading.is_censored, NULL);
+    reading.time_ns = set.median;
+    sample_set_free(&set);
+    return reading;
+}
+
+static struct reading read_config(const struct replay_options *o, const struct recorded_config *c,
+                                  uint64_t seed, int64_t at, double incumbent_ns,
+                                  struct replay_run *run) {
+    struct rng rng = rng_seed(seed * 0x9E3779B97F4A7C15u + (uint64_t)at);
+    struct tape tape = tape_of(o->recorded, c, &rng);
+    const double sample_ns = tape.runs_ns[rng_below(&rng, tape.n)];
+    const struct reading raced = race(&tape, incumbent_ns);
+    run->race_ns += tape.spent_ns;
+    for (size_t i = 0; i < tape.n; i++) run->whole_ns += tape.runs_ns[i];
+    const struct reading readings[REPLAY_TOLDS] = {
+        [REPLAY_TOLD_median] = {c->median_ns, false},
+        [REPLAY_TOLD_sample] = {sample_ns, false},
+        [REPLAY_TOLD_race] = raced,
+    };
+    return readings[o->told];
+}
+
+static enum status run_seed(const struct replay_options *o, uint64_t seed, struct replay_run *run,
+                            struct error *err) {
+    struct search search = {.space = &o->recorded->space,
+                            .rng = rng_seed(seed),
+                            .seeds = o->warm,
+                            .n_seeds = o->n_warm};
+    double incumbent_ns = INFINITY, best_ns = INFINITY, other_ns = 0;
+    const enum status st = o->strategy->begin(&search, err);
+    while (st == OK && run->n < o->evaluations && !(o->interrupt && *o->interrupt)) {
+        const int64_t at = o->strategy->next(&search);
+        if (at < 0) break;
+        const struct recorded_config *c = recorded_config(o->recorded, at);
+        struct reading reading = {INFINITY, false};
+        if (c->outcome == OUTCOME_OK) reading = read_config(o, c, seed, at, incumbent_ns, run);
+        o->strategy->tell(&search, at, reading.time_ns, reading.is_censored);
+        if (!reading.is_censored && reading.time_ns < incumbent_ns) {
+            incumbent_ns = reading.time_ns;
+            best_ns = c->median_ns;
+        }
+        other_ns += c->compile_ns + c->check_ns;
+        run->best_ns[run->n] = best_ns;
+        run->seconds[run->n] = (other_ns + run->race_ns) / 1e9;
+        run->whole_s[run->n] = (other_ns + run->whole_ns) / 1e9;
+        run->n++;
+    }
+    o->strategy->end(&search);
+    return st;
+}
+
+/* ---- all runs ---- */
+
+struct crew {
+    const struct replay_options *options;
+    struct replay *out;
+    atomic_size_t next;    /* run that nobody has taken yet */
+    pthread_mutex_t mutex; /* guards the failure */
+    struct error failure;
+};
+
+static void *work(void *context) {
+    struct crew *crew = context;
+    struct error err = {0};
+    for (size_t i; (i = atomic_fetch_add(&crew->next, 1)) < crew->out->n_runs;) {
+        if (run_seed(crew->options, crew->options->seed + i, &crew->out->runs[i], &err) == OK)
+            continue;
+        pthread_mutex_lock(&crew->mutex);
+        crew->failure = err;
+        pthread_mutex_unlock(&crew->mutex);
+        break;
+    }
+    return NULL;
+}
+
+enum { THREADS_MOST = 64 };
+
+static void work_together(struct crew *crew) {
+    pthread_t threads[THREADS_MOST];
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int n = 0;
+    while (n + 1 < processors && n < THREADS_MOST && (size_t)n + 1 < crew->out->n_runs &&
+           pthread_create(&threads[n], NULL, work, crew) == 0)
+        n++;
+    work(crew);
+    for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
+}
+
+static enum status make_runs(struct replay *out, struct error *err) {
+    out->runs = calloc(out->n_runs, sizeof *out->runs);
+    bool has_all = out->runs;
+    for (size_t i = 0; has_all && i < out->n_runs; i++) {
+        struct replay_run *run = &out->runs[i];
+        run->best_ns = malloc(out->evaluations * sizeof *run->best_ns);
+        run->seconds = malloc(out->evaluations * sizeof *run->seconds);
+        run->whole_s = malloc(out->evaluations * sizeof *run->whole_s);
+        has_all = run->best_ns && run->seconds && run->whole_s;
+    }
+    if (!has_all)
+        return fail(err, STATUS_NOMEM, "no memory for %zu runs of %zu evaluations", out->n_runs,
+                    out->evaluations);
+    return OK;
+}
+
+enum status replay_strategy(const struct replay_options *options, struct replay *out,
+                            struct error *err) {
+    const size_t n = options->recorded->space.n;
+    *out = (struct replay){.n_runs = options->n_runs,
+                           .evaluations = options->evaluations < n ? options->evaluations : n};
+    struct crew crew = {.options = options, .out = out, .mutex = PTHREAD_MUTEX_INITIALIZER};
+    enum status st = make_runs(out, err);
+    if (st != OK) return st;
+    work_together(&crew);
+    if (crew.failure.status != OK) st = fail(err, crew.failure.status, "%s", crew.failure.text);
+    if (st == OK && options->interrupt && *options->interrupt)
+        st = fail(err, STATUS_INTERRUPTED, "interrupted; a replay keeps nothing");
+    return st;
+}
+
+void replay_free(struct replay *replay) {
+    for (size_t i = 0; replay->runs && i < replay->n_runs; i++) {
+        free(replay->runs[i].best_ns);
+        free(replay->runs[i].seconds);
+        free(replay->runs[i].whole_s);
+    }
+    free(replay->runs);
+    *replay = (struct replay){0};
+}
