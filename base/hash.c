@@ -19,6 +19,18 @@ uint64_t hash_text(uint64_t hash, const char *text) {
     return hash_bytes(hash, text, strlen(text) + 1);
 }
 
+uint64_t hash_short(const void *bytes, size_t n) {
+    const unsigned char *p = bytes;
+    uint64_t hash = n;
+    for (size_t i = 0; i < n; i += sizeof hash) {
+        uint64_t word = 0;
+        memcpy(&word, p + i, n - i < sizeof word ? n - i : sizeof word);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
+
 void hash_hex(uint64_t hash, char text[17]) {
     snprintf(text, 17, "%016llx", (unsigned long long)hash);
 }

@@ -9,6 +9,8 @@ uint64_t hash_start(void);
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n);
 uint64_t hash_text(uint64_t hash,
                    const char *text); /* includes the closing NUL: "a","bc" ≠ "ab","c" */
+/* Of few bytes in a large table, eight at a time; not for keys that are kept. */
+uint64_t hash_short(const void *bytes, size_t n);
 void hash_hex(uint64_t hash, char text[17]);
 
 /* Map from byte strings to ints >= 0. Keys are not copied: they must outlive the map. */

@@ -46,8 +46,10 @@ static enum status find_strategies(const char *names, const struct strategy ***l
     for (size_t i = 0; all && strategies[i]; i++) n++;
     for (const char *at = names; !all && at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) n++;
     *list = memory_new((n + 2) * sizeof **list);
-    if (all) memcpy(*list, strategies, n * sizeof **list);
-    if (all) return OK;
+    if (all) {
+        memcpy(*list, strategies, n * sizeof **list);
+        return OK;
+    }
     char *copy = text_copy(names ? names : ""), *rest = copy, *name;
     enum status status = OK;
     for (size_t i = 0; status == OK && (name = strsep(&rest, ",")); i++) {

@@ -241,6 +241,11 @@ static bool is_possible(const struct config *config, const struct problem *probl
     return !device || device_fits(config, problem, device_describe(device), why);
 }
 
+bool config_fits(const struct config *config, const struct problem *problem,
+                 const struct device *device) {
+    return !device || device_fits(config, problem, device_describe(device), NULL);
+}
+
 bool config_valid(const struct config *config, const struct problem *problem,
                   const struct device *device, char why[200]) {
     return is_possible(config, problem, device, true, why);

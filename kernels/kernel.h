@@ -109,7 +109,11 @@ uint64_t config_hash(const struct config *config);
  * false with the reason in why (may be NULL). */
 bool config_valid(const struct config *config, const struct problem *problem,
                   const struct device *device, char why[200]);
-/* The same without the constraints of thrift: may a kernel that was chosen for another size run here? */
+/* The last part of that alone, for a configuration whose values, constraints and acceptance are known to be
+ * good: the limits of the device (NULL: none). */
+bool config_fits(const struct config *config, const struct problem *problem,
+                 const struct device *device);
+/* All of it without the constraints of thrift: may a kernel that was chosen for another size run here? */
 bool config_runs(const struct config *config, const struct problem *problem,
                  const struct device *device, char why[200]);
 

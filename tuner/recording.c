@@ -387,8 +387,10 @@ enum status recording_read(const char *path, struct recording *recording, struct
         recording->device = text_at(root, "device_name");
         recording->kernel = text_at(root, "kernel_name");
         st = formats[f].read(root, recording, err);
-        if (st == OK) drop_doubles(recording);
-        if (st == OK) st = judge(recording, err);
+        if (st == OK) {
+            drop_doubles(recording);
+            st = judge(recording, err);
+        }
         if (st != OK) fail_while(err, "%s", path);
     }
     json_decref(root);

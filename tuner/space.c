@@ -1,7 +1,10 @@
-/* space.c: enumeration with pruning, numbering, neighbourhood. */
+/* space.c: enumeration with pruning, numbering, neighbourhood. A space that is too large for a list is a list
+ * of uniform draws. */
 #include "tuner/space.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/str.h"
+#include "tuner/census.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,39 +12,30 @@
 /* What stands before the parameters in a point. */
 enum { POINT_LAYOUT, POINT_VARIANT, POINT_PARAMS, POINT_MOST = POINT_PARAMS + PARAMS };
 
-/* One enumeration under way: which constraints become decidable at which parameter. */
+/* A list of more would take a quarter of a gigabyte with its index; the largest space of a kernel so far, a
+ * GEMM's, has two million points. In the place of more come as many draws as DRAWN. */
+enum { LISTED_MOST = 1 << 23, DRAWN = 1 << 18 };
+
+/* A layout and a variant that accepts the problem in it. */
+struct part {
+    unsigned char layout, variant;
+    struct problem problem;
+    struct axes axes;
+    struct census *census; /* while drawing */
+};
+
+/* One enumeration under way. */
 struct walk {
     struct space *space;
-    struct problem problem;
-    const struct variant *variant;
+    struct part *parts;
+    size_t n_parts;
+    const struct part *part;         /* the present one */
     unsigned char point[POINT_MOST]; /* layout, variant, places of the values so far */
-    const struct space_limit *limits;
-    size_t n_limits;
-    uint32_t decided[PARAMS]; /* bit c: constraint c reads no parameter after this one */
     size_t capacity;
-    bool out_of_memory;
+    bool is_full, out_of_memory;
 };
 
 /* ---- limits ---- */
-
-static bool value_is(const struct param_value *value, const char *text) {
-    if (value->name && strcmp(value->name, text) == 0) return true;
-    char *end;
-    long number = strtol(text, &end, 10);
-    return *end == 0 && end != text && number == value->value;
-}
-
-static bool limit_allows(const struct walk *w, const struct param *param,
-                         const struct param_value *value) {
-    for (size_t l = 0; l < w->n_limits; l++) {
-        const struct space_limit *limit = &w->limits[l];
-        if (strcmp(limit->param, param->name) != 0) continue;
-        bool found = false;
-        for (int v = 0; v < limit->n_values; v++) found |= value_is(value, limit->values[v]);
-        if (!found) return false;
-    }
-    return true;
-}
 
 static bool family_has_param(const struct family *family, const char *name, struct str *known) {
     for (const struct variant *const *v = family->variants; *v; v++)
@@ -121,66 +115,69 @@ enum status space_parse_limits(const char *const *texts, size_t n, struct space_
 
 /* ---- enumeration ---- */
 
-static void plan_constraints(struct walk *w) {
-    memset(w->decided, 0, sizeof w->decided);
-    for (int c = 0; c < w->variant->n_constraints; c++) {
-        uint32_t reads = w->variant->constraints[c].reads;
-        int last = 0;
-        for (int p = 0; p < w->variant->n_params; p++)
-            if (reads >> p & 1) last = p;
-        w->decided[last] |= 1u << c;
-    }
-}
-
-static bool constraints_hold(const struct walk *w, const struct config *config, int p) {
-    for (int c = 0; c < w->variant->n_constraints; c++)
-        if (w->decided[p] >> c & 1 && !w->variant->constraints[c].holds(config->value, &w->problem))
-            return false;
-    return true;
-}
-
 static void keep(struct walk *w) {
     struct space *s = w->space;
     if (s->n == w->capacity) {
         const size_t capacity = w->capacity ? w->capacity * 2 : 256;
         unsigned char *points = realloc(s->points, capacity * s->stride);
-        if (!points) {
-            w->out_of_memory = true;
-            return;
-        }
-        s->points = points;
+        w->is_full = s->n == LISTED_MOST;
+        w->out_of_memory = !points;
+        if (points) s->points = points;
+        if (w->is_full || w->out_of_memory) return;
         w->capacity = capacity;
     }
     memcpy(s->points + s->n++ * s->stride, w->point, s->stride);
 }
 
 static void enumerate(struct walk *w, struct config *config, int p) {
-    if (p == w->variant->n_params) {
-        if (config_valid(config, &w->problem, w->space->device, NULL)) keep(w);
+    if (p == config->variant->n_params) {
+        if (config_fits(config, &w->part->problem, w->space->device)) keep(w);
         return;
     }
-    const struct param *param = &w->variant->params[p];
-    for (int v = 0; v < param->n_values && !w->out_of_memory; v++) {
-        const struct param_value *value = &param->values[v];
-        config->value[p] = value->value;
-        w->point[POINT_PARAMS + p] = (unsigned char)v;
-        if (device_has(w->space->device, value->needs) && limit_allows(w, param, value) &&
-            constraints_hold(w, config, p))
-            enumerate(w, config, p + 1);
+    const struct axis *axis = &w->part->axes.axis[p];
+    for (int v = 0; v < axis->n && !w->is_full && !w->out_of_memory; v++) {
+        w->point[POINT_PARAMS + p] = axis->place[v];
+        config->value[p] = config->variant->params[p].values[axis->place[v]].value;
+        if (axes_hold(&w->part->axes, config->value, p)) enumerate(w, config, p + 1);
     }
 }
 
-static void enumerate_variant(struct walk *w, const struct variant *variant) {
-    w->variant = variant;
-    memset(w->point + POINT_PARAMS, 0, PARAMS);
-    plan_constraints(w);
-    double raw = 1;
-    for (int p = 0; p < variant->n_params; p++) raw *= variant->params[p].n_values;
-    w->space->raw += raw;
-    struct config config;
-    memset(&config, 0, sizeof config);
-    config.variant = variant;
-    enumerate(w, &config, 0);
+static void begin_part(struct walk *w, const struct part *part) {
+    w->part = part;
+    memset(w->point, 0, sizeof w->point);
+    w->point[POINT_LAYOUT] = part->layout;
+    w->point[POINT_VARIANT] = part->variant;
+}
+
+static void enumerate_parts(struct walk *w) {
+    for (size_t i = 0; i < w->n_parts; i++) {
+        begin_part(w, &w->parts[i]);
+        struct config config;
+        memset(&config, 0, sizeof config);
+        config.variant = w->part->axes.variant;
+        enumerate(w, &config, 0);
+    }
+}
+
+/* The parts in order of layout and variant; the caller frees them. */
+static void open_parts(struct walk *w, const struct space_limit *limits, size_t n_limits) {
+    struct space *s = w->space;
+    const struct variant *const *variants = s->problem.family->variants;
+    w->parts = memory_new(s->n_layouts * VARIANTS * sizeof *w->parts);
+    for (size_t l = 0; l < s->n_layouts; l++)
+        for (int v = 0; variants[v]; v++) {
+            struct part *part = &w->parts[w->n_parts];
+            part->layout = (unsigned char)l;
+            part->variant = (unsigned char)v;
+            part->problem = s->problem;
+            part->problem.layout = s->layouts[l];
+            if (!variants[v]->accepts(&part->problem)) continue;
+            axes_open(&part->axes, s->device, &part->problem, variants[v], limits, n_limits);
+            double raw = 1;
+            for (int p = 0; p < variants[v]->n_params; p++) raw *= variants[v]->params[p].n_values;
+            s->raw += raw;
+            w->n_parts++;
+        }
 }
 
 /* ---- points ---- */
@@ -231,36 +228,38 @@ struct config space_config(const struct space *space, int64_t at) {
 
 /* ---- index ---- */
 
-static uint64_t point_slot(const struct space *s, const unsigned char *point) {
-    const uint64_t hash = hash_bytes(hash_start(), point, s->stride);
-    return hash ^ hash >> 29;
+static enum status open_index(struct space *s, size_t n, struct error *err) {
+    s->index_size = 16;
+    while (s->index_size < 2 * n) s->index_size *= 2;
+    s->index = calloc(s->index_size, sizeof *s->index);
+    if (s->index && n < UINT32_MAX) return OK;
+    return fail(err, STATUS_NOMEM,
+                "no memory to index a space of %zu configurations; narrow it with --param", n);
 }
 
+/* The entry of a point, or the free one where it belongs. */
+static uint32_t *entry_of(const struct space *s, const unsigned char *point) {
+    for (uint64_t at = hash_short(point, s->stride);; at++) {
+        uint32_t *entry = &s->index[at & (s->index_size - 1)];
+        if (!*entry || memcmp(point_at(s, *entry - 1), point, s->stride) == 0) return entry;
+    }
+}
+
+/* No point is there twice. */
 static enum status build_index(struct space *s, struct error *err) {
-    s->index_size = 16;
-    while (s->index_size < 2 * s->n) s->index_size *= 2;
-    s->index = calloc(s->index_size, sizeof *s->index);
-    if (!s->index || s->n >= UINT32_MAX)
-        return fail(err, STATUS_NOMEM,
-                    "no memory to index a space of %zu configurations; narrow it "
-                    "with --param",
-                    s->n);
-    for (size_t i = 0; i < s->n; i++) {
-        uint64_t at = point_slot(s, point_at(s, i));
+    const enum status st = open_index(s, s->n, err);
+    for (size_t i = 0; st == OK && i < s->n; i++) {
+        uint64_t at = hash_short(point_at(s, i), s->stride);
         while (s->index[at & (s->index_size - 1)]) at++;
         s->index[at & (s->index_size - 1)] = (uint32_t)i + 1;
     }
-    return OK;
+    return st;
 }
 
 static int64_t find(const struct space *s, const struct config *config, unsigned layout) {
     unsigned char point[POINT_MOST];
     if (!point_of(s, config, layout, point)) return -1;
-    for (uint64_t at = point_slot(s, point);; at++) {
-        const uint32_t entry = s->index[at & (s->index_size - 1)];
-        if (!entry) return -1;
-        if (memcmp(point_at(s, entry - 1), point, s->stride) == 0) return entry - 1;
-    }
+    return (int64_t)*entry_of(s, point) - 1;
 }
 
 int64_t space_find(const struct space *space, const struct config *config,
@@ -277,7 +276,85 @@ struct problem space_problem(const struct space *space, int64_t at) {
     return problem;
 }
 
+/* ---- drawing ---- */
+
+/* Keep a point that is new. */
+static void keep_new(struct walk *w) {
+    uint32_t *entry = entry_of(w->space, w->point);
+    if (*entry) return;
+    keep(w);
+    *entry = (uint32_t)w->space->n;
+}
+
+/* What a search begins with must be there, drawn or not. */
+static void keep_fallbacks(struct walk *w) {
+    for (size_t i = 0; i < w->n_parts; i++) {
+        const struct part *part = &w->parts[i];
+        struct config config;
+        memset(&config, 0, sizeof config);
+        config.variant = part->axes.variant;
+        config.variant->fallback(&part->problem, &config);
+        if (config_valid(&config, &part->problem, w->space->device, NULL) &&
+            point_of(w->space, &config, part->layout, w->point))
+            keep_new(w);
+    }
+}
+
+/* One draw from all parts; a point that does not fit the device is drawn in vain, which leaves the others as
+ * likely as each other. */
+static void draw(struct walk *w, struct rng *rng, double all) {
+    double at = rng_uniform(rng) * all;
+    size_t i = 0;
+    while (i + 1 < w->n_parts && at >= census_count(w->parts[i].census))
+        at -= census_count(w->parts[i++].census);
+    if (census_count(w->parts[i].census) == 0) return;
+    struct config config;
+    begin_part(w, &w->parts[i]);
+    census_draw(w->part->census, rng, w->point + POINT_PARAMS, &config);
+    if (config_fits(&config, &w->part->problem, w->space->device)) keep_new(w);
+}
+
+/* The list gives way to draws, the same ones every time. */
+static enum status draw_parts(struct walk *w, struct error *err) {
+    struct rng rng = rng_seed(1);
+    double all = 0;
+    w->space->n = 0;
+    w->is_full = false;
+    enum status st = open_index(w->space, DRAWN, err);
+    for (size_t i = 0; st == OK && i < w->n_parts; i++) {
+        st = census_open(&w->parts[i].axes, &w->parts[i].census, err);
+        if (st == OK) all += census_count(w->parts[i].census);
+    }
+    if (st == OK) keep_fallbacks(w);
+    for (size_t i = 0; st == OK && i < DRAWN && w->space->n < DRAWN; i++) draw(w, &rng, all);
+    for (size_t i = 0; i < w->n_parts; i++) census_close(w->parts[i].census);
+    if (st == OK)
+        log_warn(
+            "%s: of %.3g configurations that its constraints leave, %zu are drawn to be searched",
+            w->space->problem.family->name, all, w->space->n);
+    return st;
+}
+
 /* ---- open and close ---- */
+
+static enum status nothing_valid(const struct space *s, bool is_limited, struct error *err) {
+    char text[160];
+    problem_format(&s->problem, text);
+    return fail(err, STATUS_UNSUPPORTED, "%s %s in class %s: no configuration is valid on %s%s",
+                s->problem.family->name, text, class_names[s->problem.class],
+                s->device ? device_describe(s->device)->name : "this device",
+                is_limited ? "; the --param limits may leave none" : "");
+}
+
+static enum status list_or_draw(struct walk *w, struct error *err) {
+    enumerate_parts(w);
+    if (w->out_of_memory)
+        return fail(err, STATUS_NOMEM,
+                    "no memory for a space of more than %zu configurations; narrow it "
+                    "with --param",
+                    w->space->n);
+    return w->is_full ? draw_parts(w, err) : build_index(w->space, err);
+}
 
 enum status space_open(const struct device *device, const struct problem *problem,
                        const struct layout *layout, const struct space_limit *limits,
@@ -296,33 +373,13 @@ enum status space_open(const struct device *device, const struct problem *proble
     for (int v = 0; variants[v]; v++)
         if ((size_t)variants[v]->n_params > most) most = (size_t)variants[v]->n_params;
     space->stride = POINT_PARAMS + most;
-    struct walk walk = {.space = space, .limits = limits, .n_limits = n_limits};
-    for (size_t l = 0; l < space->n_layouts; l++) {
-        walk.point[POINT_LAYOUT] = (unsigned char)l;
-        walk.problem = *problem;
-        walk.problem.layout = space->layouts[l];
-        for (int v = 0; variants[v]; v++) {
-            walk.point[POINT_VARIANT] = (unsigned char)v;
-            if (variants[v]->accepts(&walk.problem)) enumerate_variant(&walk, variants[v]);
-        }
-    }
-    if (walk.out_of_memory) {
-        st = fail(err, STATUS_NOMEM,
-                  "no memory for a space of more than %zu configurations; narrow it "
-                  "with --param",
-                  space->n);
-    } else if (space->n == 0) {
-        char text[160];
-        problem_format(problem, text);
-        st = fail(err, STATUS_UNSUPPORTED, "%s %s in class %s: no configuration is valid on %s%s",
-                  problem->family->name, text, class_names[problem->class],
-                  device ? device_describe(device)->name : "this device",
-                  n_limits ? "; the --param limits may leave none" : "");
-    } else {
-        space->problem.layout = space->layouts[0];
-        st = build_index(space, err);
-    }
-    if (st != OK) space_close(space);
+    struct walk walk = {.space = space};
+    open_parts(&walk, limits, n_limits);
+    st = list_or_draw(&walk, err);
+    free(walk.parts);
+    if (st == OK && space->n == 0) st = nothing_valid(space, n_limits > 0, err);
+    if (st == OK) space->problem.layout = space->layouts[0];
+    else space_close(space);
     return st;
 }
 

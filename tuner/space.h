@@ -1,7 +1,9 @@
 /* space.h: the valid configurations of a problem: all layouts and variants that accept it, their
  * parameters and constraints, on one device. Enumeration prunes inside the loops: a constraint is asked
  * as soon as the last parameter that it reads has a value. Configurations of one space are numbered in
- * order. The layout of the weights is one more axis: a problem is searched over all of them at once. */
+ * order. The layout of the weights is one more axis: a problem is searched over all of them at once. Of a
+ * space that is too large for a list, a quarter of a million uniform draws (tuner/census.h) and the variants' own
+ * configurations are listed. */
 #pragma once
 #include "kernels/kernel.h"
 
