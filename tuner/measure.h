@@ -14,6 +14,10 @@ struct sample_set {
     double *time_ns; /* one per sample: time of one run */
     size_t n, capacity;
     double median, low, high;
+    double
+        undisturbed; /* of a race: the median that it might have been had nobody disturbed it: what was
+                           sampled beside a slow canary counts as that much faster. A hope that finals look
+                           into, never a result */
     double canary; /* median of the canary beside, relative to its settled value; 1 = undisturbed */
     int discarded; /* samples thrown away because the canary drifted */
 };

@@ -128,6 +128,14 @@ int64_t quest_find(const struct quest *quest, const struct record_key *key) {
 
 /* ---- attempts ---- */
 
+/* Conditions say what the time may be (see sample_set.undisturbed). */
+static double hope_of(const struct evaluation *e) {
+    json_t *conditions = e->conditions ? json_loads(e->conditions, 0, NULL) : NULL;
+    const double hope_ns = json_number_value(json_object_get(conditions, "undisturbed_ns"));
+    json_decref(conditions);
+    return hope_ns > 0 && hope_ns < e->time_ns ? hope_ns : e->time_ns;
+}
+
 void quest_tell(struct quest *quest, const struct evaluation *e) {
     if (quest->n_attempts == quest->capacity) {
         quest->capacity = quest->capacity ? quest->capacity * 2 : 64;
@@ -139,6 +147,7 @@ void quest_tell(struct quest *quest, const struct evaluation *e) {
                           .outcome = e->outcome,
                           .time_ns = e->time_ns,
                           .share = e->share,
+                          .hope_ns = hope_of(e),
                           .floor_ns = e->floor_ns,
                           .is_final = e->is_final,
                           .is_default = e->is_default};
@@ -181,22 +190,24 @@ double quest_incumbent(const struct quest *quest) {
     return best;
 }
 
-static int by_time(const void *a, const void *b) {
+static int by_hope(const void *a, const void *b) {
     const struct attempt *x = *(struct attempt *const *)a, *y = *(struct attempt *const *)b;
-    return (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
+    return (x->hope_ns > y->hope_ns) - (x->hope_ns < y->hope_ns);
 }
 
 size_t quest_finalists(const struct quest *quest, struct attempt **out, size_t limit) {
     struct attempt **near = memory_new((quest->n_attempts + 1) * sizeof *near);
-    double most = quest_incumbent(quest) * (1 + FINALIST_WITHIN);
+    const struct attempt *best = quest_best(quest);
+    const double most =
+        best && best->is_final ? best->time_ns : quest_incumbent(quest) * (1 + FINALIST_WITHIN);
     size_t n = 0;
     for (size_t i = 0; i < quest->n_attempts; i++) {
         struct attempt *a = &quest->attempts[i];
-        if (is_candidate(a) && !a->is_final && a->time_ns <= most) near[n++] = a;
+        if (is_candidate(a) && !a->is_final && a->hope_ns < most) near[n++] = a;
     }
-    qsort(near, n, sizeof *near, by_time);
+    qsort(near, n, sizeof *near, by_hope);
     n = n < limit ? n : limit;
-    memcpy(out, near, n * sizeof *near);
+    if (n) memcpy(out, near, n * sizeof *near);
     free(near);
     return n;
 }

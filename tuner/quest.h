@@ -16,6 +16,7 @@ struct attempt {
     struct setting setting;
     enum outcome outcome;
     double time_ns, share;
+    double hope_ns;  /* what the time may be where somebody disturbed its samples; else the time */
     double floor_ns; /* of an empty kernel with the same work-groups; NAN: not measured */
     bool is_final, is_default;
 };
@@ -65,7 +66,8 @@ const struct attempt *quest_best(const struct quest *quest);
 double quest_incumbent(const struct quest *quest); /* INFINITY: none */
 /* Does the best take no longer than launching it does? Then there is nothing left to gain. */
 bool quest_is_at_floor(const struct quest *quest);
-/* The fastest ok attempts that are within 5 % of the best and not final yet; returns their number. */
+/* The fastest ok attempts that are within 5 % of the best, or may be, and not final yet; once there is a final
+ * best, those that may be faster than it, for a second look. Returns their number. */
 size_t quest_finalists(const struct quest *quest, struct attempt **out, size_t limit);
 double quest_default_ns(const struct quest *quest); /* NAN: not measured */
 int64_t quest_count(const struct quest *quest, enum outcome outcome);

@@ -544,7 +544,7 @@ static enum status search_quest(struct session *s, struct quest *q, const struct
 static void update_attempt(struct attempt *a, const struct evaluation *e) {
     a->outcome = e->outcome;
     if (e->outcome == OUTCOME_OK) {
-        a->time_ns = e->time_ns;
+        a->time_ns = a->hope_ns = e->time_ns;
         a->share = e->share;
         a->is_final = true;
     }
@@ -601,8 +601,7 @@ static enum status hold_finals(struct session *s, struct quest *q, const struct 
     for (int round = 0; round < FINAL_ATTEMPTS; round++) {
         struct attempt *who[FINALISTS];
         size_t n = quest_finalists(q, who, FINALISTS);
-        const struct attempt *best = quest_best(q);
-        if (n == 0 || (best && best->is_final)) return OK;
+        if (n == 0) return OK;
         enum status st = measure_again(s, q, who, n, finals_budget(span), err);
         if (st != OK) return st;
     }

@@ -178,9 +178,10 @@ static char *conditions_text(const struct desk *d, const struct problem *problem
                              const struct sample_set *set, const struct ceiling *ceiling) {
     size_t bytes = measure_working_set(d->device, problem);
     json_t *object =
-        json_pack("{s:b,s:i,s:I,s:b,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->host_clock, "copies",
-                  measure_copies(d->device, problem), "working_set", (json_int_t)bytes, "cold",
-                  bytes >= measure_cold_bytes(d->device), "canary", frame_number(set->canary),
+        json_pack("{s:b,s:i,s:I,s:b,s:o,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->host_clock,
+                  "copies", measure_copies(d->device, problem), "working_set", (json_int_t)bytes,
+                  "cold", bytes >= measure_cold_bytes(d->device), "canary",
+                  frame_number(set->canary), "undisturbed_ns", frame_number(set->undisturbed),
                   "discarded", set->discarded, "giops", frame_number(ceiling->giops), "gflops",
                   frame_number(ceiling->gflops), "environment", environment());
     cpu_set_t cpus;

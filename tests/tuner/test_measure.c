@@ -210,7 +210,7 @@ static int finals(struct script *a, struct script *b, struct sample_set sets[2])
 Test(measure, finals_end_when_the_intervals_part) {
     struct script a = SCRIPT(1e7), b = SCRIPT(1.05e7);
     struct sample_set sets[2];
-    cr_assert_eq(finals(&a, &b, sets), 6);
+    cr_assert_eq(finals(&a, &b, sets), 12);
     cr_assert_lt(sets[0].high, sets[1].low);
     sample_set_free(&sets[0]);
     sample_set_free(&sets[1]);
@@ -220,7 +220,7 @@ Test(measure, finals_end_when_they_agree) {
     struct script a = SCRIPT(1e7, 0.9e7, 1e7, 1.1e7, 1e7, 1e7, 1e7, 1e7);
     struct script b = SCRIPT(1.005e7, 1.1e7, 1.005e7, 0.9e7, 1.005e7, 1.005e7);
     struct sample_set sets[2];
-    cr_assert_eq(finals(&a, &b, sets), 6);
+    cr_assert_eq(finals(&a, &b, sets), 12);
     sample_set_free(&sets[0]);
     sample_set_free(&sets[1]);
 }
