@@ -146,6 +146,7 @@ void census_draw(struct census *census, struct rng *rng, unsigned char place[PAR
             left = behind;
             draw -= behind;
         }
+        assert(chosen >= 0);
         count_behind(census, config, place, p, chosen);
     }
 }

@@ -127,7 +127,8 @@ static double chi_square_limit(double freedom) {
 
 /* What a valid point is named by: its factors. */
 static size_t factors(const int *value, int group) {
-    return (size_t)(10 * value[group * D_GROUP + 2] + value[group * D_GROUP + 3]);
+    const int *v = value + group * D_GROUP;
+    return 10 * (size_t)v[2] + (size_t)v[3];
 }
 
 static void check_uniform(const char *what, const int *counts, size_t n, int draws) {
