@@ -104,7 +104,7 @@ static enum status read_numbers(const struct options *o, struct replay_options *
     out->n_runs = (size_t)runs;
     out->evaluations = (size_t)evaluations;
     out->seed = (uint64_t)seed;
-    return status;
+    return argument_status(status, err);
 }
 
 /* ---- JSON ---- */
@@ -246,7 +246,7 @@ enum status command_replay(int argc, const char **argv, struct error *err) {
     struct options o = {0};
     struct poptOption table[] = {
         {"strategy", 0, POPT_ARG_STRING, &o.strategies, 0, "which, or all (the default one)",
-         "NAME,…"},
+         "NAMES"},
         {"runs", 0, POPT_ARG_STRING, &o.runs, 0, "runs, each with a seed of its own (100)", "N"},
         {"seeds", 0, POPT_ARG_STRING, &o.runs, 0, "the same", "N"},
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the first run (1)", "S"},
