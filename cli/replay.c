@@ -23,16 +23,12 @@ static const char examples[] =
 
 /* Shares of the optimum, in percent. */
 static const int levels[] = {90, 95, 99};
-enum {
-    LEVELS = sizeof levels / sizeof *levels,
-    WARM = 20,
-    RUNS_MOST = 100000,
-    EVALS_MOST = 10000000
-};
+enum { LEVELS = sizeof levels / sizeof *levels, WARM = 20, RUNS_MOST = 100000 };
 
 struct options {
     int json, csv, quiet;
-    char *strategies, *told, *warm, *runs, *evaluations, *seed;
+    int evaluations;
+    char *strategies, *told, *warm, *runs, *seed;
 };
 
 /* ---- what was asked ---- */
@@ -95,14 +91,12 @@ static enum status find_warm(const struct recorded *recorded, const char *path, 
 
 static enum status read_numbers(const struct options *o, struct replay_options *out,
                                 struct error *err) {
-    int64_t runs = 100, evaluations = 200, seed = 1;
+    int64_t runs = 100, seed = 1;
     enum status status = OK;
     if (o->runs) status = units_parse_int(o->runs, 1, RUNS_MOST, &runs, err);
-    if (status == OK && o->evaluations)
-        status = units_parse_int(o->evaluations, 1, EVALS_MOST, &evaluations, err);
     if (status == OK && o->seed) status = units_parse_int(o->seed, 0, INT64_MAX, &seed, err);
     out->n_runs = (size_t)runs;
-    out->evaluations = (size_t)evaluations;
+    out->evaluations = o->evaluations > 0 ? (size_t)o->evaluations : 200;
     out->seed = (uint64_t)seed;
     return argument_status(status, err);
 }
@@ -250,7 +244,7 @@ enum status command_replay(int argc, const char **argv, struct error *err) {
         {"runs", 0, POPT_ARG_STRING, &o.runs, 0, "runs, each with a seed of its own (100)", "N"},
         {"seeds", 0, POPT_ARG_STRING, &o.runs, 0, "the same", "N"},
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the first run (1)", "S"},
-        {"evals", 0, POPT_ARG_STRING, &o.evaluations, 0, "evaluations a run at most (200)", "N"},
+        {"evals", 0, POPT_ARG_INT, &o.evaluations, 0, "evaluations a run at most (200)", "N"},
         {"told", 0, POPT_ARG_STRING, &o.told, 0,
          "what strategies are told: median, sample (one recorded run) or race (median)", "WHAT"},
         {"warm", 0, POPT_ARG_STRING, &o.warm, 0, "begin with the best of this recorded space",

@@ -45,6 +45,8 @@ static const struct {
     {"replay", 2, "name one recorded space"},
     {"replay x --strategy y", 2, "there is no strategy 'y'"},
     {"replay x --runs 0", 2, "'0'"},
+    {"replay x --evals -3", 2, "--evals is 1 to"},
+    {"replay x --evals 5", 1, "cannot open it"},
     {"replay x --told y", 2, "median, sample or race"},
     {"replay x --csv --json", 2, "choose one"},
     {"replay /none/there", 1, "cannot open it"},
