@@ -78,8 +78,8 @@ static enum status print_row(const json_t *row, struct error *err) {
     const double ns = number_at(row, "time_ns");
     enum status status = out_printf(
         err, "%-8s %-28s %-4s %-13s %9s [%s, %s] %12s %9s %4.0f %%", text_at(row, "family"),
-        text_at(row, "problem"), text_at(row, "class"), profile_of(row),
-        units_time_ns(ns, time), units_time_ns(number_at(row, "low_ns"), low),
+        text_at(row, "problem"), text_at(row, "class"), profile_of(row), units_time_ns(ns, time),
+        units_time_ns(number_at(row, "low_ns"), low),
         units_time_ns(number_at(row, "high_ns"), high),
         units_flops(number_at(row, "gflops"), flops), units_rate(number_at(row, "gbps"), rate),
         100 * number_at(row, "share"));
@@ -314,7 +314,8 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
         {"config", 0, POPT_ARG_STRING, &o.config, 0, "time this, too: tiled:VW=16,TN=8",
          "VARIANT:P=V,P=V"},
         {"phase", 0, POPT_ARG_NONE, &o.phase, 0,
-         "also as a phase of a larger kernel: no launch, one copy of the weights after another", NULL},
+         "also as a phase of a larger kernel: no launch, one copy of the weights after another",
+         NULL},
         {"rivals", 0, POPT_ARG_STRING, &o.rivals, 0, str_text(&rival_names), "LIST"},
         ENGINE_OPTIONS(o.choice),
         {"pp", 0, POPT_ARG_INT, &o.pp, 0, "with --model: prompt tokens (512)", "N"},
@@ -328,11 +329,13 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
     bool helped;
     enum status status = options_parse("bench", "[options]", examples, table, argc, argv, &context,
                                        &plain, &helped, err);
-    const struct option_given own[] = {
-        {"--family", o.problems.family}, {"--problem", o.problems.problem},
-        {"--layout", o.problems.layout}, {"--config", o.config},
-        {"--rivals", o.rivals},          {"--phase", o.phase},
-        {NULL, false}};
+    const struct option_given own[] = {{"--family", o.problems.family},
+                                       {"--problem", o.problems.problem},
+                                       {"--layout", o.problems.layout},
+                                       {"--config", o.config},
+                                       {"--rivals", o.rivals},
+                                       {"--phase", o.phase},
+                                       {NULL, false}};
     if (status == OK && !helped && o.choice.model)
         status = options_none("bench", "--model times the whole model", own, err);
     if (status == OK && !helped) {

@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum { PROFILES = 3, CONTENDERS = 2 * PROFILES }; /* each as a launch, and as a phase */
-static const int64_t SAMPLES_NS = 6000000000; /* of all contenders of one problem together */
+static const int64_t SAMPLES_NS = 6000000000;     /* of all contenders of one problem together */
 
 struct contender {
     const char *profile; /* "default", "tuned", "config" */
