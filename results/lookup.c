@@ -15,7 +15,7 @@
 const char *const lookup_rule_names[LOOKUP_RULES] = {
     [LOOKUP_EXACT] = "exact",           [LOOKUP_NEAR_N] = "near-n",
     [LOOKUP_NEAR_SHAPE] = "near-shape", [LOOKUP_ELSEWHERE] = "elsewhere",
-    [LOOKUP_PROFILE] = "profile",
+    [LOOKUP_IMPORTED] = "imported",     [LOOKUP_PROFILE] = "profile",
 };
 /* Problems that are apart in nothing, in n, in sizes, answer by the first three rules. */
 _Static_assert((int)APART_NOT == LOOKUP_EXACT && (int)APART_IN_N == LOOKUP_NEAR_N &&
@@ -174,15 +174,6 @@ static enum status find_device(struct search *s, struct error *err) {
 
 /* ---- profiles ---- */
 
-/* The fourth of the model's six parts. */
-static char *architecture_of(const char *model) {
-    for (int part = 0; part < 3 && model; part++) {
-        model = strchr(model, '|');
-        if (model) model++;
-    }
-    return model ? text_format("%.*s", (int)strcspn(model, "|"), model) : text_copy("");
-}
-
 struct candidate {
     const struct profile_record *record;
     enum apart apart;
@@ -240,7 +231,8 @@ static struct evaluation profile_evaluation(const struct profile_record *r) {
                                .conditions = text_copy("{}")};
 }
 
-static enum status ask_profile(struct search *s, const struct profile *profile, struct error *err) {
+static enum status ask_records_of(struct search *s, enum lookup_rule rule,
+                                  const struct profile *profile, struct error *err) {
     size_t n;
     struct candidate *list = find_candidates(s->query, profile, &n);
     enum status st = OK;
@@ -252,25 +244,44 @@ static enum status ask_profile(struct search *s, const struct profile *profile, 
             !s->query->usable(s->query->context, r->layout, r->variant, r->config))
             continue;
         struct evaluation e = profile_evaluation(r);
-        st = consider(s, LOOKUP_PROFILE, &e, &is_full, err);
+        st = consider(s, rule, &e, &is_full, err);
     }
     free(list);
     return st;
 }
 
-static enum status ask_profiles(struct search *s, struct error *err) {
-    char *architecture = architecture_of(s->query->model);
+static enum status ask_profile(struct search *s, enum lookup_rule rule, const char *name,
+                               const char *text, struct error *err) {
+    struct profile profile;
+    enum status st = profile_parse(name, text, strlen(text), &profile, err);
+    if (st != OK) return st;
+    if (profile_covers(&profile, s->query->model)) st = ask_records_of(s, rule, &profile, err);
+    if (s->answer->record.id)
+        snprintf(s->answer->origin, sizeof s->answer->origin, "%s%s%s", name,
+                 *profile.provenance ? ": " : "", profile.provenance);
+    profile_free(&profile);
+    return st;
+}
+
+/* What is no profile any more was looked at when it came in: a database that was spoilt since holds one
+ * hint less. */
+static enum status ask_imported(struct search *s, struct error *err) {
+    struct imports imports;
+    enum status st = s->store ? imports_open(&imports, s->store, s->query->model, err) : OK;
+    if (!s->store || st != OK) return st;
+    const char *name, *text;
+    while (!s->answer->record.id && (st = imports_next(&imports, &name, &text, err)) == OK)
+        if ((st = ask_profile(s, LOOKUP_IMPORTED, name, text, err)) != OK && st != STATUS_INVALID)
+            break;
+    imports_close(&imports);
+    return st == STATUS_NOTHING || st == STATUS_INVALID ? OK : st;
+}
+
+static enum status ask_shipped(struct search *s, struct error *err) {
     enum status st = OK;
     const struct embedded *file;
-    for (size_t i = 0;
-         *architecture && st == OK && !s->answer->record.id && (file = profile_shipped(i)); i++) {
-        struct profile profile;
-        st = profile_parse(file->path, file->text, strlen(file->text), &profile, err);
-        if (st != OK) break;
-        if (profile_covers(&profile, architecture)) st = ask_profile(s, &profile, err);
-        profile_free(&profile);
-    }
-    free(architecture);
+    for (size_t i = 0; st == OK && !s->answer->record.id && (file = profile_shipped(i)); i++)
+        st = ask_profile(s, LOOKUP_PROFILE, file->path, file->text, err);
     return st;
 }
 
@@ -283,7 +294,8 @@ enum status lookup(struct store *store, const struct lookup_query *query,
     enum status st = OK;
     if (store) st = find_device(&s, err);
     if (store && st == OK) st = ask_records(&s, err);
-    if (st == OK && !answer->record.id) st = ask_profiles(&s, err);
+    if (st == OK && !answer->record.id) st = ask_imported(&s, err);
+    if (st == OK && !answer->record.id) st = ask_shipped(&s, err);
     for (size_t i = 0; i < s.n; i++) free(s.relatives[i].problem);
     free(s.relatives);
     if (st != OK) {

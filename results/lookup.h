@@ -4,6 +4,7 @@
  *   near-n     same weights and layout, nearest n
  *   near-shape nearest other sizes (distance = Σ |ln(a/b)| over numeric fields)
  *   elsewhere  the same device model under another version or source key
+ *   imported   a profile that `hone db import` brought in, of the same device model or architecture
  *   profile    a shipped profile of the same architecture
  *   default    the family's own (the caller's affair: NOTHING is returned)
  *
@@ -18,6 +19,7 @@ enum lookup_rule {
     LOOKUP_NEAR_N,
     LOOKUP_NEAR_SHAPE,
     LOOKUP_ELSEWHERE,
+    LOOKUP_IMPORTED,
     LOOKUP_PROFILE,
     LOOKUP_RULES
 };
@@ -38,6 +40,7 @@ struct lookup_answer {
     struct evaluation record; /* evaluation_free; a profile's has minus its line for an id, and no
                                  samples, interval or share (NAN) */
     struct evaluation runner_up; /* the next best for the same problem; id 0: none */
+    char origin[200];            /* of a profile's: its name and provenance; else "" */
 };
 /* NOTHING when no rule answers. store NULL: there is no database, only profiles answer. */
 enum status lookup(struct store *store, const struct lookup_query *query,

@@ -126,6 +126,48 @@ enum status query_next(struct query *q, struct error *err) {
     return code == SQLITE_DONE ? STATUS_NOTHING : sql_fail(q->store, q->doing, err);
 }
 
+void query_reset(struct query *q) {
+    sqlite3_reset(q->stmt);
+    q->code = SQLITE_OK;
+}
+
+enum status query_run(struct query *q, struct error *err) {
+    enum status st;
+    while ((st = query_next(q, err)) == OK) continue;
+    query_reset(q);
+    return st == STATUS_NOTHING ? OK : st;
+}
+
+void query_bind_column(struct query *q, int at, const struct query *from, int column) {
+    sqlite3_stmt *theirs = from->stmt;
+    switch (sqlite3_column_type(theirs, column)) {
+    case SQLITE_INTEGER: query_bind_int_at(q, at, sqlite3_column_int64(theirs, column)); break;
+    case SQLITE_FLOAT: query_bind_real_at(q, at, sqlite3_column_double(theirs, column)); break;
+    case SQLITE_TEXT: {
+        const char *text = (const char *)sqlite3_column_text(theirs, column);
+        note(q, sqlite3_bind_text(q->stmt, at, text, sqlite3_column_bytes(theirs, column),
+                                  SQLITE_STATIC));
+        break;
+    }
+    default: note(q, sqlite3_bind_null(q->stmt, at));
+    }
+}
+
+void query_bind_int_at(struct query *q, int at, int64_t value) {
+    note(q, sqlite3_bind_int64(q->stmt, at, value));
+}
+
+void query_bind_real_at(struct query *q, int at, double value) {
+    note(q, sqlite3_bind_double(q->stmt, at, value));
+}
+
+int query_column(const struct query *q, const char *name) {
+    for (int c = 0; c < sqlite3_column_count(q->stmt); c++)
+        if (!strcmp(sqlite3_column_name(q->stmt, c), name)) return c;
+    assert(!"the query has the column");
+    return 0;
+}
+
 enum status query_finish(struct query *q, struct error *err) {
     enum status st;
     while ((st = query_next(q, err)) == OK) continue;

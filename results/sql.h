@@ -2,6 +2,7 @@
  * which they fail. Private to results/, with the parts of the store that its files share. */
 #pragma once
 #include "results/store.h"
+#include <jansson.h>
 #include <sqlite3.h>
 
 struct store {
@@ -41,6 +42,18 @@ void query_bind_int(struct query *q, const char *name, int64_t value);
 void query_bind_real(struct query *q, const char *name, double value);
 /* OK: a row. NOTHING: no more (err untouched). */
 enum status query_next(struct query *q, struct error *err);
+/* Ready to run again, parameters as they were. */
+void query_reset(struct query *q);
+/* Run a statement to its end and make it ready again. */
+enum status query_run(struct query *q, struct error *err);
+/* Bind parameter number `at` (from 1) to a column of another query's row, of whatever type. What is bound
+ * stays the other's: it holds until that query moves on. */
+void query_bind_column(struct query *q, int at, const struct query *from, int column);
+/* By number, for statements that run very often. */
+void query_bind_int_at(struct query *q, int at, int64_t value);
+void query_bind_real_at(struct query *q, int at, double value);
+/* The number of a column; the query must have it. */
+int query_column(const struct query *q, const char *name);
 /* To the end, whatever rows come, and close. */
 enum status query_finish(struct query *q, struct error *err);
 /* Columns of the row, from 0. The text is the caller's; NULL is NULL. */
@@ -107,3 +120,17 @@ enum status evaluation_read(struct store *store, int64_t evaluation_id, struct e
 enum { RECORD_ID, RECORD_VERSION, RECORD_SOURCE_KEY, RECORD_LAYOUT, RECORD_VARIANT, RECORD_CONFIG };
 enum status records_open(struct query *q, struct store *store, const char *model,
                          const struct record_key *problem, struct error *err);
+
+/* ---- profiles that were imported: facts of kind "profile" ---- */
+
+struct imports {
+    struct query q;
+    json_t *value; /* of the fact that the last name and text are in */
+};
+/* Those that were measured on this device model first, then the newest. */
+enum status imports_open(struct imports *imports, struct store *store, const char *model,
+                         struct error *err);
+/* NOTHING: no more. Facts that are none are passed over. Name and text hold until the next. */
+enum status imports_next(struct imports *imports, const char **name, const char **text,
+                         struct error *err);
+void imports_close(struct imports *imports);

@@ -33,6 +33,17 @@ enum status store_check(struct store *store, char **report, struct error *err);
 enum status store_device(struct store *store, const char *model, const char *version,
                          const char *name, const char *uuid, int64_t *device_id, struct error *err);
 
+struct device_row {
+    int64_t id;
+    char *model, *version, *name;
+    int64_t evaluations;   /* that were measured */
+    int64_t newest_unix_s; /* of them; 0: there are none */
+};
+/* All devices that something was measured on, the newest measurement first; freed by device_rows_free. */
+enum status store_devices(struct store *store, struct device_row **list, size_t *n,
+                          struct error *err);
+void device_rows_free(struct device_row *list, size_t n);
+
 /* ---- sessions ---- */
 
 struct session_row {
@@ -143,3 +154,29 @@ enum status store_bench_add(struct store *store, int64_t device_id, const char *
 
 /* Run a query of the report (read only) and write CSV (header first) to out; caller frees *csv. */
 enum status store_csv(struct store *store, const char *sql, char **csv, struct error *err);
+
+/* ---- sharing ---- */
+
+/* What is known of a device as a text profile (results/profile.h): of every problem, class and layout the
+ * best record, by the newest source of its kernel, with its samples; in the order of their names. `maker`
+ * goes into the provenance. NOTHING when the device has no record. The caller frees. */
+enum status store_export(struct store *store, int64_t device_id, const char *maker, char **text,
+                         struct error *err);
+/* Keep a text profile as hints: look-up asks it after the records of this database and before what ships
+ * with the program, and what it answers is always checked before its first use. `name` is for people. The
+ * same text twice is kept once (*is_new false). INVALID with the line when it is no profile, or holds no
+ * record. */
+enum status store_import(struct store *store, const char *name, const char *text, size_t size,
+                         bool *is_new, struct error *err);
+
+/* What a merge added; all 0: everything was there. */
+struct merge_tally {
+    int64_t sessions, evaluations, samples, benches, facts;
+};
+/* Take over what another database measured, in one transaction: all or nothing. Sessions that both hold
+ * are one session, to which samples that are new are added; those that went on apart from a common
+ * beginning (a copy of the file) are kept beside each other. What is under way there is left out, and so
+ * are findings of first-use checks, which every database makes for itself. Merging again adds nothing.
+ * Messages name the other database. */
+enum status store_merge(struct store *store, struct store *other, struct merge_tally *added,
+                        struct error *err);

@@ -11,18 +11,20 @@
 /* ---- the world ---- */
 
 static const char profile_text[] =
-    "hone-profile 1\n"
+    "hone-profile 2\n"
     "architecture x86_64 family 26 model 2\n"
     "provenance for tests\n"
     "record matmul m=256,k=128,n=16,w=q4:128 f32 rows tiled TM=90 90.5 00000000000000aa\n"
     "record matmul m=256,k=128,n=16,w=q4:128 f32 rows tiled TM=80 80.5 00000000000000aa\n"
     "record matmul m=256,k=128,n=64,w=q4:128 f32 rows tiled TM=1 1 00000000000000aa\n"
     "record matmul m=256,k=128,n=16,w=q4:128 i8 rows tiled TM=2 2 00000000000000aa\n"
-    "record rmsnorm k=128 f32 rows row - 3 00000000000000aa\n";
+    "record rmsnorm k=128 f32 rows row - 3 00000000000000aa\n"
+    "end 5\n";
 static const char other_text[] =
-    "hone-profile 1\n"
+    "hone-profile 2\n"
     "architecture compute capability 9.0\n"
-    "record matmul m=256,k=128,n=16,w=q4:128 f32 rows tiled TM=7 0.5 00000000000000aa\n";
+    "record matmul m=256,k=128,n=16,w=q4:128 f32 rows tiled TM=7 0.5 00000000000000aa\n"
+    "end 1\n";
 static bool ship_profiles;
 
 const struct embedded *profile_shipped(size_t i) {
@@ -113,8 +115,8 @@ static void add(const char *problem, const char *config, double time_ns) {
 /* ---- rule by rule ---- */
 
 Test(lookup, names_of_rules) {
-    static const char *const names[LOOKUP_RULES] = {"exact", "near-n", "near-shape", "elsewhere",
-                                                    "profile"};
+    static const char *const names[LOOKUP_RULES] = {"exact",     "near-n",   "near-shape",
+                                                    "elsewhere", "imported", "profile"};
     for (int rule = 0; rule < LOOKUP_RULES; rule++)
         cr_assert_str_eq(lookup_rule_names[rule], names[rule]);
 }
@@ -276,6 +278,64 @@ Test(lookup, what_a_profile_answers_says_so) {
     cr_assert_str_eq(answer.record.key.source_key, "00000000000000aa");
     cr_assert_str_eq(answer.record.key.layout, "rows");
     free_answer(&answer);
+}
+
+/* ---- profiles that were imported ---- */
+
+static void import(const char *name, const char *text) {
+    bool is_new = false;
+    struct error err = {OK, ""};
+    WELL(store_import(store, name, text, strlen(text), &is_new, &err));
+    cr_assert(is_new);
+}
+
+Test(lookup, an_imported_profile_is_a_hint_before_those_that_ship) {
+    ship_profiles = true;
+    const struct lookup_query query = query_for(PROBLEM);
+    import("friend.profile",
+           "hone-profile 2\narchitecture x86_64 family 26 model 2\nprovenance a friend\n"
+           "record matmul m=256,k=128,n=16,w=q4:128 f32 rows tiled TM=6 99.5 00000000000000aa\n"
+           "end 1\n");
+    expect(store, &query, LOOKUP_IMPORTED, "TM=6", "");
+    struct lookup_answer answer;
+    struct error err = {OK, ""};
+    WELL(lookup(store, &query, &answer, &err));
+    cr_assert_str_eq(answer.origin, "friend.profile: a friend");
+    cr_assert(answer.record.id < 0 && isnan(answer.record.share));
+    free_answer(&answer);
+    /* Measured on this very model and version, says the text: still a hint. */
+    import("mine.profile",
+           "hone-profile 2\ndevice " MODEL "\nversion " VERSION "\n"
+           "record matmul m=256,k=128,n=16,w=q4:128 f32 rows tiled TM=5 1 00000000000000aa\n"
+           "end 1\n");
+    expect(store, &query, LOOKUP_IMPORTED, "TM=5", "");
+    refused_config = "TM=5";
+    expect(store, &query, LOOKUP_IMPORTED, "TM=6", "");
+    refused_config = "";
+    /* What was measured here comes first, however slow. */
+    record_new(store, device_row(store, MODEL, "driver 0"), key_of(PROBLEM, "TM=9"), OUTCOME_OK,
+               500, true);
+    expect(store, &query, LOOKUP_ELSEWHERE, "TM=9", "");
+    add(PROBLEM, "TM=8", 1000);
+    expect(store, &query, LOOKUP_EXACT, "TM=8", "");
+}
+
+Test(lookup, a_profile_that_was_spoilt_in_the_database_is_passed_over) {
+    struct error err = {OK, ""};
+    const struct lookup_query query = query_for(PROBLEM);
+    static const char *const values[] = {"1", "{}", "{\"name\":\"x\",\"text\":\"hone-profile 2\"}",
+                                         "{\"name\":\"x\",\"text\":5}"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "%zu", i);
+        WELL(store_fact_set(store, "profile", MODEL, VERSION, key, values[i], &err));
+    }
+    expect_nothing(store, &query);
+    import("good.profile",
+           "hone-profile 2\narchitecture x86_64 family 26 model 2\n"
+           "record matmul m=256,k=128,n=16,w=q4:128 f32 rows tiled TM=6 99.5 00000000000000aa\n"
+           "end 1\n");
+    expect(store, &query, LOOKUP_IMPORTED, "TM=6", "");
 }
 
 /* ---- what may not answer ---- */

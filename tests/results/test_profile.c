@@ -4,7 +4,7 @@
 #include "base/rng.h"
 #include "results/profile.h"
 
-#define HEAD "hone-profile 1\narchitecture x86_64 family 26 model 2\n"
+#define HEAD "hone-profile 2\narchitecture x86_64 family 26 model 2\n"
 #define RECORD "record matmul m=4,k=4,n=1,w=f32 f32 rows gemv TM=4 12.5 0123456789abcdef"
 
 static struct profile parsed(const char *text) {
@@ -15,17 +15,18 @@ static struct profile parsed(const char *text) {
 }
 
 Test(profile, records_are_read) {
-    struct profile p = parsed("hone-profile 1\n"
+    struct profile p = parsed("hone-profile 2\n"
                               "# a remark\n"
                               "\n"
                               "architecture x86_64 family 26 model 2\n"
                               "architecture compute capability 9.0\n"
                               "provenance a machine, a driver, a day\n" RECORD "\n"
-                              "record rmsnorm k=576,n=1 f32 rows row - 1000 ffffffffffffffff\n");
+                              "record rmsnorm k=576,n=1 f32 rows row - 1000 ffffffffffffffff\n"
+                              "end 2\n");
     cr_assert_str_eq(p.provenance, "a machine, a driver, a day");
-    cr_assert(profile_covers(&p, "x86_64 family 26 model 2"));
-    cr_assert(profile_covers(&p, "compute capability 9.0"));
-    cr_assert_not(profile_covers(&p, "x86_64 family 26"));
+    cr_assert(profile_covers(&p, "P|V|D|x86_64 family 26 model 2|2|0"));
+    cr_assert(profile_covers(&p, "NVIDIA CUDA|NVIDIA|H100|compute capability 9.0|132|0"));
+    cr_assert_not(profile_covers(&p, "P|V|D|x86_64 family 26|2|0"));
     cr_assert_eq(p.n_records, 2);
     const struct profile_record *r = &p.records[0];
     cr_assert_str_eq(r->family, "matmul");
@@ -43,10 +44,10 @@ Test(profile, records_are_read) {
 }
 
 Test(profile, the_last_line_needs_no_end_and_there_may_be_no_records) {
-    struct profile p = parsed(HEAD RECORD);
+    struct profile p = parsed(HEAD RECORD "\nend 1");
     cr_assert_eq(p.n_records, 1);
     profile_free(&p);
-    p = parsed(HEAD);
+    p = parsed(HEAD "end 0");
     cr_assert(p.n_records == 0 && !strcmp(p.provenance, ""));
     profile_free(&p);
 }
@@ -56,10 +57,27 @@ Test(profile, what_is_none_is_refused_by_line_and_word) {
         const char *text, *words;
     } cases[] = {
         {"", "it is empty"},
-        {"\n", "line 1: it is not \"hone-profile 1\""},
-        {"hone-profile 2\n", "line 1: it is not"},
-        {"hone-profile 1\r\n", "byte 15 is 0x0d"},
-        {"hone-profile 1", "no line names an architecture"},
+        {"\n", "line 1: it is not \"hone-profile 2\""},
+        {"hone-profile 3\n", "line 1: it is not"},
+        {"hone-profile 2\r\n", "byte 15 is 0x0d"},
+        {"hone-profile 2\nend 0", "no line names an architecture or a device"},
+        {"hone-profile 2", "it was cut short: no line says \"end\""},
+        {HEAD RECORD "\n", "line 3: it was cut short"},
+        {HEAD RECORD "\nend 2", "line 4: it ends with 2 records, and holds 1"},
+        {HEAD RECORD "\nend 01", "it ends with 01 records, and holds 1"},
+        {HEAD "end 0\n" RECORD, "stands below the end"},
+        {HEAD "end", "nothing follows \"end\""},
+        {HEAD "device a\ndevice b", "there are two lines of device"},
+        {HEAD "version a\nversion b", "there are two lines of version"},
+        {HEAD "samples 0 1", "line 3: samples stand below their record"},
+        {HEAD RECORD "\nsamples 0", "line 4: no sample follows the round"},
+        {HEAD RECORD "\nsamples -1 5", "the round is \"-1\", not a number from 0"},
+        {HEAD RECORD "\nsamples 99999999999999999999 5", "the round is"},
+        {HEAD RECORD "\nsamples 0 5 nan", "a sample is \"nan\""},
+        {HEAD RECORD "\nsamples 0 5  6", "a sample is \"\""},
+        {HEAD RECORD "\nsamples 1 12.5\nsamples 0 12.5", "round 0 stands below a later one"},
+        {HEAD RECORD "\nsamples 0 12.6 13\nend 1", "line 3 lies outside its last samples"},
+        {HEAD RECORD "\nsamples 0 12.5\nsamples 1 11\n" RECORD, "outside its last samples"},
         {HEAD "recipe x", "line 3: \"recipe\" is none of"},
         {HEAD "record", "line 3: nothing follows \"record\""},
         {HEAD "architecture \n", "line 3: nothing follows \"architecture\""},
@@ -97,6 +115,37 @@ Test(profile, what_is_none_is_refused_by_line_and_word) {
     }
 }
 
+Test(profile, samples_belong_to_the_record_above) {
+    struct profile p = parsed("hone-profile 2\ndevice P|V|D||2|3\nversion d|p\n" RECORD
+                              "\nsamples 0 99.5\nsamples 1 12 13\nsamples 1 12.5\n"
+                              "record rmsnorm k=576 f32 rows row - 1000 ffffffffffffffff\nend 2\n");
+    cr_assert_str_eq(p.device, "P|V|D||2|3");
+    cr_assert_str_eq(p.version, "d|p");
+    cr_assert(profile_covers(&p, "P|V|D||2|3"), "by its device, where it has no architecture");
+    cr_assert_not(profile_covers(&p, "P|V|E||2|3"));
+    cr_assert_not(profile_covers(&p, ""));
+    static const struct profile_sample expected[] = {{0, 99.5}, {1, 12}, {1, 13}, {1, 12.5}};
+    cr_assert(p.n_samples == 4 && p.records[0].n_samples == 4 && p.records[1].n_samples == 0);
+    for (size_t i = 0; i < 4; i++) {
+        const struct profile_sample *s = &p.samples[p.records[0].first_sample + i];
+        cr_assert(s->round == expected[i].round && s->time_ns == expected[i].time_ns);
+    }
+    profile_free(&p);
+}
+
+Test(profile, the_architecture_of_a_model_key) {
+    static const char *const cases[][2] = {{MODEL, "x86_64 family 26 model 2"},
+                                           {"a|b|c|d", "d"},
+                                           {"a|b|c||2", ""},
+                                           {"a|b", ""},
+                                           {"", ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *architecture = profile_architecture(cases[i][0]);
+        cr_assert_str_eq(architecture, cases[i][1]);
+        free(architecture);
+    }
+}
+
 Test(profile, a_nul_or_a_long_line_is_refused) {
     static const char with_nul[] = HEAD "# a\0b\n";
     struct profile p;
@@ -112,7 +161,7 @@ Test(profile, a_nul_or_a_long_line_is_refused) {
 }
 
 Test(profile, any_bytes_give_a_profile_or_a_sentence) {
-    static const char text[] = HEAD "provenance x\n" RECORD "\n# end\n";
+    static const char text[] = HEAD "provenance x\n" RECORD "\nsamples 0 12 13\nend 1\n";
     struct rng rng = rng_seed(1);
     int refused = 0;
     for (int i = 0; i < 20000; i++) {
@@ -141,7 +190,11 @@ Test(profile, many_records_are_read_in_linear_time) {
     struct error err = {OK, ""};
     str_add(&text, HEAD);
     for (int i = 0; i < RECORDS; i++)
-        str_addf(&text, "record matmul m=%d f32 rows gemv TM=4 12.5 0123456789abcdef\n", i + 1);
+        str_addf(&text,
+                 "record matmul m=%d f32 rows gemv TM=4 12.5 0123456789abcdef\n"
+                 "samples 0 12.5 12.5 12.5\n",
+                 i + 1);
+    str_addf(&text, "end %d\n", RECORDS);
     WELL(profile_parse("test", text.text, text.length, &p, &err));
     cr_assert_eq(p.n_records, RECORDS);
     profile_free(&p);
@@ -162,6 +215,7 @@ Test(profile, lines_of_a_database_are_lines_of_a_profile) {
     struct str text = {0};
     str_add(&text, HEAD);
     for (char *c = strchr(csv, '\n') + 1; *c; c++) str_add_bytes(&text, *c == ';' ? "," : c, 1);
+    str_add(&text, "end 2\n");
     struct profile p = parsed(text.text);
     cr_assert_eq(p.n_records, 2);
     for (size_t i = 0; i < 2; i++) {
