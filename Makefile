@@ -68,10 +68,10 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -c -o $@ $<
 
-# The version is compiled into one object, which follows it.
+# The version is compiled into few objects, which follow it.
 $(B)/version: always
 	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
-$(B)/cli/main.o: $(B)/version
+$(B)/cli/main.o $(B)/cli/share.o $(B)/cli/doctor.o: $(B)/version
 
 # Kernel sources, the schema and plot scripts travel inside the program; C files only as a hash.
 $(B)/embedded.c: docs/embed.sh $(EMBED) $(EMBED_H)

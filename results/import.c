@@ -73,3 +73,30 @@ void imports_close(struct imports *imports) {
     json_decref(imports->value);
     imports->value = NULL;
 }
+
+enum status store_imported(struct store *store, struct imported **list, size_t *n,
+                           struct error *err) {
+    struct imports imports;
+    const char *name, *text;
+    *list = NULL;
+    *n = 0;
+    enum status st = imports_open(&imports, store, "", err);
+    while (st == OK && (st = imports_next(&imports, &name, &text, err)) == OK) {
+        *list = memory_grow(*list, (*n + 1) * sizeof **list);
+        (*list)[(*n)++] = (struct imported){text_copy(name), text_copy(text)};
+    }
+    imports_close(&imports);
+    if (st == STATUS_NOTHING) return OK;
+    imported_free(*list, *n);
+    *list = NULL;
+    *n = 0;
+    return st;
+}
+
+void imported_free(struct imported *list, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        free(list[i].name);
+        free(list[i].text);
+    }
+    free(list);
+}

@@ -169,6 +169,14 @@ enum status store_export(struct store *store, int64_t device_id, const char *mak
 enum status store_import(struct store *store, const char *name, const char *text, size_t size,
                          bool *is_new, struct error *err);
 
+struct imported {
+    char *name, *text;
+};
+/* What was imported, the newest first; freed by imported_free. */
+enum status store_imported(struct store *store, struct imported **list, size_t *n,
+                           struct error *err);
+void imported_free(struct imported *list, size_t n);
+
 /* What a merge added; all 0: everything was there. */
 struct merge_tally {
     int64_t sessions, evaluations, samples, benches, facts;
