@@ -1,6 +1,8 @@
 /* problems.c: see problems.h. */
 #include "cli/problems.h"
+#include "base/hash.h"
 #include "base/str.h"
+#include "base/units.h"
 #include "runtime/engine.h"
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +139,42 @@ enum status problems_of_model(const char *path, const char *tokenizer, const cha
     engine_model_close(model);
     if (status != OK) problem_list_free(list);
     return status;
+}
+
+/* ---- shares ---- */
+
+static uint64_t problem_hash(const struct problem *problem) {
+    char text[160];
+    problem_format(problem, text);
+    uint64_t hash = hash_text(hash_start(), problem->family->name);
+    hash = hash_text(hash_text(hash, text), class_names[problem->class]);
+    return hash ^ hash >> 32;
+}
+
+static enum status parse_share(const char *text, int64_t *share, int64_t *n, struct error *err) {
+    char *first = text_copy(text), *second = first;
+    strsep(&second, "/");
+    const bool is_share = second && units_parse_int(second, 1, 100000, n, NULL) == OK &&
+                          units_parse_int(first, 1, *n, share, NULL) == OK;
+    free(first);
+    return is_share ? OK
+                    : fail(err, STATUS_USAGE,
+                           "'%s' is no share: --shard 2/8 is the second of eight", text);
+}
+
+enum status problems_keep_share(struct problem_list *list, const char *text, struct error *err) {
+    int64_t share, n;
+    size_t kept = 0;
+    const enum status status = parse_share(text, &share, &n, err);
+    if (status != OK) return status;
+    for (size_t i = 0; i < list->n; i++) {
+        if (problem_hash(&list->items[i]) % (uint64_t)n != (uint64_t)share - 1) continue;
+        list->items[kept] = list->items[i];
+        if (list->weights) list->weights[kept] = list->weights[i];
+        kept++;
+    }
+    list->n = kept;
+    return OK;
 }
 
 void problem_list_free(struct problem_list *list) {

@@ -36,4 +36,7 @@ enum status problems_collect(const struct problem_options *options, struct probl
 /* The same for what a model needs; class_name as a list. */
 enum status problems_of_model(const char *path, const char *tokenizer, const char *class_name,
                               struct problem_list *list, struct error *err);
+/* Keep what falls to one of n shares, "2/8": which, says a hash of the problem's names, so that it is the
+ * same everywhere and whatever else is asked for. USAGE when the text is no share. */
+enum status problems_keep_share(struct problem_list *list, const char *share, struct error *err);
 void problem_list_free(struct problem_list *list);

@@ -20,12 +20,13 @@ static const char examples[] =
     "  hone tune --family gemv_q4,gemm --problem m=12288,k=4096,n=1..1024*2 --budget 5m\n"
     "  hone tune --model model.gguf --budget 60s   what this model needs\n"
     "  hone tune --family gemm --problem m=4096,k=4096,n=64 --param VW=16 --evals 100 --strategy "
-    "random\n";
+    "random\n"
+    "  hone tune --model model.gguf --shard 2/8 --db shard-2.db   one of eight machines' shares\n";
 
 struct tune_options {
     struct common_options common;
     struct problem_options problems;
-    char *model, *tokenizer, *budget, *strategy, *seed;
+    char *model, *tokenizer, *budget, *strategy, *seed, *shard;
     const char **params;
     int evaluations, more;
 };
@@ -139,6 +140,11 @@ static enum status print_runs(json_t *runs, bool as_json, struct error *err) {
 /* Part of a model's budget for asking whether fusing is worth it. */
 static const double PLANS_SHARE = 0.15;
 
+/* A share of the kernels says nothing of the whole. */
+static bool measures_plans(const struct tune_options *o) {
+    return o->model && !o->shard;
+}
+
 /* The first class that was tuned for, on this device, until then. */
 static enum status measure_plans(const struct tune_options *o, char *device, int64_t end_ns,
                                  json_t *result, struct error *err) {
@@ -160,7 +166,8 @@ static enum status tune_device(const struct tune_options *o, const struct sessio
                                char *device, json_t *runs, struct error *err) {
     struct session_options session = *asked;
     session.device = device;
-    if (o->model) session.budget_ns = (int64_t)((double)session.budget_ns * (1 - PLANS_SHARE));
+    if (measures_plans(o))
+        session.budget_ns = (int64_t)((double)session.budget_ns * (1 - PLANS_SHARE));
     const int64_t end_ns = asked->budget_ns > 0 ? asked->began_ns + asked->budget_ns : INT64_MAX;
     json_t *result = NULL;
     struct lock *lock;
@@ -168,7 +175,7 @@ static enum status tune_device(const struct tune_options *o, const struct sessio
     if (status != OK) return status;
     session.is_locked = true;
     status = session_run(&session, &result, err);
-    if (status == OK && o->model) status = measure_plans(o, device, end_ns, result, err);
+    if (status == OK && measures_plans(o)) status = measure_plans(o, device, end_ns, result, err);
     lock_release(lock);
     if (result) json_array_append_new(runs, result);
     return status;
@@ -207,7 +214,9 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
         status = argument_status(units_parse_int(o->seed, 0, INT64_MAX, &seed, err), err);
     if (status == OK) status = choose_class(o, err);
     if (status == OK) status = collect(o, &list, err);
-    if (status != OK) goto done;
+    if (status == OK && o->shard) status = problems_keep_share(&list, o->shard, err);
+    if (status == OK && list.n == 0) log_say("No problem falls to share %s.", o->shard);
+    if (status != OK || list.n == 0) goto done;
     if (!o->budget && o->evaluations <= 0) budget_ns = 60 * (int64_t)1000000000;
     while (o->params && o->params[n_params]) n_params++;
     if (n_params &&
@@ -266,6 +275,8 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         {"tokenizer", 0, POPT_ARG_STRING, &o.tokenizer, 0, "tokenizer of a llama2.c model", "FILE"},
         {"budget", 0, POPT_ARG_STRING, &o.budget, 0, "wall time of the command (60s)", "TIME"},
         {"evals", 0, POPT_ARG_INT, &o.evaluations, 0, "evaluations a problem at most", "N"},
+        {"shard", 0, POPT_ARG_STRING, &o.shard, 0,
+         "the i-th of n shares of the problems: tune each anywhere, then hone db merge", "I/N"},
         {"more", 0, POPT_ARG_NONE, &o.more, 0, "go on with a finished session", NULL},
         {"strategy", 0, POPT_ARG_STRING, &o.strategy, 0, str_text(&strategy_names), "NAME"},
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the strategy (1)", "S"},
