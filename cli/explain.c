@@ -1,4 +1,6 @@
-/* explain.c: hone explain: which rule chose a configuration, the runner-up, what failed. */
+/* explain.c: hone explain: which rule chose a configuration, where its record is from, what time it promises
+ * here, the runner-up, what failed and why. */
+#include "base/clock.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "cli/cli.h"
@@ -45,8 +47,49 @@ struct explanation {
     struct lookup_answer answer; /* id 0: none */
     struct config config;
     struct problem problem; /* with the layout that answers */
+    double predicted_ns; /* here, by the record, as if time grew like the work; NAN without one */
+    double ceiling_ns;   /* what the ceilings beside the record allow here; NAN: not known */
+    bool is_current;     /* the record is of the kernel as it is now */
     int64_t outcomes[OUTCOMES];
+    char *messages[OUTCOMES]; /* the newest of each; owned */
 };
+
+static void explanation_free(struct explanation *x) {
+    evaluation_free(&x->answer.record);
+    evaluation_free(&x->answer.runner_up);
+    for (int i = 0; i < OUTCOMES; i++) free(x->messages[i]);
+}
+
+/* ---- times ---- */
+
+/* Work in ns, if each ceiling alone held; 0 where a ceiling is not known. */
+static double floor_of(const struct cost *cost, double gbps, double gflops) {
+    const double memory = gbps > 0 ? cost->bytes / gbps : 0;
+    const double compute = gflops > 0 ? cost->operations / gflops : 0;
+    return memory > compute ? memory : compute;
+}
+
+static void predict(struct explanation *x, struct error *err) {
+    const struct evaluation *record = &x->answer.record;
+    struct problem other;
+    struct cost here, there;
+    char key[17];
+    x->predicted_ns = x->ceiling_ns = NAN;
+    if (!record->id ||
+        problem_parse(slice_find(x->problem.family->name), record->key.problem, &other, err) != OK)
+        return;
+    other.class = x->problem.class;
+    x->problem.family->cost(&x->problem, &here);
+    x->problem.family->cost(&other, &there);
+    const double bytes = here.bytes / there.bytes, operations = here.operations / there.operations;
+    x->predicted_ns = record->time_ns * (bytes > operations ? bytes : operations);
+    const double floor_ns = floor_of(&here, record->ceiling_gbps, record->ceiling_gflops);
+    if (floor_ns > 0) x->ceiling_ns = floor_ns;
+    variant_source_key(x->config.variant, key);
+    x->is_current = !strcmp(key, record->key.source_key);
+}
+
+/* ---- asking ---- */
 
 static enum status explain_problem(struct store *store, struct device *device,
                                    const struct problem *problem, bool any_layout,
@@ -79,30 +122,77 @@ static enum status explain_problem(struct store *store, struct device *device,
     }
     if (status == OK && store)
         status = store_outcomes(store, info->model_key, &key, out->outcomes, err);
+    if (status == OK && store)
+        status = store_messages(store, info->model_key, &key, out->messages, err);
+    if (status == OK) predict(out, err);
     return status;
 }
 
 static json_t *record_json(const struct evaluation *e) {
     if (!e->id) return json_null();
-    return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f}", "problem", e->key.problem, "layout",
-                     e->key.layout, "variant", e->key.variant, "config", e->key.config, "time_ns",
-                     e->time_ns, "share", isfinite(e->share) ? e->share : 0.0);
+    return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:s, s:I}", "problem", e->key.problem,
+                     "layout", e->key.layout, "variant", e->key.variant, "config", e->key.config,
+                     "time_ns", e->time_ns, "share", isfinite(e->share) ? e->share : 0.0, "samples",
+                     (json_int_t)e->n_samples, "source_key", e->key.source_key, "unix_s",
+                     (json_int_t)e->unix_s);
+}
+
+static json_t *number_json(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
 }
 
 static json_t *explanation_json(const struct explanation *x) {
     char problem[160], config[400];
     problem_format(&x->problem, problem);
     config_format(&x->config, config);
-    json_t *outcomes = json_object();
-    for (int i = 0; i < OUTCOMES; i++)
+    json_t *outcomes = json_object(), *messages = json_object();
+    for (int i = 0; i < OUTCOMES; i++) {
         if (x->outcomes[i])
             json_object_set_new(outcomes, outcome_names[i], json_integer(x->outcomes[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "family",
-                     slice_of(&x->problem)->name, "problem", problem, "class",
+        if (x->messages[i])
+            json_object_set_new(messages, outcome_names[i], json_string(x->messages[i]));
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}",
+                     "family", slice_of(&x->problem)->name, "problem", problem, "class",
                      class_names[x->problem.class], "layout", x->problem.layout->name, "rule",
                      x->rule, "variant", x->config.variant->name, "config", config, "record",
                      record_json(&x->answer.record), "runner_up", record_json(&x->answer.runner_up),
-                     "outcomes", outcomes);
+                     "outcomes", outcomes, "messages", messages, "predicted_ns",
+                     number_json(x->predicted_ns), "ceiling_ns", number_json(x->ceiling_ns),
+                     "origin", x->answer.origin, "current", x->is_current);
+}
+
+/* Where the record is from, and what it says of the time here. */
+static enum status print_record(const struct explanation *x, struct error *err) {
+    const struct evaluation *record = &x->answer.record;
+    const bool is_exact = x->answer.rule == LOOKUP_EXACT;
+    char time[UNITS_TEXT], low[UNITS_TEXT], high[UNITS_TEXT], day[21];
+    clock_iso(record->unix_s, day);
+    enum status status =
+        out_printf(err, "\n  from  %s%.10s%s", x->answer.origin, *x->answer.origin ? "" : day,
+                   x->is_current ? "" : ", of another source of the kernel");
+    if (status == OK)
+        status = out_printf(err, "\n  time  measured %s at %s",
+                            units_time_ns(record->time_ns, time), record->key.problem);
+    if (status == OK && isfinite(record->low_ns))
+        status = out_printf(err, " (%s to %s, %zu samples)", units_time_ns(record->low_ns, low),
+                            units_time_ns(record->high_ns, high), record->n_samples);
+    if (status == OK && !is_exact)
+        status = out_printf(err, "; predicted %s here, not measured; checked before its first use",
+                            units_time_ns(x->predicted_ns, time));
+    if (status == OK && isfinite(x->ceiling_ns))
+        status = out_printf(err, "; the ceilings allow %s", units_time_ns(x->ceiling_ns, time));
+    return status;
+}
+
+/* The first line of a message: compilers say much. */
+static enum status print_failures(const struct explanation *x, struct error *err) {
+    enum status status = OK;
+    for (int i = 0; i < OUTCOMES && status == OK; i++)
+        if (x->messages[i] && i != OUTCOME_OK && i != OUTCOME_ABANDONED)
+            status = out_printf(err, "        %s: %.*s\n", outcome_names[i],
+                                (int)strcspn(x->messages[i], "\n"), x->messages[i]);
+    return status;
 }
 
 static enum status explanation_print(const struct explanation *x, struct error *err) {
@@ -113,11 +203,8 @@ static enum status explanation_print(const struct explanation *x, struct error *
         out_printf(err, "%s %s, class %s, layout %s\n  runs  %s %s\n  rule  %s",
                    slice_of(&x->problem)->name, problem, class_names[x->problem.class],
                    x->problem.layout->name, x->config.variant->name, config, x->rule);
-    const struct evaluation *record = &x->answer.record, *second = &x->answer.runner_up;
-    if (status == OK && record->id)
-        status = out_printf(err, ": measured %s at %s%s", units_time_ns(record->time_ns, time),
-                            record->key.problem,
-                            x->answer.rule == LOOKUP_EXACT ? "" : "; time not measured here");
+    const struct evaluation *second = &x->answer.runner_up;
+    if (status == OK && x->answer.record.id) status = print_record(x, err);
     if (status == OK && second->id)
         status = out_printf(err, "\n  next  %s %s: %s", second->key.variant, second->key.config,
                             units_time_ns(second->time_ns, time));
@@ -128,7 +215,8 @@ static enum status explanation_print(const struct explanation *x, struct error *
         if (x->outcomes[i])
             status = out_printf(err, "  %s %lld", outcome_names[i], (long long)x->outcomes[i]);
     }
-    return status == OK ? out_printf(err, tried ? "\n" : "  nothing yet\n") : status;
+    if (status == OK) status = out_printf(err, tried ? "\n" : "  nothing yet\n");
+    return status == OK ? print_failures(x, err) : status;
 }
 
 static enum status print_source(const struct explanation *x, struct error *err) {
@@ -159,8 +247,7 @@ static enum status explain_problems(const struct common_options *common,
         if (status == OK && source) status = print_source(&x, err);
         else if (status == OK && common->json) json_array_append_new(rows, explanation_json(&x));
         else if (status == OK) status = explanation_print(&x, err);
-        evaluation_free(&x.answer.record);
-        evaluation_free(&x.answer.runner_up);
+        explanation_free(&x);
     }
     if (status == OK && common->json && !source)
         status = json_print(
@@ -250,8 +337,13 @@ enum status command_explain(int argc, const char **argv, struct error *err) {
         status = options_none("explain", "--model brings its own problems", own, err);
     if (status == OK && !helped) {
         problems.class_name = choice.class_name;
-        status = choice.model ? explain_model(&common, &choice, err)
-                              : explain_problems(&common, &problems, source, err);
+        if (choice.model && source)
+            status = fail(err, STATUS_USAGE,
+                          "hone explain: --source prints one kernel: name it with --family and "
+                          "--problem, as --model lists them");
+        else
+            status = choice.model ? explain_model(&common, &choice, err)
+                                  : explain_problems(&common, &problems, source, err);
     }
     poptFreeContext(context);
     return status;

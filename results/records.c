@@ -219,3 +219,22 @@ enum status store_outcomes(struct store *store, const char *model, const struct 
     query_close(&q);
     return st == STATUS_NOTHING ? OK : st;
 }
+
+enum status store_messages(struct store *store, const char *model, const struct record_key *problem,
+                           char *messages[OUTCOMES], struct error *err) {
+    static const struct about about = {
+        "reading why kernels failed",
+        "SELECT outcome, message, max(evaluation_id) FROM evaluations",
+        " AND message <> '' GROUP BY outcome"};
+    struct query q;
+    memset(messages, 0, OUTCOMES * sizeof *messages);
+    enum status st = open_about(&q, store, &about, model, problem, err);
+    if (st != OK) return st;
+    while ((st = query_next(&q, err)) == OK) {
+        char **message = &messages[query_outcome(&q, 0)];
+        free(*message);
+        *message = query_text(&q, 1);
+    }
+    query_close(&q);
+    return st == STATUS_NOTHING ? OK : st;
+}

@@ -139,6 +139,11 @@ enum status store_best(struct store *store, const char *model, const struct reco
 enum status store_outcomes(struct store *store, const char *model, const struct record_key *problem,
                            int64_t counts[OUTCOMES], struct error *err);
 
+/* The newest message of each outcome of this problem on this device model; NULL: it has none. The caller
+ * frees each. */
+enum status store_messages(struct store *store, const char *model, const struct record_key *problem,
+                           char *messages[OUTCOMES], struct error *err);
+
 /* ---- plan records, benches, facts ---- */
 
 /* Small keyed facts: kind "plan" (fused or not), "class" (perplexity cost per model file),
