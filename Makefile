@@ -41,6 +41,10 @@ test: setup
 	$(MAKE) $(PARALLEL) all $(B)/tests/all
 	sh tests/run.sh $(B)
 
+# Tune here for minutes what profiles hold, and write this device's into results/profiles/.
+profiles: all
+	sh setup/profiles.sh $(B)/hone
+
 # Format, room rules, clang-tidy, cppcheck.
 check: setup
 	sh setup/check.sh
@@ -105,6 +109,6 @@ flags:
 clean:
 	rm -rf $(B)
 
-.PHONY: always all demo test check setup install uninstall show flags clean
+.PHONY: always all demo test profiles check setup install uninstall show flags clean
 .DELETE_ON_ERROR:
 -include $(OBJECTS:.o=.d) $(CLI:.o=.d) $(TESTS:=.d) $(HELPERS:=.d) $(B)/tests/support.d

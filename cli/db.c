@@ -102,9 +102,9 @@ static enum status find_action(const char *name, const struct action **action, s
     if (!*action && !name)
         status = fail(err, STATUS_USAGE, "hone db: say what to do: %s", str_text(&all));
     else if (!*action)
-        status =
-            fail(err, STATUS_USAGE, "hone db has no action '%s'%s%s%s: there are %s", name,
-                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "", str_text(&all));
+        status = fail(err, STATUS_USAGE, "hone db has no action '%s'%s%s%s there are %s", name,
+                      near ? "; did you mean '" : ":", near ? near : "", near ? "'?" : "",
+                      str_text(&all));
     str_free(&all);
     return status;
 }

@@ -239,7 +239,7 @@ const struct layout *routes_layout(struct routes *routes, const struct problem *
     const int64_t most = routes->options.max_rows;
     const struct layout *best = n ? found[0] : problem->layout;
     double least = INFINITY;
-    for (size_t i = 0; i < n && !routes->options.ignore_records && routes->store; i++) {
+    for (size_t i = 0; i < n && !routes->options.ignore_records; i++) {
         struct problem one = *problem;
         one.layout = found[i];
         const double decode = expected_ns(routes, &one, 1);
