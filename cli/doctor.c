@@ -433,6 +433,7 @@ enum status command_doctor(int argc, const char **argv, struct error *err) {
     bool helped;
     enum status status = options_parse("doctor", "[options]", examples, table, argc, argv, &context,
                                        &plain, &helped, err);
+    if (status == OK && !helped) status = options_most("doctor", plain, 0, err);
     if (status == OK && !helped) status = doctor(&common, root, err);
     poptFreeContext(context);
     return status;
