@@ -132,6 +132,75 @@ Test(db, one_device_of_several_is_named) {
                    "holds no such devices named 7");
 }
 
+/* ---- shares ---- */
+
+/* Tunes the whole (share NULL) or one share of a small search to its end. */
+static void tune(const char *folder, const char *share, const char *database) {
+    const char *words[] = {"tune",
+                           "--quiet",
+                           "--family",
+                           "swiglu",
+                           "--problem",
+                           "k=256,n=1..4",
+                           "--strategy",
+                           "exhaustive",
+                           "--evals",
+                           "100",
+                           "--param",
+                           "WG=64",
+                           "--param",
+                           "VW=4",
+                           "--db",
+                           database,
+                           share ? "--shard" : NULL,
+                           share,
+                           NULL};
+    struct program_run run = program_answer(folder, words);
+    cr_assert_eq(run.code, 0, "%s", run.err);
+    program_free(&run);
+}
+
+static char *configurations(const char *folder, const char *database) {
+    char *path = text_format("%s/%s", folder, database);
+    struct store *store = opened(path, STORE_READ);
+    char *csv = csv_of(store, "SELECT DISTINCT family, problem, class, layout, variant, config, "
+                              "source_key FROM measurements ORDER BY 1, 2, 3, 4, 5, 6");
+    store_close(store);
+    free(path);
+    return csv;
+}
+
+Test(db, shares_of_a_search_add_up_to_it, .timeout = 300) {
+    const char *folder = test_folder();
+    json_t *list = program_json(HONE(folder, "devices", "--json"));
+    const size_t n_devices = json_array_size(json_object_get(list, "devices"));
+    json_decref(list);
+    if (!n_devices) cr_skip_test("there is no OpenCL device");
+    tune(folder, NULL, "whole.db");
+    tune(folder, "1/2", "1.db");
+    tune(folder, "2/2", "2.db");
+    program_expect(HONE(folder, "db", "merge", "1.db", "2.db", "--db", "merged.db"), 0,
+                   "2 of 2 files");
+    char *whole = configurations(folder, "whole.db"), *merged = configurations(folder, "merged.db");
+    cr_assert_str_eq(merged, whole);
+    for (int i = 1; i <= 2; i++) {
+        char *name = text_format("%d.db", i), *one = configurations(folder, name);
+        cr_assert_lt(strlen(one), strlen(whole), "share %d is the whole", i);
+        free(one);
+        free(name);
+    }
+    free(whole);
+    free(merged);
+}
+
+Test(db, what_is_no_share) {
+    static const char *const words[] = {"",    "1",     "0/2",  "3/2", "1/0",
+                                        "a/b", "1/2/3", "-1/2", "1/ 2"};
+    const char *folder = test_folder();
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        program_expect(HONE(folder, "tune", "--shard", words[i]), 2, "is no share");
+}
+
 /* ---- what is refused ---- */
 
 Test(db, usage) {
