@@ -34,10 +34,11 @@ static const char *const level_names[LEVELS] = {"good", "note", "mend"};
 struct visit {
     const struct common_options *common;
     struct host host;
-    struct device_info *devices; /* none: n_devices is 0 and device_error says why */
+    struct device_info *devices;
     size_t n_devices;
+    struct device *opened; /* the one that is looked at; NULL: device_error says why */
     struct error device_error;
-    const struct device_info *device; /* the one that is looked at; NULL */
+    const struct device_info *device; /* what it says of itself; NULL */
     struct store *store;              /* NULL: database_status and database_error say why */
     enum status database_status;
     struct error database_error;
@@ -60,7 +61,7 @@ static void find(struct visit *v, enum level level, const char *remedy, const ch
 /* ---- the driver ---- */
 
 static void check_platform(struct visit *v) {
-    if (!v->n_devices) {
+    if (!v->opened) {
         find(v, MEND, "", "%s", v->device_error.text);
         return;
     }
@@ -388,19 +389,13 @@ static enum status examine(struct visit *v, struct error *err) {
 
 /* ---- the command ---- */
 
-/* A name that fits no device is an error; no device at all is a finding. */
-static enum status choose_device(struct visit *v, struct error *err) {
-    const char *name = v->common->device;
-    if (device_list(&v->devices, &v->n_devices, &v->device_error) != OK) return OK;
-    for (size_t i = 0; i < v->n_devices && !v->device; i++) {
-        char number[24];
-        snprintf(number, sizeof number, "%zu", i);
-        if (!name || !strcmp(name, number) || strcasestr(v->devices[i].name, name) ||
-            strcasestr(v->devices[i].platform, name))
-            v->device = &v->devices[i];
-    }
-    return v->device ? OK
-                     : fail(err, STATUS_USAGE, "no device is named '%s'; see hone devices", name);
+/* A name that fits no device is an error; no device at all, or one that does not open, is a finding. */
+static enum status open_device(struct visit *v, struct error *err) {
+    const enum status status = device_open_bare(v->common->device, &v->opened, &v->device_error);
+    if (status == OK) v->device = device_describe(v->opened);
+    if (status != STATUS_USAGE) return OK;
+    *err = v->device_error;
+    return status;
 }
 
 static enum status doctor(const struct common_options *common, const char *root,
@@ -408,9 +403,11 @@ static enum status doctor(const struct common_options *common, const char *root,
     struct visit v = {.common = common, .host.root = root ? root : ""};
     v.database = store_default_path(common->database);
     v.database_status = store_open(v.database, STORE_READ, &v.store, &v.database_error);
-    enum status status = choose_device(&v, err);
+    device_list(&v.devices, &v.n_devices, NULL);
+    enum status status = open_device(&v, err);
     if (status == OK) status = examine(&v, err);
     store_close(v.store);
+    device_close(v.opened);
     device_list_free(v.devices, v.n_devices);
     free(v.database);
     str_free(&v.text);

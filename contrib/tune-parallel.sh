@@ -5,8 +5,8 @@
 #   HOSTS=a,b,c sh contrib/tune-parallel.sh 12 --model model.gguf --budget 10m
 #
 # A share at a time on each host (a device is measured by one process only), here when HOSTS is not set. A
-# share that takes longer than DEADLINE is killed and tried again, RETRIES times; nothing of it is lost, the
-# same command goes on where it was. The same command again takes only what failed.
+# share that takes longer than DEADLINE is killed and tried again, RETRIES times in all; it goes on where it was
+# when it comes to the same host, or when all hosts see OUT. The same command again takes only what failed.
 #
 #   HONE      the program, the same on every host (hone)    OUT       folder of the shards (shards)
 #   DEADLINE  of one share, in seconds (3600)               RETRIES   (3)
@@ -24,7 +24,8 @@ options=$(for word; do printf " '%s'" "$(printf '%s' "$word" | sed "s/'/'\\\\''/
 
 code=0
 seq "$n" | parallel --jobs 1 --sshlogin "${HOSTS:-:}" --workdir "$PWD" --timeout "${DEADLINE:-3600}" \
-    --retries "${RETRIES:-3}" --joblog "$out/log" --resume-failed --return "$out/shard-{}.db" \
+    --retries "${RETRIES:-3}" --joblog "$out/log" --resume-failed \
+    ${HOSTS:+--return "$out/shard-{}.db"} \
     "mkdir -p '$out' && '$hone' tune$options --quiet --shard {}/$n --db '$out/shard-{}.db'" || code=$?
 "$hone" db merge ${DB:+--db "$DB"} "$out"/shard-*.db
 exit "$code"

@@ -71,7 +71,7 @@ Test(doctor, a_database_that_is_none_must_be_mended) {
     json_decref(document);
     expect(folder, "database", "note", "there is no database none.db yet");
     program_expect(HONE(folder, "doctor", "--device", "nonsense"), 2,
-                   "no device is named 'nonsense'");
+                   "no device is called \"nonsense\"");
 }
 
 Test(doctor, without_a_device_it_says_what_to_install) {
