@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "cli/db.h"
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,8 @@ enum status db_import(const struct db_call *call, struct error *err) {
 
 /* ---- merge ---- */
 
+enum { KEPT_BYTES = 64 << 20 };
+
 static enum status merge_one(const struct db_call *call, const char *path,
                              struct merge_tally *added, struct error *err) {
     struct store *other = NULL;
@@ -145,6 +148,9 @@ static void tally_add(struct merge_tally *sum, const struct merge_tally *one) {
 
 /* A file that cannot be merged holds up no other; the first such fails the command in the end. */
 enum status db_merge(const struct db_call *call, struct error *err) {
+    /* A closed database gives its pages back one by one; handing each to the system takes a third of the
+     * time of merging many files. */
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     struct merge_tally sum = {0};
     json_t *rows = json_array();
     size_t n = 0, n_bad = 0;

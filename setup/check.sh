@@ -61,7 +61,7 @@ zlib.h          device/ results/ tuner/ runtime/ cli/
 criterion/      tests/
 '
 libc='assert complex ctype dirent dlfcn errno fcntl fenv float fnmatch ftw getopt glob inttypes langinfo
-limits link locale math netdb poll pthread pwd sched search semaphore setjmp signal spawn stdalign stdarg
+limits link locale malloc math netdb poll pthread pwd sched search semaphore setjmp signal spawn stdalign stdarg
 stdatomic stdbool stddef stdint stdio stdlib string strings termios threads time unistd wchar wctype'
 
 # What no line says, be it code or comment (an extended regular expression); where it may be said; what to say instead.

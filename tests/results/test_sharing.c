@@ -2,10 +2,11 @@
  * nothing and adds nothing twice. */
 #include "tests/results/direct.h"
 #include "tests/results/records.h"
-#include "base/clock.h"
 #include "base/path.h"
 #include "results/profile.h"
+#include <malloc.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- support ---- */
@@ -464,8 +465,9 @@ Test(sharing, a_hundred_shards_of_ten_thousand_rows, .timeout = 120) {
     struct error err = {OK, ""};
     struct merge_tally added;
     double seconds[2];
+    mallopt(M_TRIM_THRESHOLD, 64 << 20); /* as hone db merge does */
     for (int pass = 0; pass < 2; pass++) {
-        const int64_t began = clock_now_ns();
+        const clock_t began = clock();
         for (int i = 0; i < SHARDS; i++) {
             struct store *other = opened(files[i], STORE_READ);
             WELL(store_merge(store, other, &added, &err));
@@ -473,16 +475,17 @@ Test(sharing, a_hundred_shards_of_ten_thousand_rows, .timeout = 120) {
             cr_assert_eq(added.samples, pass ? 0 : EVALUATIONS * SAMPLES);
             store_close(other);
         }
-        seconds[pass] = (double)(clock_now_ns() - began) / 1e9;
+        seconds[pass] = (double)(clock() - began) / CLOCKS_PER_SEC;
     }
     store_close(store);
     expect_in(path, "SELECT count(*) AS n FROM evaluations", "n\n250000\n");
     expect_in(path, "SELECT count(*) AS n FROM samples", "n\n750000\n");
     for (int i = 0; i < SHARDS; i++) free(files[i]);
-    /* Twice what is asked for: others work on the machine too. */
-    cr_log_info("checked %d shards of 10000 rows: merged in %.2f s, again in %.2f s", SHARDS,
-                seconds[0], seconds[1]);
-    cr_assert_lt(seconds[0], 10);
+    /* Of the processor, since others work on the machine, too; 5 s are asked for on a quiet one. */
+    cr_log_info(
+        "checked %d shards of 10000 rows: merged in %.2f s of the processor, again in %.2f s",
+        SHARDS, seconds[0], seconds[1]);
+    cr_assert_lt(seconds[0], 8);
 }
 
 Test(sharing, two_writers_lose_nothing) {
