@@ -123,9 +123,8 @@ static char *group_of(const struct host *host, const char *controller) {
     FILE *file = fopen(path, "re");
     while (file && !group && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
-        char *rest = line;
-        strsep(&rest, ":");
-        char *names = strsep(&rest, ":"), *word;
+        char *names = strchr(line, ':'), *rest = names ? names + 1 : NULL, *word;
+        names = strsep(&rest, ":");
         if (!rest) continue;
         if (!*controller && !*names) group = text_copy(rest);
         while (*controller && !group && (word = strsep(&names, ",")))

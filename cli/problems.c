@@ -152,11 +152,11 @@ static uint64_t problem_hash(const struct problem *problem) {
 }
 
 static enum status parse_share(const char *text, int64_t *share, int64_t *n, struct error *err) {
-    char *first = text_copy(text), *second = first;
-    strsep(&second, "/");
+    char *copy = text_copy(text), *second = copy;
+    const char *first = strsep(&second, "/");
     const bool is_share = second && units_parse_int(second, 1, 100000, n, NULL) == OK &&
                           units_parse_int(first, 1, *n, share, NULL) == OK;
-    free(first);
+    free(copy);
     return is_share ? OK
                     : fail(err, STATUS_USAGE,
                            "'%s' is no share: --shard 2/8 is the second of eight", text);

@@ -6,8 +6,8 @@
 
 static inline void program_write(const char *folder, const char *name, const char *text) {
     char *path = text_format("%s/%s", folder, name);
-    FILE *file = fopen(path, "we");
-    cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
+    struct error err = {OK, ""};
+    cr_assert_eq(path_write(path, text, strlen(text), &err), OK, "%s", err.text);
     free(path);
 }
 
