@@ -123,8 +123,10 @@ static char *group_of(const struct host *host, const char *controller) {
     FILE *file = fopen(path, "re");
     while (file && !group && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
-        char *names = strchr(line, ':'), *rest = names ? names + 1 : NULL, *word;
-        names = strsep(&rest, ":");
+        char *rest = strchr(line, ':'), *word;
+        if (!rest) continue;
+        rest++;
+        char *names = strsep(&rest, ":");
         if (!rest) continue;
         if (!*controller && !*names) group = text_copy(rest);
         while (*controller && !group && (word = strsep(&names, ",")))
