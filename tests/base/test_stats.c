@@ -92,3 +92,98 @@ Test(stats, shift_is_the_median_of_all_differences) {
     check_close(stats_shift((double[]){0}, 1, (double[]){-3, 1, 5}, 3), 1);
     check_close(stats_shift((double[]){1, 2, 3, 1e9}, 4, (double[]){1, 2, 3}, 3), -0.5);
 }
+
+/* ---- two samples ---- */
+
+/* n = m = 3: 20 orders, and of U = 9, 8, 7, 6 there are 1, 1, 2, 3 (counted by hand). */
+Test(stats, mann_whitney_of_three_and_three_by_hand) {
+    static const struct {
+        double y[3];
+        double p;
+    } cases[] = {
+        {{4, 5, 6}, 1 / 20.0},     /* U = 9 */
+        {{2.5, 4, 5}, 2 / 20.0},   /* U = 8 */
+        {{1.5, 4, 5}, 4 / 20.0},   /* U = 7 */
+        {{0, 4, 5}, 7 / 20.0},     /* U = 6 */
+        {{-3, -2, -1}, 20 / 20.0}, /* U = 0 */
+        {{3, 4, 5}, 2 / 20.0},     /* U = 8.5, rounded against us */
+    };
+    const double x[] = {1, 2, 3};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_close(stats_mann_whitney(x, 3, cases[i].y, 3, 0), cases[i].p);
+    check_close(stats_mann_whitney(x, 3, (double[]){14, 15, 16}, 3, 10), 1 / 20.0);
+}
+
+/* 1 / C(2n, n) is the smallest p there is; C(10, 5) = 252, C(18, 9) = 48620. */
+Test(stats, mann_whitney_reaches_its_smallest_p) {
+    double x[28], y[28];
+    for (int i = 0; i < 28; i++) x[i] = i, y[i] = 100 + i;
+    check_close(stats_mann_whitney(x, 5, y, 5, 0), 1 / 252.0);
+    check_close(stats_mann_whitney(x, 9, y, 9, 0), 1 / 48620.0);
+    check_close(stats_mann_whitney(x, 28, y, 28, 0), 1 / 7648690600760440.0);
+}
+
+/* Critical values of printed tables, one-sided: U is significant when it is ≤ 21 (n = m = 9, .05), 14
+ * (.01), 4 (n = m = 5, .05), 48 (9, 18, .05); ours count from the other end, n·m − U. */
+Test(stats, mann_whitney_has_the_critical_values_of_the_tables) {
+    static const struct {
+        size_t n, m;
+        double alpha;
+        size_t small;
+    } cases[] = {{9, 9, 0.05, 21},  {9, 9, 0.01, 14},    {5, 5, 0.05, 4},
+                 {9, 18, 0.05, 48}, {20, 20, 0.05, 138}, {3, 3, 0.05, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_expect_eq(stats_mann_whitney_least(cases[i].n, cases[i].m, cases[i].alpha),
+                     cases[i].n * cases[i].m - cases[i].small, "n %zu, m %zu, %g: %zu", cases[i].n,
+                     cases[i].m, cases[i].alpha,
+                     stats_mann_whitney_least(cases[i].n, cases[i].m, cases[i].alpha));
+    cr_expect_eq(stats_mann_whitney_least(2, 2, 0.05), 5, "two and two prove nothing");
+}
+
+Test(stats, mann_whitney_raises_as_many_false_alarms_as_it_says) {
+    struct rng rng = rng_seed(3);
+    int alarms = 0;
+    for (int round = 0; round < 4000; round++) {
+        double x[9], y[9];
+        for (int i = 0; i < 9; i++) x[i] = rng_normal(&rng), y[i] = rng_normal(&rng);
+        alarms += stats_mann_whitney(x, 9, y, 9, 0) <= 0.05;
+    }
+    /* exactly P(U ≤ 21) = 0.0470; 3 standard errors are 0.01 */
+    cr_expect(alarms > 148 && alarms < 228, "%d of 4000", alarms);
+}
+
+/* n = m = 5, 95 %: two differences are cut off on either side (P(U ≤ 2) = 4/252 = .0159, P(U ≤ 3) = 7/252). */
+Test(stats, shift_interval_by_hand) {
+    const double x[] = {0, 0, 0, 0, 0}, y[] = {1, 2, 3, 4, 5};
+    double low, high;
+    stats_shift_interval(x, 5, y, 5, 0.95, &low, &high);
+    check_close(low, 1);
+    check_close(high, 5);
+    const double a[] = {0, 100, 200, 300, 400}, b[] = {1, 102, 203, 304, 405};
+    stats_shift_interval(a, 5, b, 5, 0.95, &low, &high);
+    check_close(low, -298); /* below: -399, -299 */
+    check_close(high, 304); /* above: 305, 405 */
+}
+
+Test(stats, shift_interval_covers_the_shift_as_often_as_it_says) {
+    struct rng rng = rng_seed(5);
+    int covered = 0;
+    for (int round = 0; round < 1000; round++) {
+        double x[9], y[9], low, high;
+        for (int i = 0; i < 9; i++) x[i] = exp(rng_normal(&rng)), y[i] = 2 + exp(rng_normal(&rng));
+        stats_shift_interval(x, 9, y, 9, 0.95, &low, &high);
+        covered += low <= 2 && 2 <= high;
+    }
+    cr_assert(covered >= 935, "%d of 1000 intervals hold the true shift", covered);
+}
+
+Test(stats, holm_by_hand) {
+    /* In order .01, .015, .03, .04 with factors 4, 3, 2, 1: .04, .045, .06, .06 (never below the one before). */
+    const double p[] = {0.04, 0.01, 0.03, 0.015}, expected[] = {0.06, 0.04, 0.06, 0.045};
+    double adjusted[4];
+    stats_holm(p, 4, adjusted);
+    for (int i = 0; i < 4; i++) check_close(adjusted[i], expected[i]);
+    stats_holm((double[]){0.5, 0.9}, 2, adjusted);
+    check_close(adjusted[0], 1);
+    check_close(adjusted[1], 1);
+}
