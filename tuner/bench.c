@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "results/lookup.h"
 #include "results/store.h"
+#include "tuner/contender.h"
 #include "tuner/frames.h"
 #include "tuner/lock.h"
 #include "tuner/rival.h"
@@ -18,13 +18,6 @@
 enum { PROFILES = 3, CONTENDERS = 2 * PROFILES }; /* each as a launch, and as a phase */
 static const int64_t SAMPLES_NS = 6000000000;     /* of all contenders of one problem together */
 
-struct contender {
-    const char *profile; /* "default", "tuned", "config" */
-    const char *rule;    /* which rule of the look-up answered, NULL */
-    struct config config;
-    struct problem problem;
-    bool is_phase; /* timed as a phase of a larger kernel (op.h) */
-};
 struct bench {
     const struct bench_options *options;
     struct device *device;
@@ -51,52 +44,11 @@ static const char *slice_name(const struct problem *problem) {
     return slice ? slice->name : problem->family->name;
 }
 
-/* The problem in a layout that the question holds for: its own first, then the others in order. */
-static bool find_layout(const struct problem *problem, struct problem *out,
-                        bool (*holds)(void *context, const struct problem *problem),
-                        void *context) {
-    *out = *problem;
-    if (holds(context, out)) return true;
-    const struct layout *list[LAYOUTS];
-    size_t n = family_layouts(problem, list);
-    for (size_t l = 0; l < n; l++) {
-        out->layout = list[l];
-        if (holds(context, out)) return true;
-    }
-    return false;
-}
-
-static bool has_default(void *context, const struct problem *problem) {
-    struct contender *c = context;
-    struct error ignored;
-    return family_default(problem, &c->config, &ignored) == OK;
-}
-
-struct users_config {
-    struct bench *bench;
-    struct contender *contender;
-    struct error why; /* why the last layout that was asked about does not hold */
-};
-static bool understands(void *context, const struct problem *problem) {
-    struct users_config *u = context;
-    const struct bench_options *o = u->bench->options;
-    char why[200] = "";
-    if (config_parse(problem->family, o->config_variant, o->config, &u->contender->config,
-                     &u->why) != OK)
-        return false;
-    if (config_valid(&u->contender->config, problem, u->bench->device, why)) return true;
-    fail(&u->why, STATUS_UNSUPPORTED, "%s: %s", o->config_variant, why);
-    return false;
-}
-
 /* The user's configuration for a problem; false with the reason in err. */
 static bool find_users(struct bench *b, const struct problem *problem, struct contender *c,
                        struct error *err) {
-    struct users_config users = {b, c, {OK, ""}};
-    c->profile = "config";
-    if (find_layout(problem, &c->problem, understands, &users)) return true;
-    *err = users.why;
-    return false;
+    const struct bench_options *o = b->options;
+    return contender_config(b->device, problem, o->config_variant, o->config, c, err);
 }
 
 /* A configuration that no problem takes is a wrong command line: USAGE, with the reason of the last. */
@@ -108,58 +60,6 @@ static enum status check_config(struct bench *b, struct error *err) {
         if (find_users(b, &o->problems[i], &c, err)) return OK;
     err->status = STATUS_USAGE;
     return fail_while(err, "the configuration suits none of the problems");
-}
-
-/* ---- what is tuned ---- */
-
-struct asker {
-    const struct bench *bench;
-    const struct problem *problem;
-    char source_key[17];
-};
-static const char *asker_source_key(void *context, const char *variant) {
-    struct asker *a = context;
-    const struct variant *v = variant_find(a->problem->family, variant);
-    a->source_key[0] = 0;
-    if (v) variant_source_key(v, a->source_key);
-    return a->source_key;
-}
-static bool asker_usable(void *context, const char *layout, const char *variant,
-                         const char *config) {
-    struct asker *a = context;
-    struct problem problem = *a->problem;
-    struct config parsed;
-    struct error ignored;
-    problem.layout = layout_find(layout);
-    return problem.layout &&
-           config_parse(problem.family, variant, config, &parsed, &ignored) == OK &&
-           config_valid(&parsed, &problem, a->bench->device, NULL);
-}
-
-static bool find_tuned(struct bench *b, const struct problem *problem, struct contender *c) {
-    char text[160];
-    problem_format(problem, text);
-    struct asker asker = {.bench = b, .problem = problem};
-    const struct lookup_query query = {.model = b->info->model_key,
-                                       .version = b->info->version_key,
-                                       .family = problem->family->name,
-                                       .problem = text,
-                                       .class_name = class_names[problem->class],
-                                       .layout = NULL,
-                                       .source_key = asker_source_key,
-                                       .usable = asker_usable,
-                                       .context = &asker};
-    struct lookup_answer answer = {0};
-    struct error ignored;
-    if (lookup(b->store, &query, &answer, &ignored) != OK) return false;
-    *c = (struct contender){
-        .profile = "tuned", .rule = lookup_rule_names[answer.rule], .problem = *problem};
-    c->problem.layout = layout_find(answer.record.key.layout);
-    bool is_known = config_parse(problem->family, answer.record.key.variant,
-                                 answer.record.key.config, &c->config, &ignored) == OK;
-    evaluation_free(&answer.record);
-    evaluation_free(&answer.runner_up);
-    return is_known;
 }
 
 static bool wants(const struct bench *b, const char *profile) {
@@ -188,11 +88,8 @@ static size_t find_contenders(struct bench *b, const struct problem *problem,
     else if (b->options->config)
         log_warn("%s %s is timed without the configuration: %s", slice_name(problem), text,
                  why.text);
-    if (wants(b, "default")) {
-        list[n].profile = "default";
-        n += find_layout(problem, &list[n].problem, has_default, &list[n]);
-    }
-    if (wants(b, "tuned")) n += find_tuned(b, problem, &list[n]);
+    if (wants(b, "default")) n += contender_default(problem, &list[n]);
+    if (wants(b, "tuned")) n += contender_tuned(b->device, b->store, problem, &list[n]);
     return b->options->phase ? add_phases(b, list, n) : n;
 }
 
