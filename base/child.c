@@ -97,9 +97,18 @@ static void become_child(const char *program, const char *name, int socket, int 
     _exit(127);
 }
 
-enum status child_open(const char *name, struct child **out, struct error *err) {
+static const char *usual_program(void) {
     const char *program = getenv("HONE_PROGRAM");
-    if (!program || !program[0]) program = "/proc/self/exe";
+    return program && program[0] ? program : "/proc/self/exe";
+}
+
+enum status child_open(const char *name, struct child **out, struct error *err) {
+    return child_open_program(NULL, name, out, err);
+}
+
+enum status child_open_program(const char *program, const char *name, struct child **out,
+                               struct error *err) {
+    if (!program) program = usual_program();
     int sockets[2] = {-1, -1}, errors[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0 ||
         pipe2(errors, O_CLOEXEC) != 0) {

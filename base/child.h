@@ -16,6 +16,9 @@ struct child;
 /* Start `hone @child NAME`. IO: the system has no process or descriptor left. A program that does not run shows
  * as CRASHED at the first frame. The caller closes *out. */
 enum status child_open(const char *name, struct child **out, struct error *err);
+/* The same of another program that knows the name, another version of this one; NULL: as above. */
+enum status child_open_program(const char *program, const char *name, struct child **out,
+                               struct error *err);
 void child_close(struct child *child); /* SIGTERM, 200 ms, SIGKILL, reaped; NULL is fine */
 
 /* Send one frame. CRASHED when the child is gone. */

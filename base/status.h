@@ -12,6 +12,7 @@
     XX(BUILD, 1)         /* the kernel does not compile */                                         \
     XX(LAUNCH, 1)        /* the device refuses the launch */                                       \
     XX(WRONG, 1)         /* the numbers differ from the reference */                               \
+    XX(SLOW, 1)          /* it is slower than it was */                                            \
     XX(TIMEOUT, 1)       /* the deadline passed */                                                 \
     XX(CRASHED, 1)       /* the worker process died */                                             \
     XX(DB, 1)            /* the database cannot be used */                                         \

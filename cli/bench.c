@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/compare.h"
 #include "cli/problems.h"
 #include "results/store.h"
 #include "runtime/engine.h"
@@ -20,14 +21,15 @@ static const char examples[] =
     "  hone bench --family gemm --problem m=12288,k=4096,n=16..128*2 --rivals clblast,openblas\n"
     "  hone bench --family gemv_q4 --problem m=12288,k=4096 --class f32,i8\n"
     "  hone bench --family gemm --problem m=4096,k=4096,n=64 --config tiled:VW=16,TN=8\n"
-    "  hone bench --model model.gguf --pp 512 --tg 128 --class i8\n";
+    "  hone bench --model model.gguf --pp 512 --tg 128 --class i8\n"
+    "  hone bench --aa --save runs.json     how often would the gate of hone compare err here\n";
 
 struct bench_choices {
     struct common_options common;
     struct problem_options problems;
     struct engine_choice choice;
-    char *config, *rivals;
-    int pp, tg, repeats, phase;
+    char *config, *rivals, *save;
+    int pp, tg, repeats, phase, aa, runs;
 };
 
 enum { RIVALS_MOST = 8 };
@@ -300,6 +302,13 @@ static enum status bench_model(struct bench_choices *o, struct error *err) {
     return status;
 }
 
+/* ---- --aa ---- */
+
+static enum status bench_alarms(struct bench_choices *o, struct error *err) {
+    o->problems.class_name = o->choice.class_name;
+    return compare_alarms(&o->common, &o->problems, o->choice.profile, o->runs, o->save, err);
+}
+
 enum status command_bench(int argc, const char **argv, struct error *err) {
     struct bench_choices o = {.pp = 512, .tg = 128, .repeats = 5};
     struct str rival_names = {0};
@@ -321,6 +330,10 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
         {"pp", 0, POPT_ARG_INT, &o.pp, 0, "with --model: prompt tokens (512)", "N"},
         {"tg", 0, POPT_ARG_INT, &o.tg, 0, "with --model: generated tokens (128)", "N"},
         {"repeats", 'r', POPT_ARG_INT, &o.repeats, 0, "with --model: runs (5)", "N"},
+        {"aa", 0, POPT_ARG_NONE, &o.aa, 0, "false alarms of the regression gate on this machine",
+         NULL},
+        {"runs", 0, POPT_ARG_INT, &o.runs, 0, "with --aa: fresh processes a benchmark (60)", "N"},
+        {"save", 0, POPT_ARG_STRING, &o.save, 0, "with --aa: keep the runs", "FILE"},
         COMMON_OPTIONS(o.common),
         END_OPTIONS,
     };
@@ -343,6 +356,7 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
         if (*plain)
             status = fail(err, STATUS_USAGE, "hone bench: '%s' is no option; see hone bench --help",
                           *plain);
+        else if (o.aa) status = bench_alarms(&o, err);
         else status = o.choice.model ? bench_model(&o, err) : bench_kernels(&o, err);
         log_progress_done();
     }

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "device/device.h"
 #include "runtime/engine.h"
+#include "tuner/gate_child.h"
 #include "tuner/rival.h"
 #include "tuner/worker.h"
 #include <signal.h>
@@ -26,10 +27,8 @@ static const struct {
     const char *name;
     int (*run)(void);
 } children[] = {
-    {"features", device_feature_child},
-    {"worker", worker_child},
-    {"rival", rival_child},
-    {"check", engine_check_child},
+    {"features", device_feature_child}, {"worker", worker_child}, {"rival", rival_child},
+    {"check", engine_check_child},      {"gate", gate_child},
 };
 
 static void print_help(FILE *out) {

@@ -1,0 +1,171 @@
+/* gate.c: see gate.h. */
+#include "tuner/gate.h"
+#include "base/rng.h"
+#include "base/stats.h"
+#include "base/str.h"
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double ALPHA = 0.05, INTERVAL = 0.95;
+/* Less than 3 % is what code does to a kernel by moving it in memory. */
+static const double MARGIN_LEAST = 0.03, MARGIN_NOISES = 2;
+/* Runs that scatter so much have a margin of a fifth and more: nothing that such a gate says helps anybody. */
+static const double NOISE_MOST = 0.10;
+/* The yardstick takes out what slows both; from so far away not exactly enough. */
+static const double MOVED_MOST = 0.25;
+enum { DRAWS = 400, RUNS_MOST = STATS_RANKS_MOST };
+static const double DETECTS = 0.95;
+
+const char *const verdict_names[VERDICTS] = {
+#define XX(name, meaning) #name,
+    VERDICT_MAP(XX)
+#undef XX
+};
+const char *const verdict_meanings[VERDICTS] = {
+#define XX(name, meaning) meaning,
+    VERDICT_MAP(XX)
+#undef XX
+};
+
+/* Both batches in one. */
+struct pool {
+    double value[RUNS_MOST], yardstick[RUNS_MOST];
+    size_t n;
+};
+
+static void pool_add(struct pool *pool, const struct gate_runs *runs) {
+    assert(pool->n + runs->n <= RUNS_MOST);
+    if (runs->n == 0) return;
+    memcpy(pool->value + pool->n, runs->value, runs->n * sizeof *runs->value);
+    memcpy(pool->yardstick + pool->n, runs->yardstick, runs->n * sizeof *runs->yardstick);
+    pool->n += runs->n;
+}
+
+static void pool_both(struct pool *pool, const struct gate_runs *first,
+                      const struct gate_runs *second) {
+    pool->n = 0;
+    pool_add(pool, first);
+    pool_add(pool, second);
+}
+
+/* Of runs around the median of their side: one side alone has too few for a steady MAD, and noise that came
+ * with the new runs counts as well. */
+static double noise_of(const struct pool *x, const struct pool *y) {
+    double centred[2 * RUNS_MOST];
+    const double at_x = stats_median(x->value, x->n), at_y = stats_median(y->value, y->n);
+    for (size_t i = 0; i < x->n; i++) centred[i] = x->value[i] - at_x;
+    for (size_t i = 0; i < y->n; i++) centred[x->n + i] = y->value[i] - at_y;
+    return stats_mad(centred, x->n + y->n);
+}
+
+/* ---- one benchmark ---- */
+
+struct findings {
+    struct pool base, fresh;
+    double p_slow, p_fast; /* one by one; Holm comes when all are known */
+};
+
+static void find(const struct gate_bench *bench, struct findings *f, struct judgement *j) {
+    pool_both(&f->base, &bench->base, &bench->base_second);
+    pool_both(&f->fresh, &bench->fresh, &bench->fresh_second);
+    const struct pool *x = &f->base, *y = &f->fresh;
+    j->noise = noise_of(x, y);
+    j->margin = fmax(log1p(MARGIN_LEAST), MARGIN_NOISES * j->noise);
+    j->shift = stats_shift(x->value, x->n, y->value, y->n);
+    stats_shift_interval(x->value, x->n, y->value, y->n, INTERVAL, &j->low, &j->high);
+    j->moved = expm1(stats_median(y->yardstick, y->n) - stats_median(x->yardstick, x->n));
+    j->detectable = NAN;
+    f->p_slow = stats_mann_whitney(x->value, x->n, y->value, y->n, j->margin);
+    f->p_fast = stats_mann_whitney(y->value, y->n, x->value, x->n, j->margin);
+}
+
+/* The second batch by itself; its own margin is not asked again. */
+static bool confirms(const struct gate_bench *bench, double margin) {
+    const struct gate_runs *y = &bench->fresh_second;
+    const struct gate_runs *x = bench->base_second.n ? &bench->base_second : &bench->base;
+    return y->n == 0 || stats_mann_whitney(x->value, x->n, y->value, y->n, margin) <= ALPHA;
+}
+
+static enum verdict_id verdict_of(const struct gate_bench *bench, const struct judgement *j,
+                                  double p_fast) {
+    if (j->noise > NOISE_MOST || fabs(log1p(j->moved)) > log1p(MOVED_MOST)) return VERDICT_NOISY;
+    if (j->p <= ALPHA && confirms(bench, j->margin)) return VERDICT_SLOW;
+    if (p_fast <= ALPHA) return VERDICT_FAST;
+    return j->high < j->margin ? VERDICT_OK : VERDICT_AMBG;
+}
+
+/* ---- all together ---- */
+
+void gate_judge(const struct gate_bench *benches, size_t n, struct judgement *out) {
+    const size_t room = n ? n : 1;
+    double *slow = memory_new(room * sizeof *slow), *fast = memory_new(room * sizeof *fast);
+    double *adjusted = memory_new(room * sizeof *adjusted);
+    for (size_t i = 0; i < n; i++) {
+        struct findings f;
+        find(&benches[i], &f, &out[i]);
+        slow[i] = f.p_slow;
+        fast[i] = f.p_fast;
+    }
+    stats_holm(slow, n, adjusted);
+    for (size_t i = 0; i < n; i++) out[i].p = adjusted[i];
+    stats_holm(fast, n, adjusted);
+    for (size_t i = 0; i < n; i++) out[i].verdict = verdict_of(&benches[i], &out[i], adjusted[i]);
+    free(adjusted);
+    free(fast);
+    free(slow);
+}
+
+bool gate_is_open(const struct gate_bench *bench, const struct judgement *judgement) {
+    return bench->fresh_second.n == 0 && judgement->verdict <= VERDICT_AMBG;
+}
+
+/* ---- what it would have found ---- */
+
+/* n runs around 0, drawn with replacement from both sides. */
+static void draw(struct rng *rng, const struct findings *f, double *out, size_t n) {
+    const double at_x = stats_median(f->base.value, f->base.n);
+    const double at_y = stats_median(f->fresh.value, f->fresh.n);
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = (size_t)rng_below(rng, f->base.n + f->fresh.n);
+        out[i] = k < f->base.n ? f->base.value[k] - at_x : f->fresh.value[k - f->base.n] - at_y;
+    }
+}
+
+static int compare_up(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* A gate rejects when at least `least` of its pairs differ by more than the margin: that many of the largest
+ * differences, and so the shift that they lack is known without trying shifts. */
+static double shift_to_find(const double *x, size_t n, const double *y, size_t m, size_t least,
+                            double margin) {
+    double difference[RUNS_MOST * RUNS_MOST];
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < m; j++) difference[i * m + j] = y[j] - x[i];
+    qsort(difference, n * m, sizeof *difference, compare_up);
+    return margin - difference[n * m - least];
+}
+
+void gate_detectable(const struct gate_bench *benches, size_t n, struct judgement *out) {
+    struct rng rng = rng_seed(1);
+    for (size_t b = 0; b < n; b++) {
+        struct findings f;
+        struct judgement again;
+        find(&benches[b], &f, &again);
+        const size_t pairs = f.base.n * f.fresh.n;
+        /* Against the sharpest level that Holm may ask for. */
+        const size_t least = stats_mann_whitney_least(f.base.n, f.fresh.n, ALPHA / (double)n);
+        double found[DRAWS], x[RUNS_MOST], y[RUNS_MOST];
+        for (size_t d = 0; d < DRAWS; d++) {
+            draw(&rng, &f, x, f.base.n);
+            draw(&rng, &f, y, f.fresh.n);
+            found[d] = least <= pairs
+                           ? shift_to_find(x, f.base.n, y, f.fresh.n, least, out[b].margin)
+                           : INFINITY;
+        }
+        out[b].detectable = stats_quantile(found, DRAWS, DETECTS);
+    }
+}
