@@ -24,6 +24,9 @@ static const char examples[] =
 /* Shapes whose fresh run takes about a second on two cores. */
 static char small_problem[] = "m=2048,k=2048,n=1,32";
 
+/* 60: gates drawn from them share few runs. */
+enum { ALARM_RUNS = 60, RECORD_MOST = 1000 };
+
 struct compare_choices {
     struct common_options common;
     struct problem_options problems;
@@ -58,9 +61,11 @@ static struct compare_options options_of(const struct common_options *common, co
 
 /* ---- what is asked ---- */
 
-static enum status record(const struct compare_choices *o, const struct compare_options *options,
+/* A baseline has more runs than a batch: it is recorded once, and its noise is in every gate. */
+static enum status record(const struct compare_choices *o, struct compare_options options,
                           json_t *plan, struct error *err) {
-    enum status status = compare_record(options, plan, err);
+    if (!options.batch) options.batch = COMPARE_BASE_MOST;
+    enum status status = compare_record(&options, plan, err);
     if (status == OK) status = runs_save(o->record, plan, err);
     if (status == OK) log_say("recorded in %s", o->record);
     return status;
@@ -130,9 +135,9 @@ static enum status replay(const struct compare_choices *o, const char *path, con
 static enum status check_choices(const struct compare_choices *o, const char **plain,
                                  struct error *err) {
     const bool has_base = plain[0] != NULL, makes_base = o->record || o->against;
-    if (o->runs < 0 || o->runs > (o->record ? 1000 : COMPARE_BATCH_MOST))
-        return fail(err, STATUS_USAGE, "--runs is 1 to %d (1000 with --record), not %d",
-                    COMPARE_BATCH_MOST, o->runs);
+    if (o->runs < 0 || o->runs > (o->record ? RECORD_MOST : COMPARE_BATCH_MOST))
+        return fail(err, STATUS_USAGE, "--runs is at most %d (%d with --record), not %d",
+                    COMPARE_BATCH_MOST, RECORD_MOST, o->runs);
     if (o->gates < 0 || o->gates > 100000)
         return fail(err, STATUS_USAGE, "--gates is 1 to 100000, not %d", o->gates);
     if (plain[0] && plain[1] && plain[2])
@@ -163,7 +168,7 @@ static enum status compare(struct compare_choices *o, const char **plain, struct
     status = plain[0] ? runs_load(plain[0], &base, err)
                       : make_plan(&o->problems, o->profile ? o->profile : "tuned", &base, err);
     if (status == OK)
-        status = o->record ? record(o, &options, base, err)
+        status = o->record ? record(o, options, base, err)
                            : gate(o, &options, plain[0], plain[0] ? plain[1] : NULL, base, err);
     json_decref(base);
     free(database);
@@ -172,13 +177,12 @@ static enum status compare(struct compare_choices *o, const char **plain, struct
 
 enum status compare_alarms(const struct common_options *common, struct problem_options *problems,
                            const char *profile, int runs, const char *save, struct error *err) {
-    enum { RUNS = 60, RUNS_LEAST = 3 * COMPARE_BATCH, RUNS_MOST = 1000 };
-    if (runs != 0 && (runs < RUNS_LEAST || runs > RUNS_MOST))
-        return fail(err, STATUS_USAGE, "--runs is %d to %d, not %d", RUNS_LEAST, RUNS_MOST, runs);
+    if (runs < 0 || runs > RECORD_MOST)
+        return fail(err, STATUS_USAGE, "--runs is at most %d, not %d", RECORD_MOST, runs);
     char *database = store_default_path(common->database);
     json_t *plan = NULL, *result = NULL;
     const struct compare_options options =
-        options_of(common, NULL, runs ? (size_t)runs : RUNS, database);
+        options_of(common, NULL, runs ? (size_t)runs : ALARM_RUNS, database);
     const struct resample_options draws = {.seed = 1};
     enum status status = make_plan(problems, profile ? profile : "tuned", &plan, err);
     if (status == OK) status = compare_record(&options, plan, err);
@@ -201,7 +205,8 @@ enum status command_compare(int argc, const char **argv, struct error *err) {
          "FILE"},
         {"against", 0, POPT_ARG_STRING, &o.against, 0, "another hone, run in turns with this one",
          "PROGRAM"},
-        {"runs", 'r', POPT_ARG_INT, &o.runs, 0, "fresh processes a benchmark and batch (9)", "N"},
+        {"runs", 'r', POPT_ARG_INT, &o.runs, 0,
+         "fresh processes a benchmark and batch (9; 20 with --record)", "N"},
         {"save", 0, POPT_ARG_STRING, &o.save, 0, "keep the fresh runs", "FILE"},
         {"accept", 0, POPT_ARG_NONE, &o.accept, 0,
          "add the fresh runs to the baseline when nothing is slower", NULL},

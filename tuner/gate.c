@@ -50,8 +50,8 @@ static void pool_both(struct pool *pool, const struct gate_runs *first,
     pool_add(pool, second);
 }
 
-/* Of runs around the median of their side: one side alone has too few for a steady MAD, and noise that came
- * with the new runs counts as well. */
+/* Of all runs around the median of their side: the larger of two MADs is by half too large as often as not,
+ * and a margin made of it costs power. */
 static double noise_of(const struct pool *x, const struct pool *y) {
     double centred[2 * RUNS_MOST];
     const double at_x = stats_median(x->value, x->n), at_y = stats_median(y->value, y->n);
@@ -65,6 +65,7 @@ static double noise_of(const struct pool *x, const struct pool *y) {
 struct findings {
     struct pool base, fresh;
     double p_slow, p_fast; /* one by one; Holm comes when all are known */
+    double worst_noise;    /* of either side: new runs may be wild where the baseline is calm */
 };
 
 static void find(const struct gate_bench *bench, struct findings *f, struct judgement *j) {
@@ -72,6 +73,7 @@ static void find(const struct gate_bench *bench, struct findings *f, struct judg
     pool_both(&f->fresh, &bench->fresh, &bench->fresh_second);
     const struct pool *x = &f->base, *y = &f->fresh;
     j->noise = noise_of(x, y);
+    f->worst_noise = fmax(stats_mad(x->value, x->n), stats_mad(y->value, y->n));
     j->margin = fmax(log1p(MARGIN_LEAST), MARGIN_NOISES * j->noise);
     j->shift = stats_shift(x->value, x->n, y->value, y->n);
     stats_shift_interval(x->value, x->n, y->value, y->n, INTERVAL, &j->low, &j->high);
@@ -88,9 +90,13 @@ static bool confirms(const struct gate_bench *bench, double margin) {
     return y->n == 0 || stats_mann_whitney(x->value, x->n, y->value, y->n, margin) <= ALPHA;
 }
 
-static enum verdict_id verdict_of(const struct gate_bench *bench, const struct judgement *j,
-                                  double p_fast) {
-    if (j->noise > NOISE_MOST || fabs(log1p(j->moved)) > log1p(MOVED_MOST)) return VERDICT_NOISY;
+static bool is_noisy(const struct findings *f, const struct judgement *j) {
+    return f->worst_noise > NOISE_MOST || fabs(log1p(j->moved)) > log1p(MOVED_MOST);
+}
+
+static enum verdict_id verdict_of(const struct gate_bench *bench, const struct findings *f,
+                                  const struct judgement *j, double p_fast) {
+    if (is_noisy(f, j)) return VERDICT_NOISY;
     if (j->p <= ALPHA && confirms(bench, j->margin)) return VERDICT_SLOW;
     if (p_fast <= ALPHA) return VERDICT_FAST;
     return j->high < j->margin ? VERDICT_OK : VERDICT_AMBG;
@@ -100,21 +106,25 @@ static enum verdict_id verdict_of(const struct gate_bench *bench, const struct j
 
 void gate_judge(const struct gate_bench *benches, size_t n, struct judgement *out) {
     const size_t room = n ? n : 1;
+    struct findings *found = memory_new(room * sizeof *found);
     double *slow = memory_new(room * sizeof *slow), *fast = memory_new(room * sizeof *fast);
-    double *adjusted = memory_new(room * sizeof *adjusted);
+    double *p_slow = memory_new(room * sizeof *p_slow), *p_fast = memory_new(room * sizeof *p_fast);
     for (size_t i = 0; i < n; i++) {
-        struct findings f;
-        find(&benches[i], &f, &out[i]);
-        slow[i] = f.p_slow;
-        fast[i] = f.p_fast;
+        find(&benches[i], &found[i], &out[i]);
+        slow[i] = found[i].p_slow;
+        fast[i] = found[i].p_fast;
     }
-    stats_holm(slow, n, adjusted);
-    for (size_t i = 0; i < n; i++) out[i].p = adjusted[i];
-    stats_holm(fast, n, adjusted);
-    for (size_t i = 0; i < n; i++) out[i].verdict = verdict_of(&benches[i], &out[i], adjusted[i]);
-    free(adjusted);
+    stats_holm(slow, n, p_slow);
+    stats_holm(fast, n, p_fast);
+    for (size_t i = 0; i < n; i++) {
+        out[i].p = p_slow[i];
+        out[i].verdict = verdict_of(&benches[i], &found[i], &out[i], p_fast[i]);
+    }
+    free(p_fast);
+    free(p_slow);
     free(fast);
     free(slow);
+    free(found);
 }
 
 bool gate_is_open(const struct gate_bench *bench, const struct judgement *judgement) {

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = COMPARE_BATCH, NEEDED = 3 * BATCH, GATES = 400, BOOTSTRAPS = 200 };
+enum { BASE = COMPARE_BASE_MOST, BATCH = COMPARE_BATCH, NEEDED = BASE + 2 * BATCH };
+enum { GATES = 400, BOOTSTRAPS = 200 };
 static const double BOUND = 0.95, NEEDED_LEAST = 0.05, NEEDED_SIGMAS = 5;
 
 /* The runs of one benchmark of one recording. */
@@ -60,7 +61,7 @@ static void pool_read(const json_t *bench, struct pool *pool) {
 
 /* ---- one drawn gate ---- */
 
-/* Baseline, first and second batch of one benchmark. */
+/* A stored baseline, first and second batch of one benchmark. */
 struct hand {
     double value[NEEDED], yardstick[NEEDED], kernel_ns[NEEDED];
 };
@@ -85,8 +86,8 @@ static void deal_random(struct rng *rng, const struct pool *base, const struct p
     if (base == fresh) {
         deal(rng, base, hand, 0, NEEDED);
     } else {
-        deal(rng, base, hand, 0, BATCH);
-        deal(rng, fresh, hand, BATCH, 2 * BATCH);
+        deal(rng, base, hand, 0, BASE);
+        deal(rng, fresh, hand, BASE, 2 * BATCH);
     }
 }
 
@@ -98,26 +99,26 @@ static void deal_in_order(const struct pool *pool, double at, double gap, struct
                  apart = (size_t)(gap * (double)(spare - first + 1));
     const bool is_reversed = (size_t)(at * 1e6) % 2;
     const size_t base_at = is_reversed ? first + apart + 2 * BATCH : first;
-    const size_t fresh_at = is_reversed ? first : first + BATCH + apart;
-    for (size_t i = 0; i < BATCH; i++) hand_take(hand, i, pool, base_at + i);
-    for (size_t i = 0; i < 2 * BATCH; i++) hand_take(hand, BATCH + i, pool, fresh_at + i);
+    const size_t fresh_at = is_reversed ? first : first + BASE + apart;
+    for (size_t i = 0; i < BASE; i++) hand_take(hand, i, pool, base_at + i);
+    for (size_t i = 0; i < 2 * BATCH; i++) hand_take(hand, BASE + i, pool, fresh_at + i);
 }
 
-static struct gate_runs runs_of(const struct hand *hand, size_t at) {
-    return (struct gate_runs){hand->value + at, hand->yardstick + at, BATCH};
+static struct gate_runs runs_of(const struct hand *hand, size_t at, size_t n) {
+    return (struct gate_runs){hand->value + at, hand->yardstick + at, n};
 }
 
 /* As hone compare decides: a second batch only where the first is not the last word. */
 static void decide(const struct hand *hands, size_t n, struct gate_bench *gate,
                    struct judgement *out) {
     for (size_t i = 0; i < n; i++)
-        gate[i] =
-            (struct gate_bench){.base = runs_of(&hands[i], 0), .fresh = runs_of(&hands[i], BATCH)};
+        gate[i] = (struct gate_bench){.base = runs_of(&hands[i], 0, BASE),
+                                      .fresh = runs_of(&hands[i], BASE, BATCH)};
     gate_judge(gate, n, out);
     bool again = false;
     for (size_t i = 0; i < n; i++) {
         if (!gate_is_open(&gate[i], &out[i])) continue;
-        gate[i].fresh_second = runs_of(&hands[i], 2 * (size_t)BATCH);
+        gate[i].fresh_second = runs_of(&hands[i], BASE + BATCH, BATCH);
         again = true;
     }
     if (again) gate_judge(gate, n, out);
@@ -128,7 +129,7 @@ static void decide(const struct hand *hands, size_t n, struct gate_bench *gate,
 static const double PRACTICE = 0.05;
 
 static bool means_differ(const struct hand *h, size_t n) {
-    return stats_mean(h->kernel_ns + BATCH, n) > (1 + PRACTICE) * stats_mean(h->kernel_ns, n);
+    return stats_mean(h->kernel_ns + BASE, n) > (1 + PRACTICE) * stats_mean(h->kernel_ns, n);
 }
 static bool one_run_mean(const struct hand *h) {
     return means_differ(h, 1);
@@ -140,7 +141,7 @@ static bool nine_run_mean(const struct hand *h) {
     return means_differ(h, BATCH);
 }
 static bool nine_run_test(const struct hand *h) {
-    return stats_mann_whitney(h->kernel_ns, BATCH, h->kernel_ns + BATCH, BATCH, 0) <= PRACTICE;
+    return stats_mann_whitney(h->kernel_ns, BATCH, h->kernel_ns + BASE, BATCH, 0) <= PRACTICE;
 }
 static const struct practice {
     const char *name;

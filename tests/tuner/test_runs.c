@@ -198,8 +198,8 @@ Test(runs, resampling_finds_rates) {
 Test(runs, resampling_wants_enough_of_them) {
     struct error err = {0};
     const struct resample_options options = {.gates = 10, .bootstraps = 2, .seed = 1};
-    json_t *base = made_runs(1, 1, 26, 0.01, -1, 0), *result;
+    json_t *base = made_runs(1, 1, 37, 0.01, -1, 0), *result;
     cr_expect_eq(resample(base, NULL, &options, &result, &err), STATUS_INVALID);
-    cr_expect(strstr(err.text, "26 runs are too few"), "%s", err.text);
+    cr_expect(strstr(err.text, "37 runs are too few"), "%s", err.text);
     json_decref(base);
 }
