@@ -47,7 +47,9 @@ static bool are_times(const json_t *list) {
 static bool is_run(const json_t *run) {
     return json_is_integer(json_object_get(run, "unix_s")) &&
            are_times(json_object_get(run, "kernel_ns")) &&
-           are_times(json_object_get(run, "yardstick_ns"));
+           are_times(json_object_get(run, "yardstick_ns")) &&
+           json_array_size(json_object_get(run, "kernel_ns")) ==
+               json_array_size(json_object_get(run, "yardstick_ns"));
 }
 
 static enum status check_bench(const json_t *bench, const char *path, struct error *err) {
@@ -216,20 +218,36 @@ void runs_append(json_t *bench, const json_t *more) {
     json_object_set(bench, "found", json_object_get(more, "found"));
 }
 
-static double median_of(const json_t *list) {
-    const size_t n = json_array_size(list);
+/* The median of f(kernel sample, yardstick sample) over the pairs of a run. */
+static double median_of(const json_t *run, double (*f)(double kernel_ns, double yardstick_ns)) {
+    const json_t *kernel = json_object_get(run, "kernel_ns");
+    const json_t *yardstick = json_object_get(run, "yardstick_ns");
+    const size_t n = json_array_size(kernel);
     double *values = memory_new((n ? n : 1) * sizeof *values);
-    for (size_t i = 0; i < n; i++) values[i] = json_number_value(json_array_get(list, i));
+    for (size_t i = 0; i < n; i++)
+        values[i] = f(json_number_value(json_array_get(kernel, i)),
+                      json_number_value(json_array_get(yardstick, i)));
     const double median = stats_median(values, n);
     free(values);
     return median;
 }
 
+static double pair_ratio(double kernel_ns, double yardstick_ns) {
+    return log(kernel_ns / yardstick_ns);
+}
+static double pair_yardstick(double kernel_ns, double yardstick_ns) {
+    (void)kernel_ns;
+    return log(yardstick_ns);
+}
+static double pair_kernel(double kernel_ns, double yardstick_ns) {
+    (void)yardstick_ns;
+    return kernel_ns;
+}
+
 void runs_value(const json_t *bench, size_t run, double *value, double *yardstick,
                 double *kernel_ns) {
     const json_t *r = json_array_get(json_object_get(bench, "runs"), run);
-    const double kernel = median_of(json_object_get(r, "kernel_ns"));
-    *yardstick = log(median_of(json_object_get(r, "yardstick_ns")));
-    *value = log(kernel) - *yardstick;
-    if (kernel_ns) *kernel_ns = kernel;
+    *value = median_of(r, pair_ratio);
+    *yardstick = median_of(r, pair_yardstick);
+    if (kernel_ns) *kernel_ns = median_of(r, pair_kernel);
 }

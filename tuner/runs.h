@@ -38,7 +38,8 @@ void runs_trim(json_t *document, int64_t since_unix_s, size_t most);
 /* Append the runs of one benchmark to another of the same name. */
 void runs_append(json_t *bench, const json_t *more);
 
-/* One run: ln of the median of kernel over yardstick, and ln of the median of the yardstick; kernel_ns
- * (may be NULL) the median itself. */
+/* One run: the median over its pairs of ln(kernel / yardstick); ln of the median of the yardstick; kernel_ns
+ * (may be NULL) the median itself. Samples of a pair are neighbours in time: their ratios scatter half as
+ * much from run to run as the ratio of the two medians. */
 void runs_value(const json_t *bench, size_t run, double *value, double *yardstick,
                 double *kernel_ns);

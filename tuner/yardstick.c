@@ -14,8 +14,9 @@ static const size_t VECTOR_BYTES = 64; /* float16 */
 /* A launch streams this much, and the next one the next part of what exceeds the last-level cache. */
 static const size_t WINDOW_BYTES = 8 << 20;
 /* A kernel that takes at most this many times what reading its bytes, or an empty launch, takes is bound by
- * that; others are bound by arithmetic, or by latency that scales with the clock as arithmetic does. */
-static const double BOUND_BY = 3;
+ * that; others are bound by arithmetic, or by latency that scales with the clock as arithmetic does. Not
+ * more: a neighbour who takes bandwidth moves the stream by a fifth, and a kernel at half of it hardly. */
+static const double BOUND_BY = 1.5;
 
 /* Many small groups, so that a neighbour on one core delays yardstick and kernel in the same proportion: with
  * four groups a core, a core that is half taken costs a quarter more or a half, and nothing between. */
