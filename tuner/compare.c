@@ -90,9 +90,10 @@ static enum status run_once(const struct collector *c, const struct party *party
         st = child_receive(child, RUN_DEADLINE_NS, &bytes, &size, c->options->interrupt, err);
     if (st == OK) st = read_answer(bytes, &answer, err);
     if (st == OK) st = runs_add(party->runs, bench, answer, err);
-    if (st != OK && st != STATUS_INTERRUPTED)
-        fail_while(err, "%s%s%s", runs_name(bench), party->program ? ", by " : "",
-                   party->program ? party->program : "");
+    if (st != OK && st != STATUS_INTERRUPTED && party->program)
+        fail_while(err, "%s, by %s (is that a hone that has compare?)", runs_name(bench),
+                   party->program);
+    else if (st != OK && st != STATUS_INTERRUPTED) fail_while(err, "%s", runs_name(bench));
     child_close(child);
     free(bytes);
     free(text);

@@ -152,7 +152,7 @@ static int compare_up(const void *a, const void *b) {
  * differences, and so the shift that they lack is known without trying shifts. */
 static double shift_to_find(const double *x, size_t n, const double *y, size_t m, size_t least,
                             double margin) {
-    double difference[RUNS_MOST * RUNS_MOST];
+    double difference[RUNS_MOST * RUNS_MOST] = {0};
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < m; j++) difference[i * m + j] = y[j] - x[i];
     qsort(difference, n * m, sizeof *difference, compare_up);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const char format[] = "hone runs 1";
-enum { FILE_MOST = 64 << 20, SAMPLES_MOST = 100000 };
+enum { FILE_MOST = 64 << 20, SAMPLES_MOST = 100000, BENCHES_MOST = 4096 };
 
 /* Where runs may be compared: key of the document, what it is to people. */
 static const struct {
@@ -77,11 +77,14 @@ static enum status check_document(const json_t *document, const char *path, stru
     const json_t *benches = json_object_get(document, "benchmarks");
     if (json_array_size(benches) == 0)
         return fail(err, STATUS_NOTHING, "%s: there are no benchmarks in it", path);
+    if (json_array_size(benches) > BENCHES_MOST)
+        return fail(err, STATUS_INVALID, "%s: %zu benchmarks are more than anybody runs (%d)", path,
+                    json_array_size(benches), BENCHES_MOST);
     size_t i;
     const json_t *bench;
-    enum status st = OK;
     json_array_foreach (benches, i, bench) {
-        if ((st = check_bench(bench, path, err)) != OK) return st;
+        const enum status st = check_bench(bench, path, err);
+        if (st != OK) return st;
         if (runs_find(document, runs_name(bench)) != bench)
             return fail(err, STATUS_INVALID, "%s: %s is there twice", path, runs_name(bench));
     }
