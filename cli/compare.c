@@ -31,7 +31,7 @@ struct compare_choices {
     struct common_options common;
     struct problem_options problems;
     char *profile, *record, *against, *save, *junit;
-    int runs, accept, markdown, replay, gates;
+    int runs, more, accept, markdown, replay, gates;
 };
 
 /* ---- problems ---- */
@@ -149,11 +149,13 @@ static enum status check_choices(const struct compare_choices *o, const char **p
                     "see hone compare --help");
     if (o->accept && (!has_base || plain[1]))
         return fail(err, STATUS_USAGE, "--accept adds fresh runs to a baseline FILE: name one");
-    if (has_base && (o->problems.family || o->problems.problem))
+    if (o->more && !o->record)
+        return fail(err, STATUS_USAGE, "--more adds runs to a recording: name it with --record");
+    if ((has_base || o->more) && (o->problems.family || o->problems.problem))
         return fail(err, STATUS_USAGE,
-                    "the benchmarks are those of %s: --family and --problem are for --record and "
-                    "--against",
-                    plain[0]);
+                    "the benchmarks are those of %s: --family and --problem are for a new --record "
+                    "and for --against",
+                    has_base ? plain[0] : o->record);
     return OK;
 }
 
@@ -165,8 +167,9 @@ static enum status compare(struct compare_choices *o, const char **plain, struct
     json_t *base = NULL;
     const struct compare_options options =
         options_of(&o->common, o->against, (size_t)o->runs, database);
-    status = plain[0] ? runs_load(plain[0], &base, err)
-                      : make_plan(&o->problems, o->profile ? o->profile : "tuned", &base, err);
+    const char *stored = plain[0] ? plain[0] : o->more ? o->record : NULL;
+    status = stored ? runs_load(stored, &base, err)
+                    : make_plan(&o->problems, o->profile ? o->profile : "tuned", &base, err);
     if (status == OK)
         status = o->record ? record(o, options, base, err)
                            : gate(o, &options, plain[0], plain[0] ? plain[1] : NULL, base, err);
@@ -203,6 +206,7 @@ enum status command_compare(int argc, const char **argv, struct error *err) {
         {"profile", 0, POPT_ARG_STRING, &o.profile, 0, "default or tuned (default: tuned)", "NAME"},
         {"record", 0, POPT_ARG_STRING, &o.record, 0, "run the benchmarks and keep their runs",
          "FILE"},
+        {"more", 0, POPT_ARG_NONE, &o.more, 0, "with --record: add runs to what FILE holds", NULL},
         {"against", 0, POPT_ARG_STRING, &o.against, 0, "another hone, run in turns with this one",
          "PROGRAM"},
         {"runs", 'r', POPT_ARG_INT, &o.runs, 0,

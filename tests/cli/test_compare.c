@@ -88,6 +88,8 @@ Test(compare, wrong_options_are_usage) {
         {"compare base.json --runs 15", "--runs"},
         {"compare base.json --runs=-1", "--runs"},
         {"compare --record x.json --profile best", "--profile"},
+        {"compare base.json --more", "--more"},
+        {"compare --record base.json --more --family gemm", "are those of base.json"},
         {"compare --replay", "name a file"},
         {"compare --replay base.json --gates=-5", "--gates"},
         {"compare base.json --mx", "did you mean --md"},
@@ -212,12 +214,13 @@ Test(compare, records_runs_and_compares_them) {
     if (strstr(r.text, "being measured by another process")) cr_skip_test("the device is in use");
     cr_assert_eq(r.code, 0, "%s", r.text);
     free(r.text);
+    expect("compare --record real.json --more --runs 2 -q --db none.db", 0, "");
     r = run("compare real.json --runs 5 -q --json --save fresh.json --db none.db 2>/dev/null");
     if (r.code != 1 || *r.text) {
         cr_expect(r.code == 0 || r.code == 1 || r.code == 3, "%d %s", r.code, r.text);
         json_t *document = json_loads(r.text, JSON_DISABLE_EOF_CHECK, NULL);
         const json_t *row = json_array_get(json_object_get(document, "benchmarks"), 0);
-        cr_expect_eq(json_integer_value(json_object_get(row, "n_base")), 5);
+        cr_expect_eq(json_integer_value(json_object_get(row, "n_base")), 7);
         const json_int_t n = json_integer_value(json_object_get(row, "n_new"));
         cr_expect(n == 5 || n == 10, "%lld", (long long)n);
         json_decref(document);
