@@ -23,8 +23,9 @@ static struct run run(const char *words) {
     const char *program = getenv("HONE_PROGRAM");
     struct run result = {-1, NULL};
     struct str text = {0};
-    char *line = text_format("cd '%s' && '%s' %s 2>&1", folder,
-                             program && *program ? program : "build/hone", words);
+    char *absolute = realpath(program && *program ? program : "build/hone", NULL);
+    cr_assert_not_null(absolute, "set HONE_PROGRAM to the program");
+    char *line = text_format("cd '%s' && '%s' %s 2>&1", folder, absolute, words);
     FILE *pipe = popen(line, "r");
     cr_assert_not_null(pipe);
     char bytes[4096];
@@ -33,6 +34,7 @@ static struct run run(const char *words) {
     if (WIFEXITED(status)) result.code = WEXITSTATUS(status);
     result.text = text.text ? text.text : text_copy("");
     free(line);
+    free(absolute);
     return result;
 }
 
