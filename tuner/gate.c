@@ -13,8 +13,12 @@ static const double ALPHA = 0.05, INTERVAL = 0.95;
 static const double MARGIN_LEAST = 0.03, MARGIN_NOISES = 2;
 /* Runs that scatter so much have a margin of a fifth and more: nothing that such a gate says helps anybody. */
 static const double NOISE_MOST = 0.10;
-/* The yardstick takes out what slows both; from so far away not exactly enough. */
+/* The yardstick takes out what slows both, but not exactly: when a clock fell to 0.6 of what it was, the values
+ * of matrix products moved by 6 %, because memory has a clock of its own. Runs whose yardstick is further
+ * than this from that of most runs are of another state of the machine and do not count. */
 static const double MOVED_MOST = 0.25;
+/* Five and twenty runs reach p = 1/53130. */
+enum { RUNS_LEAST = 5 };
 enum { DRAWS = 400, RUNS_MOST = STATS_RANKS_MOST };
 static const double DETECTS = 0.95;
 
@@ -35,19 +39,14 @@ struct pool {
     size_t n;
 };
 
-static void pool_add(struct pool *pool, const struct gate_runs *runs) {
+/* Those whose yardstick is near (ln); INFINITY: all. */
+static void pool_add(struct pool *pool, const struct gate_runs *runs, double near, double within) {
     assert(pool->n + runs->n <= RUNS_MOST);
-    if (runs->n == 0) return;
-    memcpy(pool->value + pool->n, runs->value, runs->n * sizeof *runs->value);
-    memcpy(pool->yardstick + pool->n, runs->yardstick, runs->n * sizeof *runs->yardstick);
-    pool->n += runs->n;
-}
-
-static void pool_both(struct pool *pool, const struct gate_runs *first,
-                      const struct gate_runs *second) {
-    pool->n = 0;
-    pool_add(pool, first);
-    pool_add(pool, second);
+    for (size_t i = 0; i < runs->n; i++) {
+        if (fabs(runs->yardstick[i] - near) > within) continue;
+        pool->value[pool->n] = runs->value[i];
+        pool->yardstick[pool->n++] = runs->yardstick[i];
+    }
 }
 
 /* Of all runs around the median of their side: the larger of two MADs is by half too large as often as not,
@@ -63,41 +62,68 @@ static double noise_of(const struct pool *x, const struct pool *y) {
 /* ---- one benchmark ---- */
 
 struct findings {
-    struct pool base, fresh;
+    struct pool base, fresh;               /* both batches */
+    struct pool base_second, fresh_second; /* the second alone; empty: there is none */
+    bool is_moved;         /* no state of the machine has enough runs of both sides */
     double p_slow, p_fast; /* one by one; Holm comes when all are known */
     double worst_noise;    /* of either side: new runs may be wild where the baseline is calm */
 };
 
+static void fill_pools(const struct gate_bench *bench, struct findings *f, double near,
+                       double within) {
+    f->base.n = f->fresh.n = f->base_second.n = f->fresh_second.n = 0;
+    pool_add(&f->base, &bench->base, near, within);
+    pool_add(&f->base, &bench->base_second, near, within);
+    pool_add(&f->fresh, &bench->fresh, near, within);
+    pool_add(&f->fresh, &bench->fresh_second, near, within);
+    pool_add(&f->base_second, bench->base_second.n ? &bench->base_second : &bench->base, near,
+             within);
+    pool_add(&f->fresh_second, &bench->fresh_second, near, within);
+}
+
+static double usual_yardstick(const struct pool *x, const struct pool *y) {
+    double all[2 * RUNS_MOST];
+    memcpy(all, x->yardstick, x->n * sizeof *all);
+    memcpy(all + x->n, y->yardstick, y->n * sizeof *all);
+    return stats_median(all, x->n + y->n);
+}
+
+/* Fill the pools with the runs that count; with all of them where too few do. */
+static void choose_runs(const struct gate_bench *bench, struct findings *f, struct judgement *j) {
+    fill_pools(bench, f, 0, INFINITY);
+    j->moved = expm1(stats_median(f->fresh.yardstick, f->fresh.n) -
+                     stats_median(f->base.yardstick, f->base.n));
+    fill_pools(bench, f, usual_yardstick(&f->base, &f->fresh), log1p(MOVED_MOST));
+    f->is_moved = f->base.n < RUNS_LEAST || f->fresh.n < RUNS_LEAST;
+    if (f->is_moved) fill_pools(bench, f, 0, INFINITY);
+    j->n_base = f->base.n;
+    j->n_fresh = f->fresh.n;
+}
+
 static void find(const struct gate_bench *bench, struct findings *f, struct judgement *j) {
-    pool_both(&f->base, &bench->base, &bench->base_second);
-    pool_both(&f->fresh, &bench->fresh, &bench->fresh_second);
+    choose_runs(bench, f, j);
     const struct pool *x = &f->base, *y = &f->fresh;
     j->noise = noise_of(x, y);
     f->worst_noise = fmax(stats_mad(x->value, x->n), stats_mad(y->value, y->n));
     j->margin = fmax(log1p(MARGIN_LEAST), MARGIN_NOISES * j->noise);
     j->shift = stats_shift(x->value, x->n, y->value, y->n);
     stats_shift_interval(x->value, x->n, y->value, y->n, INTERVAL, &j->low, &j->high);
-    j->moved = expm1(stats_median(y->yardstick, y->n) - stats_median(x->yardstick, x->n));
     j->detectable = NAN;
     f->p_slow = stats_mann_whitney(x->value, x->n, y->value, y->n, j->margin);
     f->p_fast = stats_mann_whitney(y->value, y->n, x->value, x->n, j->margin);
 }
 
 /* The second batch by itself; its own margin is not asked again. */
-static bool confirms(const struct gate_bench *bench, double margin) {
-    const struct gate_runs *y = &bench->fresh_second;
-    const struct gate_runs *x = bench->base_second.n ? &bench->base_second : &bench->base;
-    return y->n == 0 || stats_mann_whitney(x->value, x->n, y->value, y->n, margin) <= ALPHA;
-}
-
-static bool is_noisy(const struct findings *f, const struct judgement *j) {
-    return f->worst_noise > NOISE_MOST || fabs(log1p(j->moved)) > log1p(MOVED_MOST);
+static bool confirms(const struct gate_bench *bench, const struct findings *f, double margin) {
+    const struct pool *x = &f->base_second, *y = &f->fresh_second;
+    return bench->fresh_second.n == 0 ||
+           stats_mann_whitney(x->value, x->n, y->value, y->n, margin) <= ALPHA;
 }
 
 static enum verdict_id verdict_of(const struct gate_bench *bench, const struct findings *f,
                                   const struct judgement *j, double p_fast) {
-    if (is_noisy(f, j)) return VERDICT_NOISY;
-    if (j->p <= ALPHA && confirms(bench, j->margin)) return VERDICT_SLOW;
+    if (f->is_moved || f->worst_noise > NOISE_MOST) return VERDICT_NOISY;
+    if (j->p <= ALPHA && confirms(bench, f, j->margin)) return VERDICT_SLOW;
     if (p_fast <= ALPHA) return VERDICT_FAST;
     return j->high < j->margin ? VERDICT_OK : VERDICT_AMBG;
 }

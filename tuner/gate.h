@@ -42,8 +42,10 @@ struct judgement {
     enum verdict_id verdict;
     double shift, low, high; /* Hodges–Lehmann and its 95 % interval */
     double noise, margin;
-    double p;          /* of being slower than the margin, after Holm */
-    double moved;      /* of the yardstick, new over base */
+    double p;     /* of being slower than the margin, after Holm */
+    double moved; /* of the yardstick, new over base */
+    size_t n_base,
+        n_fresh; /* runs that count: at least 5 whose yardstick is within 25 % of most runs' */
     double detectable; /* a shift that 95 of 100 such gates would find; see gate_detectable */
 };
 /* Judge all benchmarks of a gate together. Those for which gate_is_open holds want a second batch. */

@@ -138,6 +138,25 @@ Test(gate, a_yardstick_that_moved_says_nothing) {
     cr_expect(fabs(judged.moved - 0.4) < 0.06, "%g", judged.moved);
 }
 
+/* Runs of another state of the machine do not count, whatever they say. */
+Test(gate, runs_with_another_yardstick_do_not_count) {
+    struct rng rng = rng_seed(8);
+    struct made made;
+    struct judgement judged;
+    make(&rng, &made, 0.005, 0);
+    for (int i = 0; i < 4; i++) {
+        made.yardstick[0][i] -= log(1.7);
+        made.value[0][i] += 0.5;
+        made.yardstick[1][i] += log(3);
+        made.value[1][i] += 2;
+    }
+    const struct gate_bench gate = first_batch(&made);
+    gate_judge(&gate, 1, &judged);
+    cr_expect_eq(judged.verdict, VERDICT_OK, "%s", verdict_names[judged.verdict]);
+    cr_expect_eq(judged.n_base, 16);
+    cr_expect_eq(judged.n_fresh, 5);
+}
+
 /* Runs with heavy tails, four benchmarks a gate: false alarms of all together, and power of one. */
 Test(gate, is_wrong_as_rarely_as_it_says) {
     struct rng rng = rng_seed(1);
