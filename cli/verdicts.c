@@ -204,8 +204,8 @@ enum status verdicts_judge(const json_t *result, struct error *err) {
                       count_verdicts(rows, VERDICT_SLOW) == 1 ? "is" : "are", slow);
     else if (*noisy)
         status = fail(err, STATUS_INCONCLUSIVE,
-                      "the machine is too noisy, or not as it was, to judge %s; try --against, "
-                      "or record the baseline again",
+                      "the machine is too noisy, or not as it was, to judge %s; ask at a quieter "
+                      "hour, or with --against, or record the baseline again",
                       noisy);
     free(unclear);
     free(noisy);

@@ -298,25 +298,32 @@ static void add_benchmarks(struct study *s, json_t *result) {
     }
 }
 
+static enum status check_count(const json_t *bench, size_t needed, struct error *err) {
+    const size_t n = runs_count(bench);
+    return n >= needed
+               ? OK
+               : fail(err, STATUS_INVALID,
+                      "%s: %zu runs are too few to draw gates of %zu from; record 60 with hone "
+                      "bench --aa --save FILE",
+                      runs_name(bench), n, needed);
+}
+
 static enum status read_pools(struct study *s, struct error *err) {
-    for (size_t i = 0; i < s->n; i++) {
+    enum status st = OK;
+    for (size_t i = 0; st == OK && i < s->n; i++) {
         const json_t *bench = json_array_get(json_object_get(s->document, "benchmarks"), i);
         const json_t *slow =
             s->slow_document ? runs_find(s->slow_document, runs_name(bench)) : bench;
         if (!slow)
             return fail(err, STATUS_INVALID, "the second recording has no runs of %s",
                         runs_name(bench));
-        const size_t n = runs_count(bench), n_slow = runs_count(slow);
-        if (n < NEEDED || n_slow < NEEDED)
-            return fail(
-                err, STATUS_INVALID,
-                "%s: %zu runs are too few to draw gates of %d from; record 60 with hone bench "
-                "--aa --save FILE",
-                runs_name(bench), n < n_slow ? n : n_slow, NEEDED);
+        st = check_count(bench, NEEDED, err);
+        if (st == OK && s->slow) st = check_count(slow, 2 * (size_t)BATCH, err);
+        if (st != OK) break;
         pool_read(bench, &s->base[i]);
         if (s->slow) pool_read(slow, &s->slow[i]);
     }
-    return OK;
+    return st;
 }
 
 enum status resample(const json_t *document, const json_t *slow,
