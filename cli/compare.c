@@ -16,6 +16,7 @@ static const char examples[] =
     "  hone compare base.json --junit compare.xml     run its benchmarks now, compare\n"
     "  hone compare --against old/build/hone          two programs, their runs interleaved\n"
     "  hone compare base.json new.json                two recordings\n"
+    "  hone compare --record slower.json base.json    the same benchmarks by the same yardsticks\n"
     "  hone compare --replay quiet.json slower.json   how often would the gate be wrong\n"
     "\n"
     "Exit codes: 0 nothing is slower (AMBG passes with a warning), 1 SLOW, 3 NOISY, 4 the\n"
@@ -134,7 +135,7 @@ static enum status replay(const struct compare_choices *o, const char *path, con
 
 static enum status check_choices(const struct compare_choices *o, const char **plain,
                                  struct error *err) {
-    const bool has_base = plain[0] != NULL, makes_base = o->record || o->against;
+    const bool has_base = plain[0] != NULL;
     if (o->runs < 0 || o->runs > (o->record ? RECORD_MOST : COMPARE_BATCH_MOST))
         return fail(err, STATUS_USAGE, "--runs is at most %d (%d with --record), not %d",
                     COMPARE_BATCH_MOST, RECORD_MOST, o->runs);
@@ -143,11 +144,14 @@ static enum status check_choices(const struct compare_choices *o, const char **p
     if (plain[0] && plain[1] && plain[2])
         return fail(err, STATUS_USAGE, "hone compare takes two files at most, not %s as well",
                     plain[2]);
-    if (has_base == makes_base && !o->replay)
+    if (!o->replay && (o->against ? has_base || o->record : !has_base && !o->record))
         return fail(err, STATUS_USAGE,
                     "hone compare takes a baseline (FILE), or --record FILE, or --against PROGRAM; "
                     "see hone compare --help");
-    if (o->accept && (!has_base || plain[1]))
+    if (o->record && plain[0] && (plain[1] || o->more))
+        return fail(err, STATUS_USAGE,
+                    "--record takes one FILE whose benchmarks to run, or --more of its own");
+    if (o->accept && (!has_base || plain[1] || o->record))
         return fail(err, STATUS_USAGE, "--accept adds fresh runs to a baseline FILE: name one");
     if (o->more && !o->record)
         return fail(err, STATUS_USAGE, "--more adds runs to a recording: name it with --record");
@@ -170,6 +174,11 @@ static enum status compare(struct compare_choices *o, const char **plain, struct
     const char *stored = plain[0] ? plain[0] : o->more ? o->record : NULL;
     status = stored ? runs_load(stored, &base, err)
                     : make_plan(&o->problems, o->profile ? o->profile : "tuned", &base, err);
+    if (status == OK && o->record && plain[0]) {
+        json_t *plan = runs_plan_of(base);
+        json_decref(base);
+        base = plan;
+    }
     if (status == OK)
         status = o->record ? record(o, options, base, err)
                            : gate(o, &options, plain[0], plain[0] ? plain[1] : NULL, base, err);

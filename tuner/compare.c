@@ -205,6 +205,15 @@ static void split(const struct values *v, size_t batch, struct gate_runs *first,
     *second = (struct gate_runs){v->value + n, v->yardstick + n, v->n - n};
 }
 
+static bool can_be_judged(const json_t *old, const json_t *bench) {
+    const char *why = !old || runs_count(old) < BASE_LEAST ? "too few runs in the baseline"
+                      : runs_count(bench) == 0             ? "no new runs"
+                      : !runs_same_yardstick(old, bench)   ? "measured by another yardstick"
+                                                           : NULL;
+    if (why) log_warn("%s is left out: %s", runs_name(bench), why);
+    return !why;
+}
+
 /* The benchmarks that both have, judged. base_batch: SIZE_MAX for a stored baseline. */
 static enum status judge(const json_t *base, const json_t *fresh, size_t base_batch, size_t batch,
                          struct judged *j, struct error *err) {
@@ -221,11 +230,7 @@ static enum status judge(const json_t *base, const json_t *fresh, size_t base_ba
     for (size_t i = 0; i < room; i++) {
         const json_t *bench = json_array_get(list, i);
         const json_t *old = runs_find(base, runs_name(bench));
-        if (!old || runs_count(old) < BASE_LEAST || runs_count(bench) == 0) {
-            log_warn("%s: %zu runs in the baseline are too few; left out", runs_name(bench),
-                     old ? runs_count(old) : 0);
-            continue;
-        }
+        if (!can_be_judged(old, bench)) continue;
         const size_t k = j->n++;
         j->base[k] = old;
         j->fresh[k] = bench;

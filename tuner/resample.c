@@ -317,6 +317,11 @@ static enum status read_pools(struct study *s, struct error *err) {
         if (!slow)
             return fail(err, STATUS_INVALID, "the second recording has no runs of %s",
                         runs_name(bench));
+        if (!runs_same_yardstick(bench, slow))
+            return fail(err, STATUS_INVALID,
+                        "%s was recorded by two yardsticks; record the second with hone compare "
+                        "--record FILE FIRST",
+                        runs_name(bench));
         st = check_count(bench, NEEDED, err);
         if (st == OK && s->slow) st = check_count(slow, 2 * (size_t)BATCH, err);
         if (st != OK) break;

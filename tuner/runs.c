@@ -179,6 +179,10 @@ enum status runs_comparable(const json_t *base, const json_t *fresh, struct erro
     return compare_places(base, fresh, "the baseline", err);
 }
 
+bool runs_same_yardstick(const json_t *bench, const json_t *other) {
+    return strcmp(text_of(bench, "yardstick"), text_of(other, "yardstick")) == 0;
+}
+
 enum status runs_add(json_t *document, json_t *bench, const json_t *answer, struct error *err) {
     json_t *run = json_pack("{s:I,s:O?,s:O?}", "unix_s", (json_int_t)clock_unix_s(), "kernel_ns",
                             json_object_get(answer, "kernel_ns"), "yardstick_ns",

@@ -33,6 +33,8 @@ size_t runs_count(const json_t *bench);
 enum status runs_add(json_t *document, json_t *bench, const json_t *answer, struct error *err);
 /* May their runs be compared? NOTHING says what differs. */
 enum status runs_comparable(const json_t *base, const json_t *fresh, struct error *err);
+/* Were both measured by the same yardstick? */
+bool runs_same_yardstick(const json_t *bench, const json_t *other);
 /* Drop runs that began before, and all but the newest `most` of each benchmark. */
 void runs_trim(json_t *document, int64_t since_unix_s, size_t most);
 /* Append the runs of one benchmark to another of the same name. */

@@ -83,7 +83,9 @@ Test(compare, exit_codes_are_the_documented_ones) {
 Test(compare, wrong_options_are_usage) {
     static const char *const cases[][2] = {
         {"compare", "takes a baseline"},
-        {"compare base.json --record x.json", "takes a baseline"},
+        {"compare base.json --against x", "takes a baseline"},
+        {"compare base.json same.json --record x.json", "takes one FILE"},
+        {"compare base.json --record x.json --accept", "--accept"},
         {"compare base.json same.json slow.json", "two files at most"},
         {"compare base.json --family gemm", "are those of base.json"},
         {"compare base.json same.json --accept", "--accept"},
@@ -217,6 +219,10 @@ Test(compare, records_runs_and_compares_them) {
     cr_assert_eq(r.code, 0, "%s", r.text);
     free(r.text);
     expect("compare --record real.json --more --runs 2 -q --db none.db", 0, "");
+    expect("compare --record again.json real.json --runs 5 -q --db none.db", 0, "");
+    r = run("compare real.json again.json -q --json 2>/dev/null");
+    cr_expect(r.code == 0 || r.code == 1 || r.code == 3, "%d %s", r.code, r.text);
+    free(r.text);
     r = run("compare real.json --runs 5 -q --json --save fresh.json --db none.db 2>/dev/null");
     if (r.code != 1 || *r.text) {
         cr_expect(r.code == 0 || r.code == 1 || r.code == 3, "%d %s", r.code, r.text);
