@@ -1,7 +1,7 @@
 /* gate.h: is it slower than it was? The verdicts of a regression gate over several benchmarks, from the values
  * of their runs and nothing else.
  *
- * A run is a fresh process, its value the median of ln(kernel time / yardstick time): samples within one process are not
+ * A run is a fresh process, its value ln(kernel time / yardstick time): samples within one process are not
  * independent, and the yardstick (yardstick.h) takes the machine's mood out. Of two sets of runs the gate
  * knows the Hodges–Lehmann shift with its interval, and by the exact Mann–Whitney test whether it is larger
  * than a margin. The margin is 3 %, or twice the noise of the runs where that is more. Holm keeps all

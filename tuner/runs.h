@@ -40,8 +40,7 @@ void runs_trim(json_t *document, int64_t since_unix_s, size_t most);
 /* Append the runs of one benchmark to another of the same name. */
 void runs_append(json_t *bench, const json_t *more);
 
-/* One run: the median over its pairs of ln(kernel / yardstick); ln of the median of the yardstick; kernel_ns
- * (may be NULL) the median itself. Samples of a pair are neighbours in time: their ratios scatter half as
- * much from run to run as the ratio of the two medians. */
+/* One run: ln of the lower tenth of the kernel's samples over that of the yardstick's (runs.c says why the
+ * tenth), ln of the latter in ns, and the median of the kernel's samples (may be NULL), which is for people. */
 void runs_value(const json_t *bench, size_t run, double *value, double *yardstick,
                 double *kernel_ns);
