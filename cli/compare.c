@@ -189,8 +189,9 @@ static enum status compare(struct compare_choices *o, const char **plain, struct
 
 enum status compare_alarms(const struct common_options *common, struct problem_options *problems,
                            const char *profile, int runs, const char *save, struct error *err) {
-    if (runs < 0 || runs > RECORD_MOST)
-        return fail(err, STATUS_USAGE, "--runs is at most %d, not %d", RECORD_MOST, runs);
+    if (runs != 0 && (runs < RESAMPLE_LEAST || runs > RECORD_MOST))
+        return fail(err, STATUS_USAGE, "--aa needs %d to %d runs, not %d", RESAMPLE_LEAST,
+                    RECORD_MOST, runs);
     char *database = store_default_path(common->database);
     json_t *plan = NULL, *result = NULL;
     const struct compare_options options =

@@ -7,12 +7,14 @@
 #include "tuner/compare.h"
 #include "tuner/gate.h"
 #include "tuner/runs.h"
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { BASE = COMPARE_BASE_MOST, BATCH = COMPARE_BATCH, NEEDED = BASE + 2 * BATCH };
 enum { GATES = 400, BOOTSTRAPS = 200 };
+static_assert((int)NEEDED == (int)RESAMPLE_LEAST, "what resample.h says");
 static const double BOUND = 0.95, NEEDED_LEAST = 0.05, NEEDED_SIGMAS = 5;
 
 /* The runs of one benchmark of one recording. */

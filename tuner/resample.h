@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { RESAMPLE_LEAST = 38 }; /* runs of a benchmark: a baseline of 20, two batches of 9 */
+
 struct resample_options {
     size_t gates;      /* drawn for a rate; 0: 400 */
     size_t bootstraps; /* of the runs, for the bounds; 0: 200 */
@@ -19,6 +21,6 @@ struct resample_options {
  * upper and power_low are 95 % bounds by bootstrap over runs. in_order: runs of a side follow each other in
  * time, as in real gates, instead of being drawn from all. sigma: 1.4826 MAD of the runs; needed: max(5 %,
  * 5 sigma); shift: how much slower the second recording is. Of practice, power is the least of any benchmark.
- * INVALID when there are too few runs (38 of a benchmark, 18 of the slower), or the recordings do not match. */
+ * INVALID when there are too few runs (RESAMPLE_LEAST of a benchmark, 18 of the slower), or the recordings do not match. */
 enum status resample(const json_t *document, const json_t *slow,
                      const struct resample_options *options, json_t **result, struct error *err);

@@ -97,6 +97,7 @@ Test(compare, wrong_options_are_usage) {
         {"compare --replay", "name a file"},
         {"compare --replay base.json --gates=-5", "--gates"},
         {"compare base.json --mx", "did you mean --md"},
+        {"bench --aa --runs 37", "38 to 1000"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) expect(cases[i][0], 2, cases[i][1]);
 }
@@ -238,8 +239,23 @@ Test(compare, records_runs_and_compares_them) {
     free(r.text);
 }
 
+Test(compare, bench_aa_says_how_often_it_would_be_wrong) {
+    struct run r =
+        run("bench --aa --family rmsnorm --problem k=256,n=1 --runs 38 -q --profile default "
+            "--save aa.json --db none.db");
+    if (strstr(r.text, "being measured by another process")) cr_skip_test("the device is in use");
+    cr_expect_eq(r.code, 0, "%s", r.text);
+    cr_expect(strstr(r.text, "false alarms") && strstr(r.text, " 38 runs"), "%s", r.text);
+    free(r.text);
+    expect("compare --replay aa.json --gates 10 -q --json", 0, "\"in_order\"");
+}
+
 Test(compare, another_program_answers_for_itself) {
-    expect(
-        "compare --against /bin/true --family rmsnorm --problem k=256,n=1 --runs 1 -q --db none.db",
-        1, "/bin/true");
+    struct run r =
+        run("compare --against /bin/true --family rmsnorm --problem k=256,n=1 --runs 1 -q "
+            "--db none.db");
+    if (strstr(r.text, "being measured by another process")) cr_skip_test("the device is in use");
+    cr_expect_eq(r.code, 1, "%s", r.text);
+    cr_expect(strstr(r.text, "by /bin/true (is that a hone that has compare?)"), "%s", r.text);
+    free(r.text);
 }
