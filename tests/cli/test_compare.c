@@ -97,7 +97,9 @@ Test(compare, wrong_options_are_usage) {
         {"compare --replay", "name a file"},
         {"compare --replay base.json --gates=-5", "--gates"},
         {"compare base.json --mx", "did you mean --md"},
-        {"bench --aa --runs 37", "38 to 1000"},
+        {"bench --aa --runs 37", "38 runs at least"},
+        {"bench --aa --rivals openblas", "--rivals"},
+        {"bench --save x.json", "--save"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) expect(cases[i][0], 2, cases[i][1]);
 }
