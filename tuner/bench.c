@@ -83,7 +83,7 @@ static size_t find_contenders(struct bench *b, const struct problem *problem,
     char text[160];
     problem_format(problem, text);
     memset(list, 0, CONTENDERS * sizeof *list);
-    struct error why;
+    struct error why = {OK, ""};
     if (b->options->config && find_users(b, problem, &list[n], &why)) n++;
     else if (b->options->config)
         log_warn("%s %s is timed without the configuration: %s", slice_name(problem), text,
