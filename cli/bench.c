@@ -351,8 +351,11 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
                                        {NULL, false}};
     if (status == OK && !helped && o.choice.model)
         status = options_none("bench", "--model times the whole model", own, err);
-    const struct option_given foreign[] = {
-        {"--model", o.choice.model}, {"--config", o.config}, {"--rivals", o.rivals}, {NULL, false}};
+    const struct option_given foreign[] = {{"--model", o.choice.model},
+                                           {"--config", o.config},
+                                           {"--rivals", o.rivals},
+                                           {"--phase", o.phase},
+                                           {NULL, false}};
     if (status == OK && !helped && o.aa)
         status = options_none("bench", "--aa asks about the gate of hone compare", foreign, err);
     const struct option_given of_aa[] = {{"--runs", o.runs}, {"--save", o.save}, {NULL, false}};
