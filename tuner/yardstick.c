@@ -17,6 +17,9 @@ static const size_t WINDOW_BYTES = 8 << 20;
  * that; others are bound by arithmetic, or by latency that scales with the clock as arithmetic does. Not
  * more: a neighbour who takes bandwidth moves the stream by a fifth, and a kernel at half of it hardly. */
 static const double BOUND_BY = 1.5;
+/* A neighbour takes whole slices of time: some of these runs are left alone. */
+enum { CHOOSE_RUNS = 11 };
+static const double UNTOUCHED = 0.1;
 
 /* Many small groups, so that a neighbour on one core delays yardstick and kernel in the same proportion: with
  * four groups a core, a core that is half taken costs a quarter more or a half, and nothing between. */
@@ -146,10 +149,11 @@ void yardstick_close(struct yardstick *yardstick) {
 
 static enum status usual_ns(struct yardstick *y, enum yardstick_kind kind, double *time_ns,
                             struct error *err) {
-    double run[5];
+    double run[CHOOSE_RUNS];
     enum status st = OK;
-    for (int i = 0; st == OK && i < 5; i++) st = side_run(&y->side[kind], 4, &run[i], err);
-    *time_ns = st == OK ? stats_median(run, 5) : 0;
+    for (int i = 0; st == OK && i < CHOOSE_RUNS; i++)
+        st = side_run(&y->side[kind], 2, &run[i], err);
+    *time_ns = st == OK ? stats_quantile(run, CHOOSE_RUNS, UNTOUCHED) : 0;
     return st;
 }
 

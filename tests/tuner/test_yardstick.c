@@ -23,10 +23,10 @@ TestSuite(yardstick, .init = open_yardstick, .fini = close_yardstick);
 static double time_of(enum yardstick_kind kind) {
     const struct subject subject = yardstick_subject(yardstick, kind);
     struct error err = {0};
-    double run[9];
-    for (int i = 0; i < 9; i++)
-        cr_assert_eq(subject.run(subject.context, 4, &run[i], &err), OK, "%s", err.text);
-    return stats_median(run, 9);
+    double run[15]; /* the lower tenth: a busy machine leaves that alone */
+    for (int i = 0; i < 15; i++)
+        cr_assert_eq(subject.run(subject.context, 2, &run[i], &err), OK, "%s", err.text);
+    return stats_quantile(run, 15, 0.1);
 }
 
 Test(yardstick, kinds_do_their_work) {
@@ -46,7 +46,7 @@ Test(yardstick, choice_follows_what_bounds_a_kernel) {
         double time_ns;
         enum yardstick_kind kind;
     } cases[] = {
-        {stream_ns * 0.8, YARDSTICK_STREAM},
+        {stream_ns * 0.4, YARDSTICK_STREAM},
         {stream_ns * 20, YARDSTICK_CHAIN},
         {1, YARDSTICK_EMPTY},
     };
