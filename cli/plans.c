@@ -153,10 +153,12 @@ static enum status try_all(const struct common_options *common, const struct eng
         char together[64];
         join(wins, together);
         if (is_together && n_wins < 2) break;
-        struct side other;
+        struct side other = {NULL, -1, 0};
         struct comparison found = *best;
         log_progress("fused or not: %s", is_together ? together : trials[i]);
-        st = side_open(&other, common, choice, model, is_together ? together : trials[i], err);
+        st = go_on(end_ns, err); /* opening an engine takes seconds */
+        if (st == OK)
+            st = side_open(&other, common, choice, model, is_together ? together : trials[i], err);
         if (st == OK) st = compare(fused, &other, end_ns, &found, err);
         engine_close(other.engine);
         if (st != OK) break;
