@@ -43,4 +43,4 @@ bool attention_is_hole(const struct part *part, int64_t position);
 int64_t attention_table_size(const struct problem *problem);
 int64_t attention_blocks(const struct problem *problem); /* of the pool */
 
-extern const struct variant attention_naive, attention_split;
+extern const struct variant attention_flash, attention_naive, attention_split;

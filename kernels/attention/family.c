@@ -498,7 +498,8 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
 
 /* ---- the family ---- */
 
-static const struct variant *const variants[] = {&attention_naive, &attention_split, NULL};
+static const struct variant *const variants[] = {&attention_flash, &attention_split,
+                                                 &attention_naive, NULL};
 
 /* Lengths around a block, groups of 1 … 8 heads, batches of one sequence and of several. */
 static const char *const examples[] = {"heads=9,kvh=3,d=64,n=1,l=300",
@@ -520,6 +521,9 @@ static const char *const examples[] = {"heads=9,kvh=3,d=64,n=1,l=300",
                                        "heads=4,kvh=1,d=64,n=1,l=32,kv=f32,rope=1",
                                        "heads=7,kvh=1,d=64,n=3,l=33,rope=1",
                                        "heads=10,kvh=2,d=8,n=1,l=1000,rope=1",
+                                       "heads=4,kvh=1,d=128,n=33,l=200",
+                                       "heads=10,kvh=2,d=8,n=15,l=40",
+                                       "heads=7,kvh=1,d=64,n=19,l=33,rope=1",
                                        NULL};
 
 const struct family attention_family = {
