@@ -1,7 +1,22 @@
 /* split: queries that share K and V together, the KV range in parts. See split.cl. */
 #include "kernels/attention/attention.h"
 
-enum { P_WG, P_VW, P_TR, P_HT, P_SPLITS, P_CB, P_RP, P_RD, P_UNROLL, P_PF, P_HALF, P_EXP, P_COUNT };
+enum {
+    P_WG,
+    P_VW,
+    P_TR,
+    P_HT,
+    P_HG,
+    P_SPLITS,
+    P_CB,
+    P_RP,
+    P_RD,
+    P_UNROLL,
+    P_PF,
+    P_HALF,
+    P_EXP,
+    P_COUNT
+};
 
 /* Vectors that may be sums at a time. */
 enum { REGISTERS = 32 };
@@ -12,6 +27,8 @@ static const struct param params[P_COUNT] = {
     [P_TR] = {"TR", "rows that share K and V", VALUES(V(1), V(2), V(4), V(8))},
     [P_HT] = {"HT", "heads of one KV head that share K and V",
               VALUES(V(1), V(2), V(3), V(4), V(5), V(7))},
+    [P_HG] = {"HG", "KV heads, one after another in every chunk",
+              VALUES(V(1), V(2), V(4), V(8), V(16), V(32))},
     [P_SPLITS] = {"SPLITS", "parts of the KV range", VALUES(V(1), V(2), V(4), V(8), V(16), V(32))},
     [P_CB] = {"CB", "blocks a chunk", VALUES(V(1), V(2), V(4), V(8))},
     [P_RP] = {"RP", "vectors of places in registers", VALUES(V(1), V(2), V(4))},
@@ -38,6 +55,10 @@ static bool rows_are_there(const int *value, const struct problem *problem) {
 
 static bool heads_fit(const int *value, const struct problem *problem) {
     return problem->value[F_HEADS] / problem->value[F_KVH] % value[P_HT] == 0;
+}
+
+static bool kv_heads_fit(const int *value, const struct problem *problem) {
+    return problem->value[F_KVH] % value[P_HG] == 0;
 }
 
 static int64_t blocks(const struct problem *problem) {
@@ -79,6 +100,7 @@ static const struct constraint constraints[] = {
     {"VW divides half of d", READS(P_VW), vector_fits, false},
     {"TR < 2 * n", READS(P_TR), rows_are_there, true},
     {"HT divides heads / kvh", READS(P_HT), heads_fit, false},
+    {"HG divides kvh", READS(P_HG), kv_heads_fit, false},
     {"every part has a block", READS(P_SPLITS), parts_have_blocks, true},
     {"CB is not wasted on a part", READS(P_SPLITS) | READS(P_CB), chunk_is_filled, true},
     {"RP * VW <= 32", READS(P_VW) | READS(P_RP), unit_fits, false},
@@ -99,7 +121,7 @@ static size_t local_bytes(const int *v, const struct problem *problem) {
     const int64_t d = problem->value[F_D], queries = v[P_TR] * v[P_HT];
     const int64_t chunk = v[P_CB] * POOL_BLOCK;
     const int64_t meeting = v[P_WG] > 1 ? v[P_WG] * largest(queries, v[P_VW]) : 0;
-    return (size_t)(queries * d + largest(queries * chunk, 2 * d * v[P_TR]) +
+    return (size_t)(v[P_HG] * queries * d + largest(queries * chunk, 2 * d * v[P_TR]) +
                     chunk / (v[P_RP] * v[P_VW]) + meeting) *
            sizeof(float);
 }
@@ -108,7 +130,7 @@ static void geometry(const struct config *config, const struct problem *problem,
                      struct geometry *out) {
     const int *v = config->value;
     const size_t n = problem->value[F_N], heads = problem->value[F_HEADS], wg = v[P_WG];
-    const size_t tiles = heads / v[P_HT] * ceil_div(n, v[P_TR]) * v[P_SPLITS];
+    const size_t tiles = heads / v[P_HT] / v[P_HG] * ceil_div(n, v[P_TR]) * v[P_SPLITS];
     *out = (struct geometry){.local_bytes = local_bytes(v, problem)};
     if (attention_writes_first(problem))
         out->stage[out->n_stages++] = attention_write_stage(problem);
@@ -120,21 +142,39 @@ static void geometry(const struct config *config, const struct problem *problem,
         n * heads * v[P_SPLITS] * (size_t)(problem->value[F_D] + 2) * sizeof(float);
 }
 
+/* The most, halved until it fits. */
+static void halved(int *value, int param, int most,
+                   bool (*fits)(const int *value, const struct problem *problem),
+                   const struct problem *problem) {
+    value[param] = most;
+    while (value[param] > 1 && !fits(value, problem)) value[param] /= 2;
+}
+
+/* The heads of a group, up to four, share the reads of K and V. */
 static void fallback(const struct problem *problem, struct config *out) {
     *out = (struct config){.variant = &attention_split};
     int *v = out->value;
-    v[P_WG] = v[P_TR] = v[P_HT] = v[P_SPLITS] = v[P_CB] = v[P_RP] = v[P_RD] = v[P_UNROLL] = 1;
+    v[P_WG] = v[P_TR] = v[P_HG] = v[P_SPLITS] = 1;
     v[P_VW] = attention_widest_vector(problem);
+    v[P_HT] = 4;
+    while (!heads_fit(v, problem)) v[P_HT]--;
+    halved(v, P_RP, 2, unit_fits, problem);
+    halved(v, P_RD, 4, bundles_fit, problem);
+    halved(v, P_CB, 4, chunk_is_filled, problem);
+    halved(v, P_UNROLL, 2, unroll_fits, problem);
     v[P_HALF] = problem->value[F_KV] == 0;
     v[P_EXP] = 1;
 }
 
-/* On CPUs the heads of a group share the reads of K and V, and sums fill the registers. */
+/* On CPUs the heads of a group share the reads of K and V, and sums fill the registers. Without groups
+ * memory is what counts: all KV heads in turn read a block as one stream. */
 static const struct hint hints[] = {
+    {DEVICE_CPU, NULL, "WG=1,VW=16,HT=3,SPLITS=4,CB=8,RP=2,RD=4,UNROLL=2,PF=1,HALF=x86"},
+    {DEVICE_CPU, NULL, "WG=1,VW=16,HG=32,SPLITS=8,CB=1,RP=2,RD=8,UNROLL=4,PF=1,HALF=x86"},
     {DEVICE_CPU, NULL, "WG=1,VW=16,HT=3,CB=8,RP=2,RD=4,UNROLL=2,HALF=x86"},
     {DEVICE_CPU, NULL, "WG=1,VW=16,TR=2,HT=3,CB=8,RP=2,RD=4,HALF=x86"},
-    {DEVICE_CPU, NULL, "WG=1,VW=16,HT=1,CB=2,RP=2,RD=8,UNROLL=4,PF=2,HALF=x86"},
     {DEVICE_CPU, NULL, "WG=1,VW=16,HT=4,CB=4,RP=2,RD=4,PF=2,HALF=x86"},
+    {DEVICE_CPU, NULL, "WG=1,VW=8,HG=8,SPLITS=4,CB=1,RP=2,RD=4,HALF=load"},
     {DEVICE_CPU, NULL, "WG=1,VW=8,HT=1,CB=4,RP=2,RD=4,HALF=load"},
     {0},
 };

@@ -1,6 +1,6 @@
 /* split: queries that share K and V handled together, the KV range cut into parts.
  *
- * A tile is TR rows × HT heads of one KV head × one of SPLITS parts of the blocks: TR·HT queries read K and
+ * A tile is TR rows × HT heads of each of HG KV heads × one of SPLITS parts of the blocks: TR·HT queries read K and
  * V once. (Rows of a tile that belong to different sequences are handled one sequence after another.) Its
  * blocks come in chunks of CB:
  *
@@ -8,11 +8,15 @@
  *     p = exp(s − most), rescale           once a chunk, not once a block
  *     o[t] += Σ over i of p[t][i] · V[i]   lanes take bundles, RD vectors of components; then units
  *
+ * With HG > 1 the HG KV heads of a tile take turns in every chunk. They lie side by side in a block of the
+ * pool, so that memory is read as one stream, which prefetchers and page tables like better than a piece of
+ * every block: where heads share nothing, twice as fast.
+ *
  * Chunks lie on multiples of CB and a row's part depends on its own blocks only, so that the result of a
  * row does not depend on its neighbours. With SPLITS > 1 the parts leave (o, most, sum) in scratch, and a
  * second stage merges them. Idea: flash-decoding (parts of KV) with the tiles of flash attention.
  *
- * Work: tile = ((KV head · HEADS/KVH/HT + heads) · row tiles + rows) · SPLITS + part. */
+ * Work: tile = ((KV head / HG · HEADS/KVH/HT + heads) · row tiles + rows) · SPLITS + part. */
 #ifndef WG
 #define WG 1 // lanes
 #endif
@@ -24,6 +28,9 @@
 #endif
 #ifndef HT
 #define HT 1 // heads of one KV head
+#endif
+#ifndef HG
+#define HG 1 // KV heads, one after another in every chunk
 #endif
 #ifndef SPLITS
 #define SPLITS 1 // parts of the KV range
@@ -41,7 +48,7 @@
 #define UNROLL 1 // components in flight, each with sums of its own
 #endif
 #ifndef PF
-#define PF 0 // blocks to prefetch ahead
+#define PF 0 // blocks to prefetch ahead; HG > 1: heads
 #endif
 #ifndef HALF
 #define HALF 0 // halves to floats: 0 integer arithmetic, 1 vload_half, 2 vcvtph2ps
@@ -67,7 +74,7 @@
 
 /* Local memory in floats: queries | scores, or the rows' own keys and values | which units are open | where
  * lanes meet. ORDER local: split.c */
-#define AT_S (QT * D)
+#define AT_S (HG * QT * D)
 #define AT_OPEN (AT_S + (QT * CHUNK > 2 * D * TR ? QT * CHUNK : 2 * D * TR))
 #define AT_MEETING (AT_OPEN + CHUNK / UNIT)
 #define LOCAL_FLOATS (AT_MEETING + (WG > 1 ? WG * (QT > VW ? QT : VW) : 0))
@@ -128,8 +135,8 @@ INLINE void SYM(load_queries)(__local float *q, const struct SYM(rows) *r,
         const int n = r->first + min(t / HT, r->count - 1);
         __global const float *x = QKV + (ulong)n * QKV_ROW + (head + t % HT) * D;
         const struct SYM(pair) pair = SYM(query)(x, i TURN_OF(rows[n]));
-        VSTORE(pair.low, q + t * D + i);
-        VSTORE(pair.high, q + t * D + i + D / 2);
+        VPUT_LOCAL(pair.low, q + t * D + i);
+        VPUT_LOCAL(pair.high, q + t * D + i + D / 2);
     }
     MEET;
 }
@@ -206,7 +213,7 @@ INLINE bool SYM(unit_scores)(__local const float *q, __local float *s, const uin
         latest = max(latest, position);
         _Pragma("unroll") for (int t = 0; t < QT; t++) {
             _Pragma("unroll") for (int u = 1; u < UNROLL; u++) sum[0][t][j] += sum[u][t][j];
-            VSTORE(SYM(masked)(sum[0][t][j], position, below[t / HT]), s + t * CHUNK + j * VW);
+            VPUT_LOCAL(SYM(masked)(sum[0][t][j], position, below[t / HT]), s + t * CHUNK + j * VW);
         }
     }
     uint least = below[0];
@@ -240,12 +247,12 @@ INLINE void SYM(soften)(struct SYM(running) *run, __local float *s, __local floa
         VEC(float) m = (VEC(float))(NOTHING);
         UNITS_OF(lane, WG)
             _Pragma("unroll") for (int j = 0; j < RP; j++)
-                m = fmax(m, VLOAD(s + t * CHUNK + unit * UNIT + j * VW));
+                m = SYM(larger)(m, VLOAD(s + t * CHUNK + unit * UNIT + j * VW));
         most[t] = (VEC(float))(SYM(vector_max)(m));
     }
     SYM(lanes_most)(most, meeting, lane);
     for (int t = 0; t < QT; t++) {
-        const VEC(float) now = fmax(most[t], run->most[t]);
+        const VEC(float) now = SYM(larger)(most[t], run->most[t]);
         run->rescale[t] = SYM(exp_vector)(run->most[t] - now);
         run->most[t] = now;
         VEC(float) sum = run->sum[t] * run->rescale[t];
@@ -253,7 +260,7 @@ INLINE void SYM(soften)(struct SYM(running) *run, __local float *s, __local floa
             _Pragma("unroll") for (int j = 0; j < RP; j++) {
                 __local float *at = s + t * CHUNK + unit * UNIT + j * VW;
                 const VEC(float) p = SYM(exp_vector)(VLOAD(at) - now);
-                VSTORE(p, at);
+                VPUT_LOCAL(p, at);
                 sum += p;
             }
         run->sum[t] = sum;
@@ -283,22 +290,27 @@ INLINE void SYM(unit_values)(VEC(float) sum[QT][RD], __local const float *p,
 /* Blocks of a chunk: their physical numbers, and those to prefetch. */
 #define BLOCK_UNITS (BLOCK / UNIT)
 #define CHUNK_BLOCK(number) table[min(number, r->end - 1)]
+#if HG > 1
+#define NEXT_AT(b) HEAD_AT(table[b], kv_head + PF) /* behind the last head there is memory, or nothing */
+#else
+#define NEXT_AT(b) HEAD_AT(CHUNK_BLOCK(b + PF), kv_head)
+#endif
 
 /* Blocks begin … end − 1, within the chunk that starts at block `chunk`. */
-INLINE void SYM(add_chunk)(struct SYM(running) *run, const struct SYM(rows) *r, __local float *memory,
-                           __global const KV_T *Kpool, __global const KV_T *Vpool,
+INLINE void SYM(add_chunk)(struct SYM(running) *run, const struct SYM(rows) *r,
+                           __local const float *q, __local float *memory, __global const KV_T *Kpool, __global const KV_T *Vpool,
                            __global const int *table, __global const int *stored, int kv_head,
                            int chunk, int begin, int end, int lane) {
     const int first = (begin - chunk) * BLOCK_UNITS, last = (end - chunk) * BLOCK_UNITS;
-    __local float *q = memory, *s = memory + AT_S, *meeting = memory + AT_MEETING;
+    __local float *s = memory + AT_S, *meeting = memory + AT_MEETING;
     __local int *open = (__local int *)(memory + AT_OPEN);
     UNITS_OF(lane, WG) {
         const int b = chunk + unit / BLOCK_UNITS, at = unit % BLOCK_UNITS * UNIT;
-        const ulong block = CHUNK_BLOCK(b), next = CHUNK_BLOCK(b + PF);
+        const ulong block = table[b];
         uint below[TR];
         for (int i = 0; i < TR; i++) below[i] = b >= r->from[i] && b < r->until[i] ? r->below[i] : 0;
         open[unit] = SYM(unit_scores)(q, s + unit * UNIT, below, Kpool + HEAD_AT(block, kv_head) + at,
-                                      Kpool + HEAD_AT(next, kv_head) + at,
+                                      Kpool + NEXT_AT(b) + at,
                                       stored + block * BLOCK + at);
     }
     SYM(soften)(run, s, meeting, first, last, lane);
@@ -312,9 +324,8 @@ INLINE void SYM(add_chunk)(struct SYM(running) *run, const struct SYM(rows) *r, 
         UNITS_OF(lane / LD, LP) {
             const int b = chunk + unit / BLOCK_UNITS;
             const int at = unit % BLOCK_UNITS * UNIT * D + bundle * RD * VW;
-            const ulong block = CHUNK_BLOCK(b), next = CHUNK_BLOCK(b + PF);
-            SYM(unit_values)(sum, s + unit * UNIT, Vpool + HEAD_AT(block, kv_head) + at,
-                             Vpool + HEAD_AT(next, kv_head) + at, open[unit]);
+            SYM(unit_values)(sum, s + unit * UNIT, Vpool + HEAD_AT(table[b], kv_head) + at,
+                             Vpool + NEXT_AT(b) + at, open[unit]);
         }
         _Pragma("unroll") for (int t = 0; t < QT; t++)
             _Pragma("unroll") for (int d = 0; d < RD; d++)
@@ -338,7 +349,7 @@ INLINE void SYM(lanes_sum)(struct SYM(running) *run, float *total, __local float
     for (int j = 0; j < LANE_BUNDLES; j++)
         for (int t = 0; t < QT; t++)
             for (int d = 0; d < RD; d++) {
-                VSTORE(run->o[j][t][d], meeting + lane * VW);
+                VPUT_LOCAL(run->o[j][t][d], meeting + lane * VW);
                 MEET;
                 for (int other = lane + LD; lane < LD && other < LD * LP; other += LD)
                     run->o[j][t][d] += VLOAD(meeting + other * VW);
@@ -371,7 +382,8 @@ INLINE void SYM(finish)(struct SYM(running) *run, const struct SYM(rows) *r, __g
         for (int j = 0; j < LANE_BUNDLES; j++) {
             const int bundle = lane + j * LD;
             if (lane >= LD || bundle >= BUNDLES) continue;
-            for (int d = 0; d < RD; d++) VSTORE(run->o[j][t][d] * factor, o + (bundle * RD + d) * VW);
+            for (int d = 0; d < RD; d++)
+                VPUT_GLOBAL(run->o[j][t][d] * factor, o + (bundle * RD + d) * VW);
         }
     }
 }
@@ -383,22 +395,29 @@ INLINE void SYM(split_tile)(__global const float *QKV, __global KV_T *Kpool, __g
                             int tile, int lane) {
     const int row_tiles = (N + TR - 1) / TR, part = tile % SPLITS;
     const int row_tile = tile / SPLITS % row_tiles, heads = tile / SPLITS / row_tiles;
-    const int head = heads * HT, kv_head = heads / HEAD_TILES, last = min(N, row_tile * TR + TR);
+    const int kv_head = heads / HEAD_TILES * HG, last = min(N, row_tile * TR + TR);
+    const int head = kv_head * GROUP_HEADS + heads % HEAD_TILES * HT; /* g·GROUP_HEADS further on */
     for (int first = row_tile * TR; first < last;) {
         const struct SYM(rows) r = SYM(rows_from)(rows, first, last, part);
-        struct SYM(running) run;
-        SYM(start_empty)(&run);
-        SYM(load_queries)(memory, &r, QKV, rows, rotary, head, lane);
+        struct SYM(running) run[HG];
+        for (int g = 0; g < HG; g++) {
+            SYM(start_empty)(&run[g]);
+            SYM(load_queries)(memory + g * QT * D, &r, QKV, rows, rotary, head + g * GROUP_HEADS, lane);
 #if ROPE
-        SYM(load_own)(memory + AT_S, &r, QKV, Kpool, Vpool, rows, rotary, kv_head,
-                      N == 1 && part == 0 && heads % HEAD_TILES == 0, lane);
-        if (part == 0) SYM(start_own)(&run, memory, memory + AT_S, lane);
-        MEET;
+            SYM(load_own)(memory + AT_S, &r, QKV, Kpool, Vpool, rows, rotary, kv_head + g,
+                          N == 1 && part == 0 && heads % HEAD_TILES == 0, lane);
+            if (part == 0) SYM(start_own)(&run[g], memory + g * QT * D, memory + AT_S, lane);
+            MEET;
 #endif
+        }
         for (int chunk = r.begin / CB * CB; chunk < r.end; chunk += CB)
-            SYM(add_chunk)(&run, &r, memory, Kpool, Vpool, table + r.table, stored, kv_head, chunk,
-                           max(chunk, r.begin), min(chunk + CB, r.end), lane);
-        SYM(finish)(&run, &r, O, scratch, memory + AT_MEETING, N, head, part, lane);
+            for (int g = 0; g < HG; g++)
+                SYM(add_chunk)(&run[g], &r, memory + g * QT * D, memory, Kpool, Vpool, table + r.table,
+                               stored, kv_head + g, chunk, max(chunk, r.begin),
+                               min(chunk + CB, r.end), lane);
+        for (int g = 0; g < HG; g++)
+            SYM(finish)(&run[g], &r, O, scratch, memory + AT_MEETING, N, head + g * GROUP_HEADS, part,
+                        lane);
         first += r.count;
     }
 }
@@ -440,7 +459,7 @@ INLINE void SYM(merge_tile)(__global float *O, __global const float *scratch, in
             const VEC(float) v = VLOAD(scratch + ((ulong)item * SPLITS + part) * D + column * VW);
             o = fma((VEC(float))(factor[part]), v, o);
         }
-        VSTORE(o * whole, O + (ulong)item * D + column * VW);
+        VPUT_GLOBAL(o * whole, O + (ulong)item * D + column * VW);
     }
 }
 
@@ -471,12 +490,14 @@ void SYM(attention_split_merge)(OPERAND(const float, QKV), OPERAND(KV_T, Kpool),
 #undef UNITS_OF
 #undef BLOCK_UNITS
 #undef CHUNK_BLOCK
+#undef NEXT_AT
 #undef MEET
 #undef WG
 #undef VW
 #undef TR
 #undef HT
 #undef SPLITS
+#undef HG
 #undef CB
 #undef RP
 #undef RD

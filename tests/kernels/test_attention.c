@@ -2,7 +2,8 @@
  * their neighbours, forgotten positions are gone, the fused form does what the two kernels do, a lone row
  * is one launch. And faults on purpose: the gates see a slot too many or too few.
  *
- * A pool of 16 blocks holds two sequences, A of 75 positions and B of 10, in blocks out of order. Operands
+ * A pool of 16 blocks holds two sequences, A of 75 positions and B of 10, in blocks out of order. A third fills
+ * up batches of kernels for many rows. Operands
  * are the families' own; kernels run through op.h, as in the engine. */
 #include "base/rng.h"
 #include "kernels/check.h"
@@ -14,9 +15,9 @@
 #include <string.h>
 
 enum { HEADS = 6, KVH = 2, D = 16, FLOATS = (HEADS + 2 * KVH) * D, WIDTH = HEADS * D };
-enum { BLOCKS = 16, SLOTS = BLOCKS * POOL_BLOCK, TABLE = 8, ROWS_MOST = 12 };
-enum { LENGTH_A = 75, LENGTH_B = 10 };
-enum { AT_A = 0, AT_B = 4 }; /* offsets in the table */
+enum { BLOCKS = 16, SLOTS = BLOCKS * POOL_BLOCK, TABLE = 8, ROWS_MOST = 28 };
+enum { LENGTH_A = 75, LENGTH_B = 10, LENGTH_FILLER = 16 };
+enum { AT_A = 0, AT_B = 4, AT_FILLER = 6 }; /* offsets in the table */
 
 static const int32_t table[TABLE] = {9, 2, 12, 0, 5, 14, 7, 3};
 static const struct pool pool = {KVH, D, false};
@@ -26,8 +27,11 @@ static const char *const configs[][2] = {
     {"naive", "WG=1,VW=8,HALF=load,EXP=polynomial"},
     {"naive", "WG=16,VW=2,HALF=integer,EXP=built-in"},
     {"split", "WG=1,VW=8,TR=1,HT=3,SPLITS=1,CB=2,RP=4,RD=2,UNROLL=2,HALF=load,EXP=polynomial"},
-    {"split", "WG=1,VW=8,TR=4,HT=3,SPLITS=2,CB=1,RP=2,RD=1,UNROLL=1,HALF=integer,EXP=polynomial"},
+    {"split",
+     "WG=1,VW=8,TR=4,HT=3,HG=2,SPLITS=2,CB=1,RP=2,RD=1,UNROLL=1,HALF=integer,EXP=polynomial"},
     {"split", "WG=32,VW=4,TR=2,HT=1,SPLITS=2,CB=2,RP=1,RD=2,UNROLL=4,HALF=load,EXP=built-in"},
+    {"flash", "WG=1,VW=8,TR=3,HT=1,NB=2,CB=2,RP=2,RD=2,UNROLL=2,HALF=load,EXP=polynomial"},
+    {"flash", "WG=32,VW=4,TR=2,HT=3,NB=4,CB=1,RP=1,RD=1,KVL=1,HALF=integer,EXP=built-in"},
 };
 enum { CONFIGS = sizeof configs / sizeof *configs };
 
@@ -70,6 +74,7 @@ static void fill_pool(void) {
     memset(stored, 0xff, sizeof stored);
     for (int i = 0; i < LENGTH_A; i++) stored[slot_of(AT_A, i)] = i;
     for (int i = 0; i < LENGTH_B; i++) stored[slot_of(AT_B, i)] = i;
+    for (int i = 0; i < LENGTH_FILLER; i++) stored[slot_of(AT_FILLER, i)] = i;
     for (int32_t slot = 0; slot < SLOTS; slot++) {
         random_floats(x, KVH * D, 100 + (uint64_t)slot);
         for (int i = 0; i < KVH * D; i++) {
@@ -158,8 +163,14 @@ static void run(const char *family, const char *variant, const char *text, int r
     op_close(op);
 }
 
+/* Rows of no interest behind the others, so that a kernel for many rows accepts the batch. */
+static void fill_up(const char *const config[2], struct batch *batch) {
+    if (!strcmp(config[0], "flash")) add_rows(batch, AT_FILLER, 0, LENGTH_FILLER);
+}
+
 /* Attention on a pool as new. */
 static void attend(const char *const config[2], int rope, struct batch *batch) {
+    fill_up(config, batch);
     write_all(batch);
     run("attention", config[0], config[1], rope, batch);
 }
@@ -285,6 +296,7 @@ Test(attention, fused_is_rope_kv_and_attention) {
         add_rows(&fused, AT_A, 30, 5);
         add_rows(&fused, AT_B, 8, 2);
         apart = fused;
+        fill_up(configs[i], &apart);
         attend(configs[i], 1, &fused);
         cr_expect_arr_eq(fused.qkv, apart.qkv, sizeof fused.qkv, "QKV stays as it is");
         memcpy(fused_keys, keys, bytes);
