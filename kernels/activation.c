@@ -16,15 +16,19 @@ static float largest(const float *x, int n) {
     return most;
 }
 
+/* Added, it rounds to whole numbers, ties to even. */
+static const float ROUND = 0x1.8p23f;
+
 void activation_quantise(const float *x, int64_t k, int group, void *row) {
     int8_t *code = row;
     float *scale = (float *)(code + k), *sum = scale + k / group;
     for (int64_t g = 0; g < k / group; g++, x += group, code += group) {
         const float quotient = largest(x, group) / 127;
         scale[g] = quotient >= SCALE_LEAST ? quotient : 0;
+        const float inverse = scale[g] > 0 ? 1 / scale[g] : 0;
         int total = 0;
         for (int i = 0; i < group; i++) {
-            code[i] = scale[g] > 0 ? (int8_t)rintf(x[i] / scale[g]) : 0;
+            code[i] = (int8_t)(fmaf(x[i], inverse, ROUND) - ROUND);
             total += code[i];
         }
         sum[g] = (float)total;

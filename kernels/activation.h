@@ -5,7 +5,9 @@
  *
  *     K × int8 codes | K/G × f32 scale | K/G × f32 sum of the codes
  *
- *   scale = max |x| / 127 of the group, code = rint(x / scale), ties to even, x ≈ scale · code.
+ *   scale = max |x| / 127 of the group, code = rint(x · (1 / scale)), ties to even, x ≈ scale · code.
+ *
+ * 1 / scale is rounded, the product is not: both are one instruction for many values.
  *
  * A scale below SCALE_LEAST is 0 and its codes are 0: a subnormal one has so few bits that codes would
  * pass 127, and devices may flush it. G is the weights' group size. */

@@ -1,6 +1,6 @@
 /* quant_act: rows of activations rounded to class-i8 blocks, as activation.h defines them.
  *
- *     scale = max |x| / 127 of the group;  code = rint(x / scale);  sum = Σ code */
+ *     scale = max |x| / 127 of the group;  code = rint(x · (1 / scale));  sum = Σ code */
 #include "kernels/quant_act/quant_act.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* group: class-i8 blocks of X, a lane a group. Groups are numbered through all rows, so that one row
- * alone still spreads over the device. Work: tile = WG · PER groups, lanes side by side. */
+/* group: class-i8 blocks of X, a lane a bundle of groups. Bundles are numbered through all rows, so that one
+ * row alone still spreads over the device. Work: tile = WG · PER bundles, lanes side by side. */
 #ifndef WG
 #define WG 1 // lanes
 #endif
@@ -7,7 +7,10 @@
 #define VW 4 // values in a vector
 #endif
 #ifndef PER
-#define PER 1 // groups a lane
+#define PER 1 // bundles of groups a lane
+#endif
+#ifndef SIDE
+#define SIDE 0 // 1: a bundle is VW groups, folded side by side; 0: one group
 #endif
 #ifndef G
 #define G 32 // values that share a scale
@@ -18,15 +21,16 @@
 
 static inline void SYM(quant_act_tile)(__global const float *X, __global char *Y, int K, int N, int tile,
                                        int lane) {
-    const int per_row = K / G;
     for (int j = 0; j < PER; j++) {
         const int number = (tile * PER + j) * WG + lane;
-        if (number >= per_row * N) return;
-        const int row = number / per_row, group = number % per_row;
+        if (number >= ROW_BUNDLES(K) * N) return;
+        const int row = number / ROW_BUNDLES(K), group = number % ROW_BUNDLES(K) * BUNDLE;
         __global const float *x = X + (ulong)row * K + group * G;
-        VEC(float) v[G / VW];
-        _Pragma("unroll") for (int i = 0; i < G / VW; i++) v[i] = VLOAD(x + i * VW);
-        SYM(block_write)(Y + row * BLOCK_ROW_BYTES(K), K, group, v);
+        VEC(float) v[BUNDLE][GROUP_VECTORS];
+        for (int g = 0; g < BUNDLE_GROUPS(K, group); g++)
+            _Pragma("unroll") for (int i = 0; i < GROUP_VECTORS; i++)
+                v[g][i] = VLOAD(x + g * G + i * VW);
+        SYM(bundle_write)(Y + row * BLOCK_ROW_BYTES(K), K, group, v);
     }
 }
 
@@ -39,6 +43,11 @@ void SYM(quant_act_group)(OPERAND(const float, X), OPERAND(char, Y), OPERAND(flo
 }
 
 #undef BLOCK_ROW_BYTES
+#undef GROUP_VECTORS
+#undef BUNDLE
+#undef ROW_BUNDLES
+#undef BUNDLE_GROUPS
 #undef WG
 #undef VW
 #undef PER
+#undef SIDE

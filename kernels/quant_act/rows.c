@@ -14,6 +14,14 @@ bool rows_fit(struct rows rows) {
     return (g == 32 || g == 64 || g == 128 || g == 256) && rows.k % g == 0;
 }
 
+bool rows_side_applies(struct rows rows, int side, int vw) {
+    return !side || (rows.format == ROWS_I8 && vw > 1);
+}
+
+size_t rows_bundles(struct rows rows, int side, int vw) {
+    return ceil_div((size_t)(rows.k / rows.group), (size_t)(side ? vw : 1));
+}
+
 float rows_random(struct rng *rng) {
     return (float)(int32_t)(uint32_t)(rng_next(rng) >> 16) * 0x1p-31f;
 }

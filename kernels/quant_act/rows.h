@@ -34,6 +34,15 @@ size_t rows_bytes(struct rows rows); /* of one row */
 /* i8 blocks need K to be whole groups of 32, 64, 128 or 256. */
 bool rows_fit(struct rows rows);
 
+/* Groups of i8 blocks are folded one by one or VW side by side (block.clh): a parameter of all kernels that
+ * write them, and the bundles of a row. */
+#define SIDE_PARAM                                                                                 \
+    { "SIDE", "VW groups folded side by side", VALUES(V(0), V(1)) }
+#define SIDE_CONSTRAINT(p_vw, p_side, holds)                                                       \
+    { "SIDE is for o=i8 and vectors", READS(p_vw) | READS(p_side), holds, true }
+bool rows_side_applies(struct rows rows, int side, int vw);
+size_t rows_bundles(struct rows rows, int side, int vw);
+
 /* A random number in [−1, 1); a row of them, every 61st column 16 times larger, as in the activations
  * of real models. */
 float rows_random(struct rng *rng);

@@ -6,6 +6,12 @@
 #ifndef VW
 #define VW 4 // values in a vector
 #endif
+#ifndef UNROLL
+#define UNROLL 1 // vectors in flight, with sums of their own
+#endif
+#ifndef SIDE
+#define SIDE 0 // o=i8: 1: a bundle is VW groups, folded side by side; 0: one group
+#endif
 #ifndef R
 #define R 0 // 1: X += residual
 #endif
@@ -23,16 +29,21 @@
 
 /* Σ x² over the row; the residual is added on the way. */
 static inline float SYM(squares)(__global float *x, __global const float *residual, int K, int lane) {
-    VEC(float) sum = (VEC(float))(0);
-    const int whole = K - K % VW;
-    for (int i = lane * VW; i < whole; i += WG * VW) {
-        VEC(float) v = VLOAD(x + i);
+    VEC(float) sum[UNROLL];
+    const int step = WG * VW * UNROLL, whole = K - K % VW;
+    _Pragma("unroll") for (int u = 0; u < UNROLL; u++) sum[u] = (VEC(float))(0);
+    for (int i = lane * VW; i < whole; i += step)
+        _Pragma("unroll") for (int u = 0; u < UNROLL; u++) {
+            const int at = i + u * WG * VW;
+            if (UNROLL > 1 && at >= whole) continue;
+            VEC(float) v = VLOAD(x + at);
 #if R
-        v += VLOAD(residual + i);
-        VSTORE(v, x + i);
+            v += VLOAD(residual + at);
+            VPUT_GLOBAL(v, x + at);
 #endif
-        sum = fma(v, v, sum);
-    }
+            sum[u] = fma(v, v, sum[u]);
+        }
+    _Pragma("unroll") for (int u = 1; u < UNROLL; u++) sum[0] += sum[u];
     float rest = 0;
     for (int i = whole + lane; i < K; i += WG) {
         float v = x[i];
@@ -42,7 +53,7 @@ static inline float SYM(squares)(__global float *x, __global const float *residu
 #endif
         rest = fma(v, v, rest);
     }
-    return SYM(vector_sum)(sum) + rest;
+    return SYM(vector_sum)(sum[0]) + rest;
 }
 
 /* The sum over the lanes, for every lane. */
@@ -68,19 +79,21 @@ static inline void SYM(rmsnorm_tile)(__global float *X, __global const float *re
     const float sum = SYM(squares)(x, residual + (ulong)row * K, K, lane);
     const float factor = 1.0f / sqrt(SYM(lanes_sum)(sum, meeting, lane) / K + eps);
 #if O == 1
-    for (int group = lane; group < K / G; group += WG) {
-        VEC(float) v[G / VW];
-        _Pragma("unroll") for (int i = 0; i < G / VW; i++) {
-            const int at = group * G + i * VW;
-            v[i] = VLOAD(x + at) * factor * VLOAD(gamma + at);
-        }
-        SYM(block_write)(Y + row * BLOCK_ROW_BYTES(K), K, group, v);
+    for (int bundle = lane; bundle < ROW_BUNDLES(K); bundle += WG) {
+        const int group = bundle * BUNDLE;
+        VEC(float) v[BUNDLE][GROUP_VECTORS];
+        for (int g = 0; g < BUNDLE_GROUPS(K, group); g++)
+            _Pragma("unroll") for (int i = 0; i < GROUP_VECTORS; i++) {
+                const int at = (group + g) * G + i * VW;
+                v[g][i] = VLOAD(x + at) * factor * VLOAD(gamma + at);
+            }
+        SYM(bundle_write)(Y + row * BLOCK_ROW_BYTES(K), K, group, v);
     }
 #else
     __global float *y = (__global float *)Y + (ulong)row * K;
     const int whole = K - K % VW;
     for (int i = lane * VW; i < whole; i += WG * VW)
-        VSTORE(VLOAD(x + i) * factor * VLOAD(gamma + i), y + i);
+        VPUT_GLOBAL(VLOAD(x + i) * factor * VLOAD(gamma + i), y + i);
     for (int i = whole + lane; i < K; i += WG) y[i] = x[i] * factor * gamma[i];
 #endif
 }
@@ -102,5 +115,11 @@ void SYM(rmsnorm_row)(OPERAND(float, X), OPERAND(const float, residual), OPERAND
 }
 
 #undef BLOCK_ROW_BYTES
+#undef GROUP_VECTORS
+#undef BUNDLE
+#undef ROW_BUNDLES
+#undef BUNDLE_GROUPS
 #undef WG
 #undef VW
+#undef UNROLL
+#undef SIDE

@@ -1,5 +1,5 @@
 /* part: silu(gate) · up. A row is cut into parts of WG · PER units, a unit is a vector (o=f32) or a
- * group that shares a scale (o=i8); lanes take units side by side. Work: tile = row · parts + part. */
+ * bundle of groups that share a scale each (o=i8); lanes take units side by side. Work: tile = row · parts + part. */
 #ifndef WG
 #define WG 1 // lanes
 #endif
@@ -12,6 +12,9 @@
 #ifndef EXP
 #define EXP 0 // exponential: 0 built-in, 1 polynomial
 #endif
+#ifndef SIDE
+#define SIDE 0 // o=i8: 1: a bundle is VW groups, folded side by side; 0: one group
+#endif
 #ifndef O
 #define O 0 // output: 0 f32, 1 class-i8 blocks
 #endif
@@ -23,7 +26,7 @@
 #if O == 1
 #include "kernels/quant_act/reduce.clh"
 #include "kernels/quant_act/block.clh"
-#define UNIT G
+#define UNIT (BUNDLE * G)
 #else
 #define UNIT VW
 #endif
@@ -41,14 +44,17 @@ static inline void SYM(swiglu_tile)(__global const float *GU, __global char *Y, 
         const int unit = (part * PER + j) * WG + lane, at = unit * UNIT;
         if (at >= K) return;
 #if O == 1
-        VEC(float) v[G / VW];
-        _Pragma("unroll") for (int i = 0; i < G / VW; i++)
-            v[i] = SYM(swiglu)(VLOAD(gate + at + i * VW), VLOAD(up + at + i * VW));
-        SYM(block_write)(Y + row * BLOCK_ROW_BYTES(K), K, unit, v);
+        VEC(float) v[BUNDLE][GROUP_VECTORS];
+        for (int g = 0; g < BUNDLE_GROUPS(K, unit * BUNDLE); g++)
+            _Pragma("unroll") for (int i = 0; i < GROUP_VECTORS; i++) {
+                const int j = at + g * G + i * VW;
+                v[g][i] = SYM(swiglu)(VLOAD(gate + j), VLOAD(up + j));
+            }
+        SYM(bundle_write)(Y + row * BLOCK_ROW_BYTES(K), K, unit * BUNDLE, v);
 #else
         __global float *y = (__global float *)Y + (ulong)row * K;
         if (at + VW <= K) {
-            VSTORE(SYM(swiglu)(VLOAD(gate + at), VLOAD(up + at)), y + at);
+            VPUT_GLOBAL(SYM(swiglu)(VLOAD(gate + at), VLOAD(up + at)), y + at);
         } else {
             for (int i = at; i < K; i++) y[i] = gate[i] / (1.0f + exp(-gate[i])) * up[i];
         }
@@ -65,9 +71,14 @@ void SYM(swiglu_part)(OPERAND(const float, GU), OPERAND(char, Y), OPERAND(float,
 }
 
 #undef BLOCK_ROW_BYTES
+#undef GROUP_VECTORS
+#undef BUNDLE
+#undef ROW_BUNDLES
+#undef BUNDLE_GROUPS
 #undef UNIT
 #undef PARTS
 #undef WG
 #undef VW
 #undef PER
 #undef EXP
+#undef SIDE
