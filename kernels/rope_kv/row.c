@@ -1,12 +1,14 @@
 /* row: work-groups take parts of a row's heads. See row.cl. */
 #include "kernels/rope_kv/rope_kv.h"
 
-enum { P_WG, P_VW, P_PARTS, P_COUNT };
+enum { P_WG, P_VW, P_PARTS, P_HALF, P_COUNT };
 
 static const struct param params[P_COUNT] = {
     [P_WG] = {"WG", "lanes", WG_VALUES},
     [P_VW] = {"VW", "components in a vector", VALUES(V(1), V(2), V(4), V(8), V(16))},
     [P_PARTS] = {"PARTS", "work-groups a row", VALUES(V(1), V(2), V(4), V(8))},
+    [P_HALF] = {"HALF", "floats to halves",
+                VALUES({0, "integer", FEATURE_NONE}, {2, "x86", FEATURE_x86_avx512})},
 };
 
 static bool vectors_fit(const int *value, const struct problem *problem) {
@@ -24,10 +26,15 @@ static bool work_is_there(const int *value, const struct problem *problem) {
     return lanes == 1 || lanes < 2 * units(value, problem);
 }
 
+static bool half_applies(const int *value, const struct problem *problem) {
+    return value[P_HALF] == 0 || (problem->value[F_KV] == 0 && value[P_VW] == 16);
+}
+
 static const struct constraint constraints[] = {
     {"VW divides half of d", READS(P_VW), vectors_fit, false},
     {"WG * PARTS leaves no lane idle", READS(P_WG) | READS(P_VW) | READS(P_PARTS), work_is_there,
      true},
+    {"HALF=x86 is for kv=f16 and VW=16", READS(P_VW) | READS(P_HALF), half_applies, false},
 };
 
 static bool accepts(const struct problem *problem) {
@@ -51,6 +58,13 @@ static void fallback(const struct problem *problem, struct config *out) {
     while (!vectors_fit(out->value, problem)) out->value[P_VW] /= 2;
 }
 
+/* A CPU's rows each have a core. */
+static const struct hint hints[] = {
+    {DEVICE_CPU, NULL, "WG=1,VW=16,PARTS=1,HALF=x86"},
+    {DEVICE_CPU, NULL, "WG=1,VW=8,PARTS=1"},
+    {0},
+};
+
 const struct variant rope_kv_row = {
     .name = "row",
     .summary = "work-groups take parts of a row's heads",
@@ -60,6 +74,7 @@ const struct variant rope_kv_row = {
     .constraints = constraints,
     .n_constraints = COUNT_OF(constraints),
     .accepts = accepts,
+    .hints = hints,
     .geometry = geometry,
     .fallback = fallback,
     .embeds = true,

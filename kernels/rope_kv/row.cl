@@ -9,6 +9,9 @@
 #ifndef PARTS
 #define PARTS 1 // work-groups a row
 #endif
+#ifndef HALF
+#define HALF 0 // floats to halves: 0 integer arithmetic, 2 vcvtps2ph
+#endif
 #include "kernels/common.clh"
 #include "kernels/rope_kv/pool.clh"
 
@@ -29,8 +32,8 @@ static inline void SYM(rope_kv_tile)(__global float *QKV, __global KV_T *Kpool, 
             continue;
         }
         pair = SYM(pair_turn)(pair, turn, i);
-        VSTORE(pair.low, x + i);
-        VSTORE(pair.high, x + i + D / 2);
+        VPUT_GLOBAL(pair.low, x + i);
+        VPUT_GLOBAL(pair.high, x + i + D / 2);
         if (head >= HEADS)
             SYM(key_write)(Kpool + HEAD_AT(block, head - HEADS), place, i, KV_OF(pair.low),
                            KV_OF(pair.high));
@@ -52,3 +55,4 @@ void SYM(rope_kv_row)(OPERAND(float, QKV), OPERAND(KV_T, Kpool), OPERAND(KV_T, V
 #undef WG
 #undef VW
 #undef PARTS
+#undef HALF
