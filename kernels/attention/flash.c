@@ -121,7 +121,7 @@ static void geometry(const struct config *config, const struct problem *problem,
 enum { LOCAL_LEAST = 32768 };
 
 /* Six sums of a tile: with vectors of 16 as many registers as AVX2 or NEON have, and most of the speed of
- * twelve with AVX-512. Wide heads get fewer rows. */
+ * twelve with AVX-512. Wide heads get fewer rows. ORDER bits: what split's default sums in the same order */
 static void fallback(const struct problem *problem, struct config *out) {
     *out = (struct config){.variant = &attention_flash};
     int *v = out->value;
@@ -132,7 +132,7 @@ static void fallback(const struct problem *problem, struct config *out) {
     v[P_HALF] = problem->value[F_KV] == 0;
     v[P_EXP] = 1;
     if (!chunk_is_filled(v, problem)) v[P_CB] = 1;
-    if (local_bytes(v, problem) > LOCAL_LEAST) v[P_NB] = v[P_CB] = 1;
+    if (local_bytes(v, problem) > LOCAL_LEAST) v[P_NB] = 1;
     while (local_bytes(v, problem) > LOCAL_LEAST && v[P_TR] > 1) v[P_TR] /= 2;
 }
 

@@ -13,7 +13,9 @@
  * local memory as floats first (KVL): halves are then converted once a chunk and not once a tile.
  *
  * Chunks lie on multiples of CB and what a row does not see adds zeros, so that a row's result does not
- * depend on its neighbours. With ROPE a stage before writes K and V of all rows; all is read from the pool.
+ * depend on its neighbours. With ROPE a stage before writes K and V of all rows. Every sum is made in the
+ * order of `split` with as many blocks a chunk, SPLITS = UNROLL = WG = 1 and the same VW, EXP: a row has the
+ * same bits in a large batch and in a small one.
  * Ideas: online softmax over blocks (flash attention), register tiles as in a matrix product.
  *
  * Work: tile = heads · row tiles + rows; the last rows, which see most, come first. */
@@ -125,7 +127,7 @@ INLINE struct SYM(rows) SYM(rows_from)(__local float *memory, __global const int
         int most = 0;
         for (int i = tile * TR; i < tile * TR + TR; i++) {
             const int4 row = rows[first + min(i, r.count - 1)];
-            if (lane == 0) below[i] = (uint)ROW_POSITION(row) + 1;
+            if (lane == 0) below[i] = SEES_BELOW(row);
             most = max(most, ROW_BLOCKS(row));
         }
         if (lane == 0) until[tile] = most;
@@ -134,7 +136,28 @@ INLINE struct SYM(rows) SYM(rows_from)(__local float *memory, __global const int
     return r;
 }
 
-/* The queries, scaled; nothing was seen. */
+#if ROPE
+/* A query begins with its row's own key and value. x: the row of QKV. */
+INLINE void SYM(start_own)(__local float *memory, int t, __global const float *x, int kv_head TURNS) {
+    __global const float *value = x + (HEADS + KVH + kv_head) * D;
+    __local float *q = memory + t * D, *o = q + AT_O;
+    VEC(float) s = (VEC(float))(0);
+    for (int i = 0; i < D / 2; i += VW) {
+        const struct SYM(own) own = SYM(own_load)(x, kv_head, i, turn);
+        s = fma(VLOAD(q + i), FLOATS_OF(own.key_low), s);
+        VPUT_LOCAL(FLOATS_OF(own.key_high), o + i); /* until its turn in the sum */
+    }
+    for (int i = 0; i < D / 2; i += VW) s = fma(VLOAD(q + D / 2 + i), VLOAD(o + i), s);
+    for (int i = 0; i < D / 2; i += VW) {
+        VPUT_LOCAL(FLOATS_OF(KV_OF(VLOAD(value + i))), o + i);
+        VPUT_LOCAL(FLOATS_OF(KV_OF(VLOAD(value + D / 2 + i))), o + D / 2 + i);
+    }
+    memory[AT_MOST + t] = SYM(vector_sum)(s);
+    VPUT_LOCAL((VEC(float))(1.0f / VW), memory + AT_SUM + t * VW); /* 1 over the vector */
+}
+#endif
+
+/* The queries, scaled; nothing was seen but, with ROPE, the rows themselves. */
 INLINE void SYM(start)(__local float *memory, const struct SYM(rows) *r, __global const float *QKV,
                        __global const int4 *rows, __global const float *rotary, int head, int lane) {
     for (int item = lane; item < r->tiles * QT * PAIRS; item += WG) {
@@ -159,6 +182,13 @@ INLINE void SYM(start)(__local float *memory, const struct SYM(rows) *r, __globa
         VPUT_LOCAL((VEC(float))(0), memory + AT_SUM + t * VW);
     }
     MEET;
+#if ROPE
+    for (int t = lane; t < r->tiles * QT; t += WG) {
+        const int n = r->first + min(t / HT, r->count - 1);
+        SYM(start_own)(memory, t, QKV + (ulong)n * QKV_ROW, head / GROUP_HEADS TURN_OF(rows[n]));
+    }
+    MEET;
+#endif
 }
 
 #if KVL
@@ -199,16 +229,17 @@ INLINE void SYM(unit_scores)(__local const float *q, __local float *s, __local c
 /* Scores of a query become weights; its maximum moves. */
 INLINE void SYM(soften)(__local float *memory, int t, int places) {
     __local float *s = memory + AT_S + t * CHUNK, *sum = memory + AT_SUM + t * VW;
-    VEC(float) most = (VEC(float))(NOTHING), add = (VEC(float))(0);
+    VEC(float) most = (VEC(float))(NOTHING);
     for (int i = 0; i < places; i += VW) most = SYM(larger)(most, VLOAD(s + i));
     const float before = memory[AT_MOST + t], now = fmax(before, SYM(vector_max)(most));
+    const VEC(float) factor = SYM(exp_vector)((VEC(float))(before - now));
+    VEC(float) total = VLOAD(sum) * factor;
     for (int i = 0; i < places; i += VW) {
         const VEC(float) p = SYM(exp_vector)(VLOAD(s + i) - now);
         VPUT_LOCAL(p, s + i);
-        add += p;
+        total += p;
     }
-    const VEC(float) factor = SYM(exp_vector)((VEC(float))(before - now));
-    VPUT_LOCAL(fma(VLOAD(sum), factor, add), sum);
+    VPUT_LOCAL(total, sum);
     float one[VW];
     VSTORE(factor, one);
     memory[AT_FACTOR + t] = one[0];

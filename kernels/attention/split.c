@@ -150,18 +150,18 @@ static void halved(int *value, int param, int most,
     while (value[param] > 1 && !fits(value, problem)) value[param] /= 2;
 }
 
-/* The heads of a group, up to four, share the reads of K and V. */
+/* The heads of a group, up to four, share the reads of K and V. ORDER bits: flash's default sums in the same
+ * order, so that a row has the same bits in a batch of any size. */
 static void fallback(const struct problem *problem, struct config *out) {
     *out = (struct config){.variant = &attention_split};
     int *v = out->value;
-    v[P_WG] = v[P_TR] = v[P_HG] = v[P_SPLITS] = 1;
+    v[P_WG] = v[P_TR] = v[P_HG] = v[P_SPLITS] = v[P_UNROLL] = 1;
     v[P_VW] = attention_widest_vector(problem);
     v[P_HT] = 4;
     while (!heads_fit(v, problem)) v[P_HT]--;
     halved(v, P_RP, 2, unit_fits, problem);
     halved(v, P_RD, 4, bundles_fit, problem);
-    halved(v, P_CB, 4, chunk_is_filled, problem);
-    halved(v, P_UNROLL, 2, unroll_fits, problem);
+    halved(v, P_CB, 2, chunk_is_filled, problem);
     v[P_HALF] = problem->value[F_KV] == 0;
     v[P_EXP] = 1;
 }

@@ -1,7 +1,7 @@
 /* split: queries that share K and V handled together, the KV range cut into parts.
  *
- * A tile is TR rows × HT heads of each of HG KV heads × one of SPLITS parts of the blocks: TR·HT queries read K and
- * V once. (Rows of a tile that belong to different sequences are handled one sequence after another.) Its
+ * A tile is TR rows × HT heads of each of HG KV heads × one of SPLITS parts of the blocks: TR·HT queries
+ * read K and V once. (Rows of a tile that belong to different sequences are handled one sequence after another.) Its
  * blocks come in chunks of CB:
  *
  *     s[t][i] = q[t] · K[i]                lanes take units, RP vectors of places
@@ -298,7 +298,8 @@ INLINE void SYM(unit_values)(VEC(float) sum[QT][RD], __local const float *p,
 
 /* Blocks begin … end − 1, within the chunk that starts at block `chunk`. */
 INLINE void SYM(add_chunk)(struct SYM(running) *run, const struct SYM(rows) *r,
-                           __local const float *q, __local float *memory, __global const KV_T *Kpool, __global const KV_T *Vpool,
+                           __local const float *q, __local float *memory,
+                           __global const KV_T *Kpool, __global const KV_T *Vpool,
                            __global const int *table, __global const int *stored, int kv_head,
                            int chunk, int begin, int end, int lane) {
     const int first = (begin - chunk) * BLOCK_UNITS, last = (end - chunk) * BLOCK_UNITS;

@@ -244,6 +244,36 @@ Test(attention, a_chunk_is_its_rows_one_by_one) {
     free(chunk_values);
 }
 
+/* What runs where nothing was tuned: another variant for many rows. */
+static void attend_by_default(int rope, struct batch *batch) {
+    struct problem problem;
+    struct config config;
+    char form[120], text[400];
+    snprintf(form, sizeof form, "heads=%d,kvh=%d,d=%d,n=%d,l=75,rope=%d", HEADS, KVH, D, batch->n,
+             rope);
+    must(problem_parse(slice_find("attention"), form, &problem, &err));
+    must(family_default(&problem, &config, &err));
+    config_format(&config, text);
+    write_all(batch);
+    run("attention", config.variant->name, text, rope, batch);
+    fill_pool();
+}
+
+Test(attention, a_large_batch_has_the_bits_of_a_small_one) {
+    static const char *const defaults[2] = {"the default", ""};
+    static struct batch small, large;
+    for (int rope = 0; rope <= 1; rope++) {
+        memset(&small, 0, sizeof small);
+        add_rows(&small, AT_A, 61, 7);
+        large = small;
+        add_rows(&large, AT_FILLER, 0, LENGTH_FILLER);
+        attend_by_default(rope, &small);
+        attend_by_default(rope, &large);
+        for (int i = 0; i < small.n; i++)
+            expect_same(large.o[i], small.o[i], defaults, rope, "the small batch");
+    }
+}
+
 /* ---- what is forgotten ---- */
 
 static void copy_slot(int32_t from, int32_t to) {
