@@ -18,7 +18,8 @@ fi
 output=$(HONE_TEST_EXCEPT=attention oclgrind --data-races "$program" -j2 --timeout 600 2>&1)
 status=$?
 naive=$(HONE_TEST_VARIANT="attention naive" oclgrind "$program" -j1 --timeout 600 2>&1) || status=1
-output=$(printf '%s\n%s\n' "$output" "$naive")
+flash=$(HONE_TEST_VARIANT="attention flash" oclgrind --data-races "$program" -j1 --timeout 600 2>&1) || status=1
+output=$(printf '%s\n%s\n%s\n' "$output" "$naive" "$flash")
 
 # What it complains of begins a line.
 printf '%s\n' "$output" | grep -qE '^(Invalid|Read-write|Write-write|Work-group divergence|OCLGRIND)' && status=1
