@@ -1,0 +1,218 @@
+/* auto.c: the house strategy. A few places far from each other, then a Gaussian process (gaussian.h) over
+ * traits that are derived from the space alone (traits.h), asked each time for the largest expected
+ * improvement.
+ *
+ * What it learns is not the time but the cube of the speed relative to the best: how bad the bad ones are
+ * says nothing about the good ones, a failure is a speed of nothing, and a cliff beside the optimum (one
+ * more register a work-item, and everything spills) stays as small as it is. docs/strategies.md has the
+ * figures. */
+#include "tuner/pool.h"
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    DESIGN = 12,       /* places before the model is asked, seeds included … */
+    DESIGN_LEAST = 4,  /* … but this many of its own */
+    DESIGN_DRAWN = 40, /* of so many random places the one farthest from all others */
+    STEPS_FIRST = 150, /* of the climb of the scales */
+    STEPS = 30,
+    CENTRES = 5, /* the best ones, around which the model looks in each round */
+    /* After so many evaluations it is asked every fourth time, later less and less often; in between come the
+     * untried neighbours of the best. */
+    LATE = 160,
+    LATE_PERIOD = 4,
+};
+static const double SHARPNESS = 3; /* exponent of the relative speed */
+
+struct automatic {
+    struct trail trail;
+    struct pool pool;
+    struct gaussian model;
+    int64_t observed[GAUSSIAN_MOST]; /* in the model; when it is full, the slowest goes */
+    int n_designed;
+    bool has_learned;
+};
+
+static enum status begin(struct search *search, struct error *err) {
+    struct automatic *a = calloc(1, sizeof *a);
+    search->state = a;
+    if (!a) return fail(err, STATUS_NOMEM, "no memory to begin a search");
+    const enum status st = trail_open(&a->trail, search, err);
+    if (st != OK) return st;
+    const enum status opened = pool_open(&a->pool, search, err);
+    gaussian_open(&a->model, a->pool.traits.n);
+    return opened;
+}
+
+static double time_of(const struct automatic *a, int observation) {
+    return a->trail.time_ns[a->observed[observation]];
+}
+
+/* ---- the first places ---- */
+
+static double distance(const struct automatic *a, const float *value) {
+    double least = INFINITY;
+    for (int i = 0; i < a->model.n; i++) {
+        double sum = 0;
+        for (int t = 0; t < a->model.n_traits; t++)
+            sum += fabs((double)value[t] - (double)a->model.x[t][i]);
+        least = fmin(least, sum);
+    }
+    return least;
+}
+
+static int64_t farthest(const struct automatic *a, struct search *search) {
+    int64_t choice = -1;
+    double most = -1;
+    for (int drawn = 0; drawn < DESIGN_DRAWN; drawn++) {
+        float value[TRAITS];
+        const int64_t place = trail_random(&a->trail, search);
+        if (place < 0) break;
+        traits_of(&a->pool.traits, search->space, place, value);
+        const double far = distance(a, value);
+        if (far > most) {
+            most = far;
+            choice = place;
+        }
+    }
+    return choice;
+}
+
+/* ---- the model ---- */
+
+struct choice {
+    int64_t config;
+    double gain;
+};
+
+static double normal_density(double z) {
+    return exp(-z * z / 2) * 0.3989422804014327;
+}
+static double expected_improvement(double mean, double deviation, double best) {
+    const double z = (mean - best) / deviation;
+    if (z < -5) return deviation * normal_density(z) / (z * z); /* where the formula cancels */
+    return deviation * (z * erfc(-z * 0.7071067811865476) / 2 + normal_density(z));
+}
+
+static void learn(struct automatic *a, struct rng *rng) {
+    const double best = a->trail.time_ns[a->trail.best];
+    for (int i = 0; i < a->model.n; i++)
+        a->model.y[i] = (float)pow(best / time_of(a, i), SHARPNESS);
+    gaussian_fit(&a->model, a->has_learned ? STEPS : STEPS_FIRST, rng);
+    a->has_learned = true;
+}
+
+/* The best of the model's observations, best first. */
+static int best_observed(const struct automatic *a, int64_t *best, int most) {
+    int n = 0;
+    for (int i = 0; i < a->model.n; i++) {
+        int place = n < most ? n++ : most;
+        for (; place > 0 && time_of(a, i) < a->trail.time_ns[best[place - 1]]; place--)
+            if (place < most) best[place] = best[place - 1];
+        if (place < most) best[place] = a->observed[i];
+    }
+    return n;
+}
+
+/* The untold configuration of a block with the largest gain, if that is larger. */
+static void judge(const struct automatic *a, size_t block, double best, struct choice *choice) {
+    gaussian_block mean, deviation;
+    const int64_t *config = a->pool.config + block * GAUSSIAN_BLOCK;
+    gaussian_expect(&a->model, a->pool.value + block * (size_t)a->pool.traits.n, mean, deviation);
+    for (int c = 0; c < GAUSSIAN_BLOCK; c++) {
+        if (config[c] < 0 || a->trail.told.is_told[config[c]]) continue;
+        const double gain = expected_improvement((double)mean[c], (double)deviation[c], best);
+        if (gain > choice->gain) *choice = (struct choice){config[c], gain};
+    }
+}
+
+static int64_t most_promising(struct automatic *a, struct search *search) {
+    int64_t centre[CENTRES];
+    struct choice choice = {.config = -1, .gain = -1};
+    learn(a, &search->rng);
+    pool_turn(&a->pool, search->space, centre, best_observed(a, centre, CENTRES));
+    const double best = gaussian_best(&a->model);
+    for (size_t b = 0; b < a->pool.n_round; b++) judge(a, a->pool.round[b], best, &choice);
+    return choice.config;
+}
+
+/* A random neighbour of the best that was not tried; where there is none, of the next best. */
+static int64_t beside_the_best(const struct automatic *a, struct search *search) {
+    enum { NEIGHBOURS = 512 };
+    int64_t best[GAUSSIAN_MOST], around[NEIGHBOURS];
+    const int n_best = best_observed(a, best, GAUSSIAN_MOST);
+    for (int i = 0; i < n_best; i++) {
+        size_t n = space_neighbours(search->space, best[i], around, NEIGHBOURS), untold = 0;
+        for (size_t k = 0; k < n && k < NEIGHBOURS; k++)
+            if (!a->trail.told.is_told[around[k]]) around[untold++] = around[k];
+        if (untold > 0) return around[rng_below(&search->rng, untold)];
+    }
+    return -1;
+}
+
+static bool is_models_turn(const struct automatic *a) {
+    const size_t n_told = a->trail.told.n_told;
+    return n_told < LATE || n_told % (n_told * LATE_PERIOD / LATE) == 0;
+}
+
+static int64_t choose(struct automatic *a, struct search *search) {
+    const size_t n_told = a->trail.told.n_told;
+    int64_t choice = told_next_seed(&a->trail.told, search);
+    if (choice >= 0) return choice;
+    if (a->trail.best < 0 || n_told < DESIGN || a->n_designed < DESIGN_LEAST) {
+        a->n_designed++;
+        choice = farthest(a, search);
+    } else {
+        choice = is_models_turn(a) ? most_promising(a, search) : beside_the_best(a, search);
+    }
+    return choice >= 0 ? choice : trail_random(&a->trail, search);
+}
+
+static int64_t next(struct search *search) {
+    struct automatic *a = search->state;
+    if (a->trail.asked < 0) a->trail.asked = choose(a, search);
+    return a->trail.asked;
+}
+
+/* ---- what was measured ---- */
+
+static void observe(struct automatic *a, const struct space *space, int64_t config, int place) {
+    float value[TRAITS];
+    traits_of(&a->pool.traits, space, config, value);
+    for (int t = 0; t < a->model.n_traits; t++) a->model.x[t][place] = value[t];
+    a->observed[place] = config;
+}
+
+static void tell(struct search *search, int64_t config, double time_ns, bool censored) {
+    struct automatic *a = search->state;
+    const bool is_new = !a->trail.told.is_told[config];
+    trail_tell(&a->trail, config, time_ns, censored);
+    if (!is_new) return;
+    if (a->model.n < GAUSSIAN_MOST) {
+        observe(a, search->space, config, a->model.n++);
+        return;
+    }
+    int slowest = 0;
+    for (int i = 1; i < a->model.n; i++)
+        if (time_of(a, i) > time_of(a, slowest)) slowest = i;
+    if (a->trail.time_ns[config] < time_of(a, slowest)) observe(a, search->space, config, slowest);
+}
+
+static void end(struct search *search) {
+    struct automatic *a = search->state;
+    if (a) {
+        trail_close(&a->trail);
+        pool_close(&a->pool);
+    }
+    free(a);
+    search->state = NULL;
+}
+
+const struct strategy strategy_auto = {
+    .name = "auto",
+    .summary = "far apart, then where a Gaussian process expects the largest gain",
+    .begin = begin,
+    .next = next,
+    .tell = tell,
+    .end = end,
+};
