@@ -76,7 +76,10 @@ static enum status act(const struct action *action, const struct common_options 
                        const char **files, struct error *err) {
     size_t n = 0;
     while (files[n]) n++;
-    if (n < action->fewest || n > action->most)
+    if (n > action->most)
+        return fail(err, STATUS_USAGE, "hone db %s takes %s: '%s' is one too many", action->name,
+                    action->files, files[action->most]);
+    if (n < action->fewest)
         return fail(err, STATUS_USAGE, "hone db %s takes %s, not %zu", action->name, action->files,
                     n);
     char *database = store_default_path(common->database);

@@ -77,7 +77,9 @@ static const struct poptOption *read_number(const struct poptOption *table, int 
                                             double *number) {
     for (; table->longName || table->shortName; table++) {
         if (!table->longName || strcmp(table->longName, ranges[range].option) != 0) continue;
-        const bool is_int = (table->argInfo & POPT_ARG_MASK) == POPT_ARG_INT;
+        const unsigned kind = table->argInfo & POPT_ARG_MASK;
+        if (kind != POPT_ARG_INT && kind != POPT_ARG_FLOAT) return NULL;
+        const bool is_int = kind == POPT_ARG_INT;
         *number = is_int ? *(const int *)table->arg : (double)*(const float *)table->arg;
         return table;
     }

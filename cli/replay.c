@@ -23,12 +23,13 @@ static const char examples[] =
 
 /* Shares of the optimum, in percent. */
 static const int levels[] = {90, 95, 99};
-enum { LEVELS = sizeof levels / sizeof *levels, WARM = 20, RUNS_MOST = 100000 };
+enum { LEVELS = sizeof levels / sizeof *levels, WARM = 20 };
 
 struct options {
     int json, csv, quiet;
     int evaluations;
-    char *strategies, *told, *warm, *runs, *seed;
+    char *strategies, *told, *warm, *seed;
+    int seeds;
 };
 
 /* ---- what was asked ---- */
@@ -91,11 +92,10 @@ static enum status find_warm(const struct recorded *recorded, const char *path, 
 
 static enum status read_numbers(const struct options *o, struct replay_options *out,
                                 struct error *err) {
-    int64_t runs = 100, seed = 1;
+    int64_t seed = 1;
     enum status status = OK;
-    if (o->runs) status = units_parse_int(o->runs, 1, RUNS_MOST, &runs, err);
-    if (status == OK && o->seed) status = units_parse_int(o->seed, 0, INT64_MAX, &seed, err);
-    out->n_runs = (size_t)runs;
+    if (o->seed) status = units_parse_int(o->seed, 0, INT64_MAX, &seed, err);
+    out->n_runs = (size_t)o->seeds;
     out->evaluations = o->evaluations > 0 ? (size_t)o->evaluations : 200;
     out->seed = (uint64_t)seed;
     return argument_status(status, err);
@@ -237,12 +237,11 @@ static enum status replay_file(const struct options *o, const char *path, struct
 }
 
 enum status command_replay(int argc, const char **argv, struct error *err) {
-    struct options o = {0};
+    struct options o = {.seeds = 100};
     struct poptOption table[] = {
         {"strategy", 0, POPT_ARG_STRING, &o.strategies, 0, "which, or all (the default one)",
          "NAMES"},
-        {"runs", 0, POPT_ARG_STRING, &o.runs, 0, "runs, each with a seed of its own (100)", "N"},
-        {"seeds", 0, POPT_ARG_STRING, &o.runs, 0, "the same", "N"},
+        {"seeds", 0, POPT_ARG_INT, &o.seeds, 0, "runs, each with a seed of its own (100)", "N"},
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the first run (1)", "S"},
         {"evals", 0, POPT_ARG_INT, &o.evaluations, 0, "evaluations a run at most (200)", "N"},
         {"told", 0, POPT_ARG_STRING, &o.told, 0,
