@@ -98,6 +98,7 @@ static struct trait named(const struct space *space, const char *param, const ch
         f.divisor[v] = divisor ? (short)param_place(variant, divisor) : -1;
         if (divisor && f.divisor[v] < 0) f.param[v] = -1;
         if (f.param[v] >= 0) f.is_log &= is_positive(&variant->params[f.param[v]]);
+        if (f.param[v] >= 0 && divisor) f.is_log &= is_positive(&variant->params[f.divisor[v]]);
     }
     return f;
 }
@@ -116,6 +117,7 @@ static bool can_leave_rest(const struct param *a, const struct param *b) {
     return false;
 }
 
+/* Of parameters a and b of a variant; others that have them need not divide. */
 static void add_quotient(struct traits *traits, const struct space *space,
                          const struct variant *variant, int a, int b) {
     const struct param *over = &variant->params[a], *under = &variant->params[b];
@@ -125,10 +127,8 @@ static void add_quotient(struct traits *traits, const struct space *space,
     const size_t n = n_looked_at(space);
     for (size_t i = 0; i < n; i++) {
         const unsigned char *point = point_at(space, looked_at(space, i, n));
-        const int v = point[AT_VARIANT];
-        if (f.param[v] >= 0 && value_at(space, point, f.param[v])->value %
-                                       value_at(space, point, f.divisor[v])->value !=
-                                   0)
+        if (variant_at(space, point[AT_VARIANT]) == variant &&
+            value_at(space, point, a)->value % value_at(space, point, b)->value != 0)
             return;
     }
     add(traits, f, space);
