@@ -7,7 +7,7 @@
 
 enum {
     FOREST_MOST = 512, /* observations */
-    FOREST_TREES = 32,
+    FOREST_TREES = 16,
 };
 struct forest {
     int n_traits, n;
