@@ -3,8 +3,8 @@
  *     query ─> a panel for each value of its first column ─> CSV, and a script for each figure
  *     script in a folder of its own ─> gnuplot ─> SVG and PNG, looked at, then moved into place
  *
- * A script is the lines that name its files and series, then plots/head.gp, FIGURE.gp, CHAPTER.gp, tail.gp: it
- * stands alone, so that a reader can draw the figure again. */
+ * A script is the lines that name its files, words and series, then plots/head.gp, FIGURE.gp, CHAPTER.gp,
+ * tail.gp: it stands alone, so that a reader can draw the figure again. */
 #include "cli/figures.h"
 #include "base/embedded.h"
 #include "base/log.h"
@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "cli/costs.h"
 #include "cli/gnuplot.h"
+#include "cli/steps.h"
 #include "cli/table.h"
 #include <assert.h>
 #include <ctype.h>
@@ -51,14 +52,18 @@ static const char *plot_file(const char *name, const char *ending) {
     return file->text;
 }
 
-/* The chapter's query; the costs come first among the tables behind its WITH. */
-static enum status ask(struct store *store, const struct chapter *chapter, const char *costs,
+static const char *behind_with(const char *query) {
+    static const char with[] = "\nWITH ";
+    const char *found = strstr(query, with);
+    assert(found);
+    return found + strlen(with);
+}
+
+/* The chapter's query; behind its WITH come first the tables of the program, then those of tables.sql. */
+static enum status ask(struct store *store, const struct chapter *chapter, const char *tables,
                        struct table *table, struct error *err) {
-    static const char with[] = "WITH ";
-    const char *query = plot_file(chapter->name, "sql"), *tables = strstr(query, with);
-    assert(tables);
-    char *sql = text_format("%.*s%s, %s", (int)(tables + strlen(with) - query), query, costs,
-                            tables + strlen(with));
+    char *sql = text_format("WITH %s, %s, %s", tables, behind_with(plot_file("tables", "sql")),
+                            behind_with(plot_file(chapter->name, "sql")));
     const enum status status = table_query(store, sql, table, err);
     free(sql);
     return status == OK ? OK : fail_while(err, "plots/%s.sql", chapter->name);
@@ -68,7 +73,7 @@ static enum status ask(struct store *store, const struct chapter *chapter, const
 
 /* The panel in work: its rows are those from `row` on with the same first cell. */
 struct sheet {
-    struct str csv, series; /* series: quoted for gnuplot, with commas */
+    struct str csv, words, series; /* words: lines of the script; series: quoted, with commas */
     size_t n_series;
 };
 
@@ -77,8 +82,16 @@ static void add_text(struct str *csv, const char *cell) {
     str_addf(csv, strchr(cell, ',') ? "\"%s\"" : "%s", gnuplot_text(cell, text));
 }
 
-static bool is_text(const struct table *table, size_t column) {
+/* Does a new value begin a new line? */
+static bool is_key(const struct table *table, size_t column) {
     return !strcmp(table->cells[column], "series") || !strcmp(table->cells[column], "line");
+}
+
+static bool is_text(const struct table *table, size_t column) {
+    static const char ending[] = "label";
+    const size_t length = strlen(table->cells[column]), n = strlen(ending);
+    return is_key(table, column) ||
+           (length >= n && !strcmp(table->cells[column] + length - n, ending));
 }
 
 static void add_row(const struct table *table, size_t row, size_t first, struct str *csv) {
@@ -94,7 +107,7 @@ static void add_row(const struct table *table, size_t row, size_t first, struct 
 /* Does a row go on with the line of the row before? */
 static bool goes_on(const struct table *table, size_t row, size_t first) {
     for (size_t c = first; c < table->n_columns; c++)
-        if (is_text(table, c) &&
+        if (is_key(table, c) &&
             strcmp(table_cell(table, row, c), table_cell(table, row - 1, c)) != 0)
             return false;
     return true;
@@ -105,10 +118,20 @@ static void add_series(struct sheet *sheet, const char *name) {
     str_addf(&sheet->series, "%s'%s'", sheet->n_series++ ? ", " : "", gnuplot_text(name, text));
 }
 
+/* The columns before the series are words of the panel: variables of its script. */
+static void add_words(struct sheet *sheet, const struct table *table, size_t row) {
+    char text[GNUPLOT_TEXT];
+    for (size_t c = 0; c < table_column(table, "series"); c++)
+        str_addf(&sheet->words, "%s = '%s'\n", table->cells[c],
+                 gnuplot_text(table_cell(table, row, c), text));
+    str_addf(&sheet->words, "version = 'hone %s'\n", HONE_VERSION);
+}
+
 /* The rows of a panel from `row` on; returns the row behind them. An empty line is put between lines. */
 static size_t fill_sheet(const struct table *table, size_t row, struct sheet *sheet) {
     const size_t series = table_column(table, "series"), start = row;
     const char *panel = table_text(table, row, "panel");
+    add_words(sheet, table, row);
     for (size_t c = series; c < table->n_columns; c++)
         str_addf(&sheet->csv, "%s%s", c > series ? "," : "", table->cells[c]);
     str_add(&sheet->csv, "\n");
@@ -184,15 +207,16 @@ static void remove_in(const char *folder, const char *name, const char *ending) 
 
 static void write_script(struct str *script, const struct panel *panel,
                          const struct drawing *drawing, const struct sheet *sheet) {
-    char title[GNUPLOT_TEXT];
     str_addf(script,
              "# %s.gp: `gnuplot %s.gp`, in the folder of its data, draws %s.svg and %s.png again.\n"
-             "name = '%s'\ndata = '%s'\ntitle = '%s'\narray series[%zu] = [%s]\n\n",
+             "name = '%s'\ndata = '%s'\n%sarray series[%zu] = [%s]\n\n",
              drawing->name, drawing->name, drawing->name, drawing->name, drawing->name, panel->data,
-             gnuplot_text(panel->title, title), sheet->n_series, str_text(&sheet->series));
-    const char *const parts[] = {"head", drawing->figure->name, panel->chapter->name, "tail"};
+             str_text(&sheet->words), sheet->n_series, str_text(&sheet->series));
+    const char *const figure = drawing->figure->name, *const chapter = panel->chapter->name;
+    const bool is_alone = !strcmp(figure, chapter); /* the only figure of its chapter */
+    const char *const parts[] = {"head", is_alone ? NULL : figure, chapter, "tail"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        str_addf(script, "%s%s", i ? "\n" : "", plot_file(parts[i], "gp"));
+        if (parts[i]) str_addf(script, "%s%s", i ? "\n" : "", plot_file(parts[i], "gp"));
 }
 
 /* What gnuplot has left is a picture: it ends as one. */
@@ -288,16 +312,17 @@ static enum status make_panel(const struct studio *s, const struct chapter *chap
     }
     remove_in(s->scratch, panel->data, "");
     str_free(&sheet.csv);
+    str_free(&sheet.words);
     str_free(&sheet.series);
     free(slug);
     return status;
 }
 
 static enum status make_chapter(const struct studio *s, struct store *store,
-                                const struct chapter *chapter, const char *costs,
+                                const struct chapter *chapter, const char *tables,
                                 struct error *err) {
     struct table table;
-    enum status status = ask(store, chapter, costs, &table, err);
+    enum status status = ask(store, chapter, tables, &table, err);
     for (size_t row = 0; status == OK && row < table.n_rows;)
         status = make_panel(s, chapter, &table, &row, err);
     table_free(&table);
@@ -315,19 +340,22 @@ static enum status make_scratch(char **scratch, struct error *err) {
     return status;
 }
 
-enum status gallery_draw(struct store *store, const char *folder, const volatile int *interrupt,
-                         struct gallery *gallery, struct error *err) {
+enum status gallery_draw(struct store *store, const char *folder, const char *asked,
+                         const volatile int *interrupt, struct gallery *gallery,
+                         struct error *err) {
     struct studio studio = {.folder = folder, .interrupt = interrupt, .gallery = gallery};
-    struct str costs = {0};
+    struct str tables = {0};
     *gallery = (struct gallery){0};
-    enum status status = costs_add(store, &costs, err);
+    enum status status = costs_add(store, &tables, err);
+    str_addf(&tables, ", %s, ", asked);
+    if (status == OK) status = steps_add(store, &tables, err);
     if (status == OK) status = make_scratch(&studio.scratch, err);
     for (const struct chapter *chapter = chapters; status == OK && chapter->name; chapter++)
-        status = make_chapter(&studio, store, chapter, costs.text, err);
+        status = make_chapter(&studio, store, chapter, tables.text, err);
     if (studio.scratch) rmdir(studio.scratch);
     log_progress_done();
     free(studio.scratch);
-    str_free(&costs);
+    str_free(&tables);
     return status;
 }
 

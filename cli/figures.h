@@ -38,7 +38,7 @@ struct gallery {
 
 /* Run the queries and draw; into the folder, which exists, go NAME.csv, NAME.gp and, where gnuplot could draw,
  * NAME.svg and NAME.png; each is written whole or not at all. A figure that cannot be drawn is no failure of
- * the call; INTERRUPTED is. */
-enum status gallery_draw(struct store *store, const char *folder, const volatile int *interrupt,
-                         struct gallery *gallery, struct error *err);
+ * the call; INTERRUPTED is. asked: the tables `asked` and `operations` of plots/tables.sql. */
+enum status gallery_draw(struct store *store, const char *folder, const char *asked,
+                         const volatile int *interrupt, struct gallery *gallery, struct error *err);
 void gallery_free(struct gallery *gallery);

@@ -251,7 +251,9 @@ static void add_winner(const struct table *winners, size_t row, struct str *html
              units_time_ns(table_number(winners, row, "time_ns"), time));
     str_add(html, "<td class=\"share\" data-name=\"of ceiling\">");
     if (isnan(share)) str_add(html, "not known");
-    else str_addf(html, "%.0f %%<i style=\"--of:%.1f%%\"></i>", 100 * share, 100 * fmin(share, 1));
+    else
+        str_addf(html, "<span style=\"--of:%.1f%%\">%.0f %%</span>", 100 * fmin(share, 1),
+                 100 * share);
     str_add(html, "</td><td class=\"gain\" data-name=\"gain\">");
     if (isnan(gain)) str_add(html, "–");
     else str_addf(html, "×%.2f", gain);
@@ -322,7 +324,7 @@ static void add_figure(const struct panel *panel, const struct drawing *drawing,
 }
 
 static void add_panel(const struct panel *panel, struct str *html) {
-    str_add(html, "<h3>");
+    str_add(html, "<div>\n<h3>");
     add_escaped(html, panel->title);
     str_add(html, "</h3>\n");
     if (*panel->note) {
@@ -332,7 +334,7 @@ static void add_panel(const struct panel *panel, struct str *html) {
     }
     str_add(html, "<div class=\"figures\">\n");
     for (size_t d = 0; d < panel->n_drawings; d++) add_figure(panel, &panel->drawings[d], html);
-    str_add(html, "</div>\n");
+    str_add(html, "</div>\n</div>\n");
 }
 
 static void add_chapter(const struct page *page, const struct chapter *chapter, struct str *html) {
@@ -340,10 +342,16 @@ static void add_chapter(const struct page *page, const struct chapter *chapter, 
     size_t shown = 0;
     str_addf(html, "<section id=\"%s\">\n<h2>%s</h2>\n<p>%s</p>\n", chapter->name, chapter->heading,
              chapter->about);
-    for (size_t p = 0; p < gallery->n; p++)
-        if (gallery->panels[p].chapter == chapter) add_panel(&gallery->panels[p], html), shown++;
-    if (!shown)
-        add_missing(html, "There is no figure here yet. This makes the data:", chapter->command);
+    for (size_t p = 0; p < gallery->n; p++) {
+        const struct panel *panel = &gallery->panels[p];
+        if (panel->chapter != chapter) continue;
+        /* Panels of one figure lie side by side, as the figures of larger ones do. */
+        if (!shown++)
+            str_add(html, panel->n_drawings == 1 ? "<div class=\"panels\">\n" : "<div>\n");
+        add_panel(panel, html);
+    }
+    if (shown) str_add(html, "</div>\n");
+    else add_missing(html, "There is no figure here yet. This makes the data:", chapter->command);
     str_add(html, "</section>\n");
 }
 
@@ -368,6 +376,23 @@ static void fill_contents(const struct page *page, struct str *html) {
 
 /* ---- the template ---- */
 
+/* "Device, driver 1.2, measured 2026-03-01 to 2026-03-04, n = 412" for each machine. */
+static void fill_sources(const struct page *page, struct str *html) {
+    const struct table *devices = &page->devices;
+    for (size_t row = 0; row < devices->n_rows; row++) {
+        char *driver = key_part(table_text(devices, row, "version"), 0);
+        str_add(html, "<p>");
+        add_device(page, table_text(devices, row, "device_id"), table_text(devices, row, "name"),
+                   html);
+        str_add(html, ", driver ");
+        add_escaped(html, driver);
+        str_addf(html, ", last measured %s, n = %s evaluations and %s rows of hone bench.</p>\n",
+                 table_text(devices, row, "last_day"), table_text(devices, row, "evaluations"),
+                 table_text(devices, row, "benches"));
+        free(driver);
+    }
+}
+
 static const struct slot {
     const char *name;
     void (*fill)(const struct page *page, struct str *html);
@@ -375,6 +400,7 @@ static const struct slot {
     {"version", fill_version}, {"database", fill_database}, {"devices_named", fill_devices_named},
     {"summary", fill_summary}, {"tiles", fill_tiles},       {"machines", fill_machines},
     {"winners", fill_winners}, {"chapters", fill_chapters}, {"contents", fill_contents},
+    {"sources", fill_sources},
 };
 
 static const struct slot *slot_find(const char *name, size_t length) {

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/asked.h"
 #include "cli/cli.h"
 #include "cli/figures.h"
 #include "cli/page.h"
@@ -10,6 +11,8 @@
 static const char examples[] =
     "  hone report                         everything into ./hone-report; open index.html there\n"
     "  hone report --out DIR --db FILE     of another database, into another folder\n"
+    "  hone report --heat VW,TN            these two parameters against each other\n"
+    "  hone report --model model.gguf      and where the time of one of its tokens goes\n"
     "  hone tune --budget 60s && hone bench --rivals clblast,openblas && hone report\n";
 
 static const char page_name[] = "index.html";
@@ -81,7 +84,7 @@ static enum status print_paths(const char *folder, const struct gallery *gallery
 /* ---- the whole ---- */
 
 /* Everything else is written and printed when figures are missing, but the exit code tells. */
-static enum status report(struct store *store, const char *folder, bool as_json,
+static enum status report(struct store *store, const char *folder, const char *asked, bool as_json,
                           struct error *err) {
     struct holdings holdings;
     struct gallery gallery = {0};
@@ -89,7 +92,7 @@ static enum status report(struct store *store, const char *folder, bool as_json,
     if (status == OK && !holdings.evaluations && !holdings.benches)
         status = fail(err, STATUS_NOTHING, "nothing to report yet: run hone tune");
     if (status == OK) status = path_make_folder(folder, err);
-    if (status == OK) status = gallery_draw(store, folder, &interrupted, &gallery, err);
+    if (status == OK) status = gallery_draw(store, folder, asked, &interrupted, &gallery, err);
     if (status == OK) status = write_page(store, folder, &holdings, &gallery, err);
     if (status == OK)
         status = as_json ? print_json(folder, &gallery, err) : print_paths(folder, &gallery, err);
@@ -101,37 +104,77 @@ static enum status report(struct store *store, const char *folder, bool as_json,
     return status;
 }
 
+/* ---- the command ---- */
+
+struct report_choices {
+    struct common_options common;
+    struct engine_choice model;
+    char *out, *heat;
+};
+
+static enum status check_choices(const struct report_choices *o, const char *const *plain,
+                                 struct error *err) {
+    const struct option_given of_model[] = {{"--tokenizer", o->model.tokenizer},
+                                            {"--pretokenizer", o->model.pretokenizer},
+                                            {"--profile", o->model.profile},
+                                            {"--class", o->model.class_name},
+                                            {"--ctx", o->model.context},
+                                            {"--kv", o->model.kv},
+                                            {NULL, false}};
+    if (*plain)
+        return fail(err, STATUS_USAGE, "hone report: '%s' is no option; see hone report --help",
+                    *plain);
+    return o->model.model ? OK : options_none("report", "there is no --model", of_model, err);
+}
+
+static enum status report_of(struct store *store, const struct report_choices *o,
+                             struct error *err) {
+    struct str asked = {0};
+    enum status status = asked_add_heat(store, o->heat, &asked, err);
+    if (status == OK) {
+        str_add(&asked, ", ");
+        status = asked_add_operations(&o->common, &o->model, &asked, err);
+    }
+    if (status == OK)
+        status = report(store, o->out ? o->out : "hone-report", asked.text, o->common.json, err);
+    str_free(&asked);
+    return status;
+}
+
+static enum status open_and_report(const struct report_choices *o, struct error *err) {
+    struct store *store = NULL;
+    char *database = store_default_path(o->common.database);
+    log_quiet = o->common.quiet;
+    enum status status = store_open(database, STORE_READ, &store, err);
+    if (status == STATUS_NOTHING)
+        status = fail(err, STATUS_NOTHING, "nothing to report yet: run hone tune (%s is not there)",
+                      database);
+    if (status == OK) status = report_of(store, o, err);
+    store_close(store);
+    free(database);
+    return status;
+}
+
 enum status command_report(int argc, const char **argv, struct error *err) {
-    struct common_options common = {0};
-    char *out = NULL;
+    struct report_choices o = {0};
     struct poptOption table[] = {
-        {"out", 'o', POPT_ARG_STRING, &out, 0, "folder for page and figures (hone-report)", "DIR"},
-        COMMON_OPTIONS(common),
+        {"out", 'o', POPT_ARG_STRING, &o.out, 0, "folder for page and figures (hone-report)",
+         "DIR"},
+        {"heat", 0, POPT_ARG_STRING, &o.heat, 0,
+         "parameters of the heat map (those that matter most)", "X,Y"},
+        ENGINE_OPTIONS(o.model),
+        COMMON_OPTIONS(o.common),
         END_OPTIONS,
     };
     poptContext context = NULL;
     const char **plain;
     bool helped;
-    struct store *store = NULL;
-    char *database = NULL;
     enum status status = options_parse("report", "[options]", examples, table, argc, argv, &context,
                                        &plain, &helped, err);
-    if (status != OK || helped) goto done;
-    if (*plain) {
-        status = fail(err, STATUS_USAGE, "hone report: '%s' is no option; see hone report --help",
-                      *plain);
-        goto done;
+    if (status == OK && !helped) {
+        status = check_choices(&o, plain, err);
+        if (status == OK) status = open_and_report(&o, err);
     }
-    log_quiet = common.quiet;
-    database = store_default_path(common.database);
-    status = store_open(database, STORE_READ, &store, err);
-    if (status == STATUS_NOTHING)
-        status = fail(err, STATUS_NOTHING, "nothing to report yet: run hone tune (%s is not there)",
-                      database);
-    if (status == OK) status = report(store, out ? out : "hone-report", common.json, err);
-done:
-    store_close(store);
-    free(database);
     poptFreeContext(context);
     return status;
 }

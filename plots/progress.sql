@@ -42,19 +42,20 @@ kinds AS (
              WHERE evaluations = last
              GROUP BY session_id, kind))
 SELECT 'session' || session_id AS panel,
-       iif((SELECT count(*) FROM devices) > 1, 'Device ' || device_id || ', session ', 'Session ')
-           || session_id || ': ' || strategy || ', ' || n_problems
+       prefix || 'session ' || session_id || ': ' || strategy || ', ' || n_problems
            || iif(n_problems = 1, ' problem', ' problems') AS title,
+       machine, day || 'n = ' || n_evaluations AS footer,
        n_evaluations || ' evaluations. Within 5 % of the final time: '
            || iif(n_problems = 1, printf('after %d of them and %.1f s.', latest, latest_s),
                   printf('half of the problems after %d of their evaluations, all after %d; '
                              || 'none took more than %.1f s.', half, latest, latest_s))
            AS note,
        iif(place <= 5, kind, 'others') AS series, problem || ' ' || class AS line, evaluations,
-       round(seconds, 6) AS seconds, best_ns / 1e9 AS best_s,
+       round(max(seconds, 1e-6), 6) AS seconds, best_ns / 1e9 AS best_s,
        round(100 * final_ns / best_ns, 3) AS percent
   FROM judged
   JOIN chosen USING (session_id, device_id)
+  JOIN machines USING (device_id)
   JOIN near USING (session_id)
   JOIN kinds USING (session_id, kind)
  WHERE age <= 3 AND best_ns IS NOT NULL

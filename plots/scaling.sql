@@ -1,30 +1,8 @@
 -- scaling.sql: time over N of each shape of weights: default, tuned, rivals, and the two ceilings.
 --
 -- A problem that `hone bench` has timed is drawn from its newest rows, others from the winners of
--- `hone tune`. `costs (problem_id, class, bytes, operations)` is put before these tables by the program.
-WITH timed AS (
-    SELECT *, max(bench_id) OVER (PARTITION BY device_id, problem_id, class) AS newest
-      FROM (SELECT *, row_number() OVER (PARTITION BY device_id, problem_id, class, profile
-                                             ORDER BY bench_id DESC) AS age
-              FROM benches
-             WHERE profile IN ('default', 'tuned') AND outcome = 'ok' AND time_ns > 0)
-     WHERE age = 1),
-won AS (
-    SELECT * FROM winners w
-     WHERE is_latest
-       AND NOT EXISTS (SELECT 1 FROM timed t
-                        WHERE t.device_id = w.device_id AND t.problem_id = w.problem_id
-                          AND t.class = w.class)),
-ceilings AS (
-    SELECT device_id, problem_id, class, max(gbps) AS gbps, max(gflops) AS gflops
-      FROM (SELECT device_id, problem_id, class,
-                   iif(json_valid(row), CAST(row ->> '$.ceiling_gbps' AS REAL), NULL) AS gbps,
-                   iif(json_valid(row), CAST(row ->> '$.ceiling_gflops' AS REAL), NULL) AS gflops
-              FROM timed
-             UNION ALL
-            SELECT device_id, problem_id, class, ceiling_gbps, ceiling_gflops FROM won)
-     GROUP BY device_id, problem_id, class),
-points AS (
+-- `hone tune`; see tables.sql.
+WITH points AS (
     SELECT device_id, problem_id, class, iif(profile = 'tuned', 1, 2) AS place, profile AS series,
            time_ns, low_ns, high_ns, share
       FROM timed
@@ -83,9 +61,10 @@ gains AS (
              GROUP BY device_id, family, shape, class, place, series
              ORDER BY place, series)
      GROUP BY device_id, family, shape, class)
-SELECT iif(n_devices > 1, 'device' || device_id || '-', '') || shape || '-' || class AS panel,
-       iif(n_devices > 1, 'device ' || device_id || ', ', '') || family || ' '
-           || replace(shape, ',', ' ') || ', class ' || class AS title,
+SELECT slug || shape || '-' || class AS panel,
+       prefix || family || ' ' || replace(shape, ',', ' ') || ', class ' || class AS title,
+       machine, day || 'n = ' || count(*) FILTER (WHERE place <= 3)
+                                  OVER (PARTITION BY device_id, family, shape, class) AS footer,
        coalesce('Tuned reaches ' || printf('%.0f', 100 * share_low) || ' to '
                 || printf('%.0f', 100 * share_high) || ' % of the ceiling'
                 || coalesce('; it is ' || said, '') || '.', '') AS note,
@@ -94,7 +73,7 @@ SELECT iif(n_devices > 1, 'device' || device_id || '-', '') || shape || '-' || c
        operations / low_ns AS high_gflops
   FROM shaped
   JOIN told USING (device_id, family, shape, class)
-  JOIN (SELECT device_id, count(*) OVER () AS n_devices FROM devices) USING (device_id)
+  JOIN machines USING (device_id)
   LEFT JOIN gains USING (device_id, family, shape, class)
  WHERE turn <= 2 -- the richest shapes; the table of winners has them all
  ORDER BY device_id, turn, panel, place, series, n;

@@ -259,7 +259,7 @@ Test(report, page_and_figures_of_a_hostile_database) {
     json_t *document = json_loads(run.out, 0, NULL);
     cr_assert_not_null(document, "%s", run.out);
     const json_t *list = json_object_get(document, "figures");
-    cr_assert_eq(json_array_size(list), 4, "two of a shape, two of a session");
+    cr_assert_eq(json_array_size(list), 5, "two of a shape, two of a session, a roofline");
     for (size_t i = 0; i < json_array_size(list); i++) expect_figure(json_array_get(list, i));
     cr_assert_str_eq(path_at(document, "page"), "some/where/index.html");
     char *html = read_text("some/where/index.html");
@@ -267,7 +267,7 @@ Test(report, page_and_figures_of_a_hostile_database) {
                               "hone on &lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;`touch "
                               "pwned`\\ {{winners}} &amp;?\?</h1>"));
     cr_assert_null(strstr(html, "<script"));
-    cr_assert_eq(occurrences(html, "<svg"), 4);
+    cr_assert_eq(occurrences(html, "<svg"), 5);
     cr_assert_eq(occurrences(html, "<title>"), 1, "titles of pictures are left out");
     cr_assert_not_null(strstr(html, "<b>gemm</b>"), "families have the names that people use");
     cr_assert_not_null(strstr(html, "×4.00"), "the gain over the default");
@@ -368,7 +368,7 @@ Test(report, the_same_database_gives_the_same_bytes) {
         free(other);
         n++;
     }
-    cr_assert_eq(n, 1 + 2 + 4 * 3, "%zu files", n);
+    cr_assert_eq(n, 1 + 3 + 5 * 3, "%zu files", n);
     closedir(list);
     free(a);
     run_free(&run[0]);
@@ -399,7 +399,7 @@ Test(report, a_figure_without_data_is_left_out) {
     struct run run = REPORT(folder, NULL, "--db", path, "--out", "r", "--json", "-q");
     cr_assert_eq(run.code, 0, "%s", run.err);
     char *html = read_in(folder, "r/index.html");
-    cr_assert_eq(occurrences(html, "<svg"), 2, "the session's");
+    cr_assert_eq(occurrences(html, "<svg"), 3, "the session's and the roofline");
     cr_assert_not_null(strstr(html, "There is no figure here yet."));
     cr_assert_not_null(strstr(html, "<code>hone bench --family"));
     cr_assert_null(strstr(run.out, "scaling-"));
@@ -543,6 +543,10 @@ Test(report, usage) {
     const char *folder = test_folder();
     struct run run = REPORT(folder, NULL, "figures");
     cr_assert_eq(run.code, 2);
+    run_free(&run);
+    run = REPORT(folder, NULL, "--class", "i8");
+    cr_assert_eq(run.code, 2);
+    cr_assert_not_null(strstr(run.err, "there is no --model; leave --class out"), "%s", run.err);
     run_free(&run);
     run = REPORT(folder, NULL, "--help");
     cr_assert_eq(run.code, 0);
