@@ -22,19 +22,21 @@ static size_t aligned(size_t bytes) {
     return (bytes + REGION_ALIGN - 1) / REGION_ALIGN * REGION_ALIGN;
 }
 
-static bool has_zeros(struct weight w) {
+/* Bytes that a group has beside its scale. */
+static size_t zero_bytes(struct weight w) {
+    static const size_t bytes[] = {[FORM_ZERO] = sizeof(uint8_t), [FORM_OFFSET] = sizeof(uint16_t)};
     const enum weight_form form = weight_kinds[w.kind].form;
-    return form == FORM_ZERO || form == FORM_OFFSET;
+    return form < sizeof bytes / sizeof *bytes ? bytes[form] : 0;
 }
 
 struct layout_regions layout_regions(const struct layout *layout, struct weight w, int64_t m,
                                      int64_t k) {
     const size_t rows = (size_t)((m + layout->panel - 1) / layout->panel) * (size_t)layout->panel;
-    const size_t in_groups = w.group ? rows * (size_t)(k / w.group) * sizeof(uint16_t) : 0;
+    const size_t groups = w.group ? rows * (size_t)(k / w.group) : 0;
     struct layout_regions regions = {0};
     regions.scales = aligned(rows * (size_t)k * (size_t)weight_kinds[w.kind].bits / 8);
-    regions.zeros = regions.scales + aligned(in_groups);
-    regions.bytes = regions.zeros + (has_zeros(w) ? aligned(in_groups) : 0);
+    regions.zeros = regions.scales + aligned(groups * sizeof(uint16_t));
+    regions.bytes = regions.zeros + aligned(groups * zero_bytes(w));
     return regions;
 }
 
@@ -89,12 +91,13 @@ static void put_groups(const struct place *p, const struct weight_row *row, unsi
     const size_t n = (size_t)(p->k / p->w.group), step = (size_t)p->layout->panel;
     const size_t start = row_start(p->layout, p->row, n);
     uint16_t *scales = (uint16_t *)(packed + p->regions.scales) + start;
-    uint16_t *zeros = (uint16_t *)(packed + p->regions.zeros) + start;
+    uint8_t *zeros = packed + p->regions.zeros + start;
+    uint16_t *offsets = (uint16_t *)(packed + p->regions.zeros) + start;
     for (size_t g = 0; g < n; g++) scales[g * step] = row->scale[g];
     if (row->zero)
-        for (size_t g = 0; g < n; g++) zeros[g * step] = half_from_float(row->zero[g]);
+        for (size_t g = 0; g < n; g++) zeros[g * step] = row->zero[g];
     if (row->offset)
-        for (size_t g = 0; g < n; g++) zeros[g * step] = row->offset[g];
+        for (size_t g = 0; g < n; g++) offsets[g * step] = row->offset[g];
 }
 
 enum status layout_pack(const struct layout *layout, const struct matrix *matrix, void *packed,
@@ -148,12 +151,13 @@ static void get_groups(const struct place *p, const unsigned char *packed, struc
     const size_t n = (size_t)(p->k / p->w.group), step = (size_t)p->layout->panel;
     const size_t start = row_start(p->layout, p->row, n);
     const uint16_t *scales = (const uint16_t *)(packed + p->regions.scales) + start;
-    const uint16_t *zeros = (const uint16_t *)(packed + p->regions.zeros) + start;
+    const uint8_t *zeros = packed + p->regions.zeros + start;
+    const uint16_t *offsets = (const uint16_t *)(packed + p->regions.zeros) + start;
     for (size_t g = 0; g < n; g++) row->scale[g] = scales[g * step];
     if (weight_kinds[p->w.kind].form == FORM_ZERO)
-        for (size_t g = 0; g < n; g++) row->zero[g] = (uint8_t)half_to_float(zeros[g * step]);
+        for (size_t g = 0; g < n; g++) row->zero[g] = zeros[g * step];
     if (weight_kinds[p->w.kind].form == FORM_OFFSET)
-        for (size_t g = 0; g < n; g++) row->offset[g] = zeros[g * step];
+        for (size_t g = 0; g < n; g++) row->offset[g] = offsets[g * step];
 }
 
 void layout_unpack_row(const struct layout *layout, struct weight w, int64_t m, int64_t k,

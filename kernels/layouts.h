@@ -8,7 +8,8 @@
  *                                            high nibbles k = 8i + 4 + j
  *   codes, 8 bits    [Mp/P][K/4][P]          uint32: byte j holds k = 4i + j
  *   scales           [Mp/P][K/G][P]          fp16
- *   zeros (ZERO)     [Mp/P][K/G][P]          fp16 of the number z  (OFFSET: fp16 o)
+ *   zeros (ZERO)     [Mp/P][K/G][P]          uint8: the number z
+ *   offsets (OFFSET) [Mp/P][K/G][P]          fp16
  *
  * so that P rows at one k are one vector, and a dot-product instruction finds 4 consecutive k of a row
  * in one 32-bit lane. With P = 1 a row is contiguous. K is a multiple of G for quantised types. */

@@ -56,7 +56,7 @@ static inline void SYM(embed_word)(__global const uchar *W, struct SYM(packed_ro
 #if W_Q4_1
     const float o = SYM(float_of_half)(((__global const ushort *)(W + at.zeros))[group]);
 #elif W_Q4
-    const float o = -s * SYM(float_of_half)(((__global const ushort *)(W + at.zeros))[group]);
+    const float o = -s * (float)(W + at.zeros)[group];
 #else
     const float o = -s * (float)W_ZERO;
 #endif

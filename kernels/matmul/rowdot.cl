@@ -52,10 +52,12 @@ static inline uint SYM(component)(uint4 t, uint i) {
 }
 #define W_WORD(i) SYM(component)(SYM(texel)(W, (i) / 4), (i) % 4)
 #define W_HALF(i) (ushort)(W_WORD((i) / 2) >> (16 * ((i) % 2)))
+#define W_BYTE(i) (uchar)(W_WORD((i) / 4) >> (8 * ((i) % 4)))
 #else
 #define W_PARAM __global const uint *W
 #define W_WORD(i) W[i]
 #define W_HALF(i) ((__global const ushort *)W)[i]
+#define W_BYTE(i) ((__global const uchar *)W)[i]
 #endif
 
 static inline ulong SYM(aligned)(ulong bytes) {
@@ -109,7 +111,7 @@ static inline struct SYM(scale) SYM(scale_at)(W_PARAM, ulong scales, ulong zeros
 #if W_Q4_1
     scale.o = SYM(float_of_half)(W_HALF(zeros + at));
 #elif W_Q4
-    scale.o = -scale.s * SYM(float_of_half)(W_HALF(zeros + at));
+    scale.o = -scale.s * (float)W_BYTE(2 * zeros + at);
 #else
     scale.o = -scale.s * (float)W_ZERO;
 #endif
@@ -288,6 +290,7 @@ void SYM(matmul_rowdot)(W_ARGUMENT, X_ARGUMENT, OPERAND(float, C), OPERAND(const
 #undef W_PARAM
 #undef W_WORD
 #undef W_HALF
+#undef W_BYTE
 #undef XWORDS
 #undef X_PARAM
 #undef X_AT

@@ -31,12 +31,14 @@ static void expect_regions(const struct layout *layout, struct weight w, int64_t
                                                : 4;
     const size_t codes = up_256(mp * (size_t)k * bits / 8);
     const size_t scales = w.group ? up_256(mp * (size_t)(k / w.group) * 2) : 0;
-    const bool has_zeros = w.kind == WEIGHT_q4 || w.kind == WEIGHT_q4_1;
+    const size_t zeros = w.kind == WEIGHT_q4     ? up_256(mp * (size_t)(k / w.group))
+                         : w.kind == WEIGHT_q4_1 ? scales
+                                                 : 0;
     const struct layout_regions r = layout_regions(layout, w, m, k);
     cr_expect_eq(r.codes, 0);
     cr_expect_eq(r.scales, codes);
     cr_expect_eq(r.zeros, codes + scales);
-    cr_expect_eq(r.bytes, codes + scales + (has_zeros ? scales : 0), "%s %s: %zu",
+    cr_expect_eq(r.bytes, codes + scales + zeros, "%s %s: %zu",
                  weight_kinds[w.kind].name, layout->name, r.bytes);
 }
 
@@ -160,7 +162,7 @@ static void expect_groups(const struct layout *layout, struct weight w, const un
         const size_t at = ((size_t)m / p * groups + g) * p + (size_t)m % p;
         cr_assert_eq(half_at(packed, r.scales, at), row->scale[g]);
         if (row->offset) cr_assert_eq(half_at(packed, r.zeros, at), row->offset[g]);
-        if (row->zero) cr_assert_eq(half_to_float(half_at(packed, r.zeros, at)), row->zero[g]);
+        if (row->zero) cr_assert_eq(packed[r.zeros + at], row->zero[g]);
     }
 }
 
