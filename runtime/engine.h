@@ -13,12 +13,15 @@
 /* ---- model: a file, opened and checked ---- */
 
 struct engine_model;
-/* GGUF or llama2.c; tokenizer: path of a llama2.c tokenizer, or NULL. force_pretokenizer: NULL, or a
+/* GGUF or llama2.c, or a built-in shape with generated weights where no file has that name ("llama-7b-q4": for
+ * timing; it has no tokenizer). tokenizer: path of a llama2.c tokenizer, or NULL. force_pretokenizer: NULL, or a
  * name of the table to use where the file's is unknown. */
 enum status engine_model_open(const char *path, const char *tokenizer,
                               const char *force_pretokenizer, struct engine_model **out,
                               struct error *err);
 void engine_model_close(struct engine_model *model);
+/* The built-in shapes; NULL: no more. A name may be followed by -TYPE, a weight type (-q4, -q8:32, -f16). */
+const char *engine_shape_name(size_t i);
 
 struct engine_model_facts {
     char name[128], architecture[32], license[64], path[1024];

@@ -25,6 +25,10 @@ enum status engine_model_open(const char *path, const char *tokenizer,
     return status;
 }
 
+const char *engine_shape_name(size_t i) {
+    return shape_name(i);
+}
+
 void engine_model_close(struct engine_model *model) {
     if (!model) return;
     model_close(model->model);

@@ -139,8 +139,8 @@ static enum status pack_weights(struct forward *f, struct error *err) {
     }
     char key[64];
     snprintf(key, sizeof key, "%.40s %s", plan->model->fingerprint, plan->model->stamp);
-    return pack_open(f->device, f->options.keeps_packed ? key : NULL, f->item, plan->n_matrices,
-                     &f->packed, err);
+    const bool keeps = f->options.keeps_packed && *plan->model->stamp;
+    return pack_open(f->device, keeps ? key : NULL, f->item, plan->n_matrices, &f->packed, err);
 }
 
 /* ---- binding ---- */

@@ -1,4 +1,4 @@
-/* model.c: see model.h. Opening by content, the rows of matrices, what the model owns. */
+/* model.c: see model.h. Opening by name and content, the rows of matrices, what the model owns. */
 #include "runtime/model.h"
 #include "base/hash.h"
 #include "base/utf8.h"
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LAYER_MATRICES = 7, LAYER_VECTORS = 5, OTHERS = 2 }; /* embedding, output; norm, factors */
 
@@ -123,14 +124,13 @@ enum status model_frequencies(struct model *model, int64_t rotary, double factor
     return OK;
 }
 
-void model_count(struct model *model, const struct gguf_tensor_type *type, int64_t elements,
-                 size_t bytes) {
+void model_count(struct model *model, const char *type, int64_t elements, size_t bytes) {
     int i = 0;
-    while (i < model->n_types && strcmp(model->type[i].name, type->name) != 0) i++;
+    while (i < model->n_types && strcmp(model->type[i].name, type) != 0) i++;
     assert(i < MODEL_TYPES);
     if (i == model->n_types) {
         model->n_types++;
-        snprintf(model->type[i].name, sizeof model->type[i].name, "%s", type->name);
+        snprintf(model->type[i].name, sizeof model->type[i].name, "%s", type);
     }
     model->type[i].tensors++;
     model->type[i].bytes += (int64_t)bytes;
@@ -186,6 +186,18 @@ static void take_fingerprint(struct model *model) {
     hash_hex(owned->map.stamp, model->stamp);
 }
 
+/* A shape is generated where no file has its name. */
+static enum status read_or_generate(struct model *model, const char *tokenizer,
+                                    const char *force_pretokenizer, struct error *err) {
+    if (shape_is_named(model->path) && access(model->path, F_OK) != 0)
+        return model_generate(model, err);
+    enum status status = map_open(model->path, &model->owned->map, err);
+    model->file_bytes = (int64_t)model->owned->map.size;
+    if (status == OK) status = read_by_content(model, tokenizer, force_pretokenizer, err);
+    if (status == OK) take_fingerprint(model);
+    return status;
+}
+
 enum status model_open(const char *path, const char *tokenizer, const char *force_pretokenizer,
                        struct model **out, struct error *err) {
     *out = NULL;
@@ -200,15 +212,9 @@ enum status model_open(const char *path, const char *tokenizer, const char *forc
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     snprintf(model->path, sizeof model->path, "%s", path);
     utf8_printable(name, strlen(name), model->name, sizeof model->name); /* unless it says */
-    enum status status = map_open(path, &owned->map, err);
-    model->file_bytes = (int64_t)owned->map.size;
-    if (status == OK) status = read_by_content(model, tokenizer, force_pretokenizer, err);
-    if (status == OK) {
-        take_fingerprint(model);
-        *out = model;
-    } else {
-        model_close(model);
-    }
+    const enum status status = read_or_generate(model, tokenizer, force_pretokenizer, err);
+    if (status == OK) *out = model;
+    else model_close(model);
     return status;
 }
 
@@ -219,6 +225,7 @@ void model_close(struct model *model) {
     for (size_t i = 0; i < owned->n_vectors; i++) free(owned->vector[i]);
     free(owned->vector);
     free(owned->source);
+    generator_close(owned->generator);
     gguf_close(owned->gguf);
     map_close(&owned->map);
     free(owned);

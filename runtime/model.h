@@ -1,6 +1,6 @@
 /* model.h: a model, opened and checked: numbers, weights by name, tokenizer; the same whatever its
- * file format. Immutable once open, shared by all engines. The weights stay in the mapped file and
- * are read by row (kernels/weights.h).
+ * file format, or generated. Immutable once open, shared by all engines. The weights stay in the mapped file
+ * and are read by row (kernels/weights.h).
  *
  * Rotation convention, the only one beyond this header: component i of a head is rotated together
  * with component i + head_size / 2 by the angle position * rope_frequency[i]. Files that pair their
@@ -45,7 +45,8 @@ struct model {
     char architecture[32]; /* "llama", "qwen2" */
     char license[64];      /* as the file says; "" when it says nothing */
     char fingerprint[40];  /* hash of header, size and final norm: names this file in records */
-    char stamp[17]; /* of the file as it lies here (struct map): for caches, never for records */
+    char stamp[17];        /* of the file as it lies here (struct map): for caches, never for records;
+                              "": generated, nothing to keep */
 
     bool vocabulary_only; /* no tensors: good for its tokenizer, everything below is 0 or NULL */
     int64_t n_layers, width, hidden;
@@ -74,7 +75,8 @@ struct model {
     struct model_owned *owned; /* mapping, row readers, arrays; model_close frees them */
 };
 
-/* Open a GGUF or llama2.c file (told apart by content), map it, check every length in it.
+/* Open a GGUF or llama2.c file (told apart by content), map it, check every length in it. Where there is no such
+ * file and path names a shape (shapes.def: "llama-7b-q4"), a model with generated weights.
  *
  *   tokenizer           path of a llama2.c tokenizer.bin or a SentencePiece .model for a llama2.c
  *                       model, or NULL; refused for GGUF, which carries its own
@@ -85,6 +87,9 @@ struct model {
 enum status model_open(const char *path, const char *tokenizer, const char *force_pretokenizer,
                        struct model **out, struct error *err);
 void model_close(struct model *model); /* NULL is fine */
+/* Whether model_open would generate it, and the names of the shapes; NULL: no more. */
+bool shape_is_named(const char *name);
+const char *shape_name(size_t i);
 
 /* Several matrices of one weight type and K, one above the other (Q, K, V; gate and up) as one.
  * Parts are copied, their contexts are not. matrix.context points into the stack: it must not move. */

@@ -1,5 +1,6 @@
-/* model_file.h: what the readers of the two file formats (model_gguf.c, model_llama2c.c) take from
- * model.c, which opens, closes and owns. Both describe tensors in GGUF's terms. Private to the three. */
+/* model_file.h: what the readers of the two file formats (model_gguf.c, model_llama2c.c) and the maker of
+ * generated models (model_shape.c) take from model.c, which opens, closes and owns. Files describe tensors in
+ * GGUF's terms. Private to the four. */
 #pragma once
 #include "runtime/gguf.h"
 #include "runtime/model.h"
@@ -26,6 +27,7 @@ struct model_owned {
     struct matrix_source *source; /* [n_sources] */
     float **vector;               /* [n_vectors] */
     struct matrix output;         /* where it is not the embedding */
+    struct generator *generator;  /* NULL: the weights are in the file */
     size_t n_sources, n_vectors;
 };
 
@@ -47,10 +49,12 @@ enum status model_vector(struct model *model, const char *name, const struct ggu
  * factors: [rotary / 2] or NULL. */
 enum status model_frequencies(struct model *model, int64_t rotary, double factor,
                               const float *factors, struct error *err);
-/* A tensor enters the facts. */
-void model_count(struct model *model, const struct gguf_tensor_type *type, int64_t elements,
-                 size_t bytes);
+/* A tensor of the named type enters the facts. */
+void model_count(struct model *model, const char *type, int64_t elements, size_t bytes);
 
 /* Fill the model from owned->map; what they leave behind on failure model_close frees. */
 enum status model_read_gguf(struct model *model, const char *force_pretokenizer, struct error *err);
 enum status model_read_llama2c(struct model *model, const char *tokenizer, struct error *err);
+/* Fill the model from the shape that model->path names. INVALID: its rows are no whole groups. */
+enum status model_generate(struct model *model, struct error *err);
+void generator_close(struct generator *generator); /* NULL is fine */

@@ -327,7 +327,7 @@ static enum status read_weights(struct reader *r) {
     if (status == OK) status = refuse_unused(r);
     for (size_t i = 0; status == OK && i < r->gguf->n_tensors; i++) {
         const struct gguf_tensor *t = &r->gguf->tensor[i];
-        model_count(m, t->type, t->elements, t->size_bytes);
+        model_count(m, t->type->name, t->elements, t->size_bytes);
     }
     return status;
 }

@@ -22,14 +22,14 @@ static const unsigned char *part_of(const struct cut *c, const unsigned char *al
 
 static struct matrix cut_matrix(const struct cut *c, const unsigned char *all, int64_t m, int64_t k,
                                 struct head_order order) {
-    model_count(c->model, c->type, m * k, (size_t)(m * k) * sizeof(float));
+    model_count(c->model, c->type->name, m * k, (size_t)(m * k) * sizeof(float));
     return model_matrix(c->model, c->type, part_of(c, all, m * k), m, k, order);
 }
 
 static enum status cut_vector(const struct cut *c, const char *name, const unsigned char *all,
                               const float **out, struct error *err) {
     const int64_t n = c->model->width;
-    model_count(c->model, c->type, n, (size_t)n * sizeof(float));
+    model_count(c->model, c->type->name, n, (size_t)n * sizeof(float));
     return model_vector(c->model, name, c->type, part_of(c, all, n), n, (struct head_order){0}, out,
                         err);
 }

@@ -88,22 +88,74 @@ static void keep(const char *path, unsigned char *file, const char *key, size_t 
     if (path_make_parent(path, NULL) == OK) path_write(path, file, HEADER_BYTES + bytes, NULL);
 }
 
+/* ---- without the cache: in parts, so that hardly any memory is taken beside the arena's ---- */
+
+/* A multiple of every panel, and of the 256 bytes that regions are rounded to: parts join without gaps. */
+enum { PART_ROWS = 256 };
+
+/* Rows [first, first + part.m) of a matrix. */
+struct rows_of {
+    const struct matrix *whole;
+    int64_t first;
+};
+static void read_part(const struct matrix *part, int64_t m, struct weight_row *row) {
+    const struct rows_of *rows = part->context;
+    rows->whole->read(rows->whole, rows->first + m, row);
+}
+
+/* m rows from rows->first on go where the whole matrix has them, region by region. */
+static enum status write_part(const struct pack_item *item, const struct rows_of *rows, int64_t m,
+                              unsigned char *packed, struct error *err) {
+    const struct matrix *whole = item->matrix;
+    const struct matrix part = {whole->weight, m, whole->k, read_part, rows};
+    const struct layout_regions to =
+                                    layout_regions(item->layout, whole->weight, whole->m, whole->k),
+                                before = layout_regions(item->layout, whole->weight, rows->first,
+                                                        whole->k),
+                                here = layout_regions(item->layout, whole->weight, m, whole->k);
+    const struct {
+        size_t to, before, from, bytes;
+    } regions[] = {
+        {to.codes, before.scales, here.codes, here.scales},
+        {to.scales, before.zeros - before.scales, here.scales, here.zeros - here.scales},
+        {to.zeros, before.bytes - before.zeros, here.zeros, here.bytes - here.zeros},
+    };
+    enum status st = layout_pack(item->layout, &part, packed, err);
+    for (size_t r = 0; st == OK && r < sizeof regions / sizeof *regions; r++)
+        if (regions[r].bytes)
+            st = view_write(item->view, regions[r].to + regions[r].before, packed + regions[r].from,
+                            regions[r].bytes, err);
+    return st;
+}
+
+static enum status pack_in_parts(const struct pack_item *item, struct error *err) {
+    const struct matrix *whole = item->matrix;
+    unsigned char *packed =
+        malloc(layout_regions(item->layout, whole->weight, PART_ROWS, whole->k).bytes);
+    if (!packed) return fail(err, STATUS_NOMEM, "packing %s: no memory", item->name);
+    enum status st = OK;
+    for (struct rows_of rows = {whole, 0}; st == OK && rows.first < whole->m;
+         rows.first += PART_ROWS) {
+        const int64_t left = whole->m - rows.first;
+        st = write_part(item, &rows, left < PART_ROWS ? left : PART_ROWS, packed, err);
+    }
+    free(packed);
+    return st == OK ? OK : fail_while(err, "weights %s", item->name);
+}
+
 static enum status pack_one(const char *model_key, struct pack_item *item, struct packed *packed,
                             struct error *err) {
     const size_t bytes = item->view.bytes;
-    const bool kept = model_key && bytes >= KEEP_BYTES;
     struct header header;
-    char *path = NULL;
     unsigned char *file = NULL;
     enum status st = OK;
-    if (kept) {
-        item_key(model_key, item, header.key, sizeof header.key);
-        path = cache_path(header.key);
-        if (load_cached(path, header.key, bytes, item->view, &st, err)) {
-            packed->n_from_cache++;
-            path_use(path);
-            goto done;
-        }
+    if (!model_key || bytes < KEEP_BYTES) return pack_in_parts(item, err);
+    item_key(model_key, item, header.key, sizeof header.key);
+    char *path = cache_path(header.key);
+    if (load_cached(path, header.key, bytes, item->view, &st, err)) {
+        packed->n_from_cache++;
+        path_use(path);
+        goto done;
     }
     file = malloc(HEADER_BYTES + bytes);
     if (!file) {
@@ -112,7 +164,7 @@ static enum status pack_one(const char *model_key, struct pack_item *item, struc
     }
     if ((st = layout_pack(item->layout, item->matrix, file + HEADER_BYTES, err)) != OK) goto done;
     st = view_write(item->view, 0, file + HEADER_BYTES, bytes, err);
-    if (st == OK && kept) keep(path, file, header.key, bytes);
+    if (st == OK) keep(path, file, header.key, bytes);
 done:
     free(file);
     free(path);

@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROFILES = 3, CONTENDERS = 2 * PROFILES }; /* each as a launch, and as a phase */
-static const int64_t SAMPLES_NS = 6000000000;     /* of all contenders of one problem together */
+enum { PROFILES = 3, STATES = 2 };            /* cold, warm */
+enum { CONTENDERS = 2 * PROFILES };           /* each as a launch, and as a phase */
+static const int64_t SAMPLES_NS = 6000000000; /* of all contenders of one problem together */
 
 struct bench {
     const struct bench_options *options;
@@ -138,8 +139,9 @@ static double pack_ns(struct bench *b, const struct problem *problem) {
 
 /* ---- rows ---- */
 
+/* e: with cold operands; warm: with warm ones, NULL: not measured. */
 static json_t *row_json(struct bench *b, const struct contender *c, const struct evaluation *e,
-                        json_t *times) {
+                        const struct evaluation *warm, json_t *times) {
     char problem[160], config[400];
     struct cost cost;
     problem_format(&c->problem, problem);
@@ -157,6 +159,11 @@ static json_t *row_json(struct bench *b, const struct contender *c, const struct
         frame_number(e->ceiling_gbps), "ceiling_gflops", frame_number(e->ceiling_gflops), "outcome",
         outcome_names[e->outcome]);
     if (c->is_phase) json_object_set_new(row, "phase", json_true());
+    if (warm) {
+        json_object_set_new(row, "warm_ns", frame_number(warm->time_ns));
+        json_object_set_new(row, "warm_low_ns", frame_number(warm->low_ns));
+        json_object_set_new(row, "warm_high_ns", frame_number(warm->high_ns));
+    }
     if (c->rule) json_object_set_new(row, "rule", json_string(c->rule));
     if (e->message) json_object_set_new(row, "message", frame_text(e->message));
     json_error_t why;
@@ -197,8 +204,8 @@ static enum status keep_row(struct bench *b, const struct contender *c, const js
 
 static enum status run_problem(struct bench *b, const struct problem *problem, struct error *err) {
     struct contender list[CONTENDERS];
-    struct work works[CONTENDERS];
-    struct evaluation e[CONTENDERS];
+    struct work works[STATES * CONTENDERS];
+    struct evaluation e[STATES * CONTENDERS];
     char text[160];
     problem_format(problem, text);
     log_progress("%s %s %s", slice_name(problem), text, class_names[problem->class]);
@@ -209,32 +216,34 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
         return fail(err, STATUS_UNSUPPORTED, "%s %s %s: no configuration to run here",
                     slice_name(problem), text, class_names[problem->class]);
     memset(e, 0, sizeof e);
-    for (size_t i = 0; i < n; i++) {
-        works[i] = (struct work){.config = list[i].config,
-                                 .problem = list[i].problem,
+    const size_t n_works = b->options->warm ? STATES * n : n;
+    for (size_t i = 0; i < n_works; i++) {
+        works[i] = (struct work){.config = list[i % n].config,
+                                 .problem = list[i % n].problem,
                                  .seed = 1,
                                  .incumbent_ns = INFINITY,
                                  .budget_ns = SAMPLES_NS,
-                                 .as_phase = list[i].is_phase};
+                                 .as_phase = list[i % n].is_phase,
+                                 .is_warm = i >= n};
         e[i].time_ns = e[i].low_ns = e[i].high_ns = e[i].floor_ns = e[i].share = e[i].ceiling_gbps =
             e[i].ceiling_gflops = NAN;
     }
-    st = worker_finals(b->worker, works, n, e, b->options->interrupt, err);
+    st = worker_finals(b->worker, works, n_works, e, b->options->interrupt, err);
     json_t *times = st == OK ? time_rivals(b, problem) : NULL;
     for (size_t i = 0; st == OK && i < n; i++) {
-        json_t *row = row_json(b, &list[i], &e[i], times);
+        json_t *row = row_json(b, &list[i], &e[i], n_works > n ? &e[n + i] : NULL, times);
         json_array_append_new(b->rows, row);
         st = keep_row(b, &list[i], row, err);
     }
     json_decref(times);
-    for (size_t i = 0; i < n; i++) evaluation_free(&e[i]);
+    for (size_t i = 0; i < n_works; i++) evaluation_free(&e[i]);
     return st;
 }
 
 /* ---- the whole ---- */
 
-static json_t *peak_json(const struct bench *b) {
-    const struct ceiling_memory *memory = worker_ceilings(b->worker);
+static json_t *peak_json(const struct worker *worker) {
+    const struct ceiling_memory *memory = worker_ceilings(worker);
     double read_gbps = NAN;
     size_t largest = 0;
     for (size_t i = 0; i < memory->n_levels; i++)
@@ -294,14 +303,26 @@ enum status bench_run(const struct bench_options *options, json_t **result, stru
     *result = NULL;
     enum status st = open_bench(&b, err);
     if (st == OK) st = run_all(&b, err);
+    if (st == OK) st = worker_measure_ceilings(b.worker, 0, options->interrupt, err);
     log_progress_done();
     if (st == OK || st == STATUS_INTERRUPTED)
-        *result = json_pack("{s:s,s:o,s:O}", "device", b.info->name, "peak", peak_json(&b), "rows",
+        *result = json_pack("{s:s,s:o,s:O}", "device", b.info->name, "peak", peak_json(b.worker), "rows",
                             b.rows);
     json_decref(b.rows);
     worker_close(b.worker);
     store_close(b.store);
     lock_release(b.lock);
     device_close(b.device);
+    return st;
+}
+
+enum status bench_peak(const char *device, size_t bytes, const volatile int *interrupt,
+                       json_t **peak, struct error *err) {
+    struct worker *worker = NULL;
+    *peak = NULL;
+    enum status st = worker_open(device, NULL, &worker, err);
+    if (st == OK) st = worker_measure_ceilings(worker, bytes, interrupt, err);
+    if (st == OK) *peak = peak_json(worker);
+    worker_close(worker);
     return st;
 }

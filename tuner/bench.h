@@ -12,6 +12,7 @@ struct bench_options {
     const char *profile;                 /* "default", "tuned", NULL: both */
     bool phase; /* also as phases of a larger kernel, where that can be (op.h) */
     const char *config_variant, *config; /* a configuration of the user's, or NULL */
+    bool warm;                           /* with warm operands beside the cold ones */
     const char *const *rivals;           /* names, each of one that rival_find knows */
     size_t n_rivals;
     const volatile int *interrupt; /* may be NULL */
@@ -21,3 +22,7 @@ struct bench_options {
  * far; NULL on other failures. USAGE when no problem takes the configuration, NOMEM or UNSUPPORTED when none
  * gave a row, BUSY when the device is being measured, DB when the database is refused. */
 enum status bench_run(const struct bench_options *options, json_t **result, struct error *err);
+/* The "peak" of such a document alone, read and copied over a working set of that many bytes, in a process of
+ * its own: its memory is free again afterwards. The caller's reference; who calls holds the lock. */
+enum status bench_peak(const char *device, size_t bytes, const volatile int *interrupt,
+                       json_t **peak, struct error *err);

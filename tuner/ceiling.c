@@ -48,6 +48,18 @@ static const struct way gpu_read[] = {
     {4, 4, 0, 0, 512, 4, 0, 0, FEATURE_NONE},  {4, 4, 0, 0, 256, 64, 0, 0, FEATURE_NONE},
     {2, 8, 0, 0, 256, 8, 0, 0, FEATURE_NONE},  {1, 8, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
 };
+static const struct way cpu_copy[] = {
+    {16, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
+    {16, 1, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
+    {8, 4, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
+    {16, 4, 0, 0, 1, 8, 0, 0, FEATURE_NONE},
+};
+static const struct way gpu_copy[] = {
+    {4, 4, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
+    {4, 1, 0, 0, 256, 16, 0, 0, FEATURE_NONE},
+    {4, 1, 0, 0, 256, 64, 0, 0, FEATURE_NONE},
+    {2, 4, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
+};
 static const struct way cpu_fma[] = {
     {16, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},        {16, 12, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
     {8, 12, 0, 0, 1, 1, 0, 0, FEATURE_NONE},        {16, 12, 0, 0, 1, 1, 1, 0, FEATURE_x86_avx512},
@@ -70,10 +82,12 @@ static const struct way gpu_dot[] = {
 };
 #define LIST(entry, ways)                                                                          \
     { entry, ways, sizeof(ways) / sizeof *(ways) }
-enum chain { CHAIN_READ, CHAIN_FMA, CHAIN_DOT, CHAINS };
+enum chain { CHAIN_READ, CHAIN_COPY, CHAIN_FMA, CHAIN_DOT, CHAINS };
 static const struct way_list lists[2][CHAINS] = {
-    {LIST("ceiling_read", gpu_read), LIST("ceiling_fma", gpu_fma), LIST("ceiling_dot", gpu_dot)},
-    {LIST("ceiling_read", cpu_read), LIST("ceiling_fma", cpu_fma), LIST("ceiling_dot", cpu_dot)},
+    {LIST("ceiling_read", gpu_read), LIST("ceiling_copy", gpu_copy), LIST("ceiling_fma", gpu_fma),
+     LIST("ceiling_dot", gpu_dot)},
+    {LIST("ceiling_read", cpu_read), LIST("ceiling_copy", cpu_copy), LIST("ceiling_fma", cpu_fma),
+     LIST("ceiling_dot", cpu_dot)},
 };
 /* Operations of one step of one chain, by way. */
 static double step_operations(enum chain chain, const struct way *way) {
@@ -152,16 +166,22 @@ static size_t way_groups(const struct ceilings *c, const struct way *way) {
     return (size_t)(units > 0 ? units : 1) * (size_t)way->groups;
 }
 
-/* One run of a way; *rate in GB/s or G operations/s. bytes for reads, rounds for chains. */
-static enum status run_read(struct ceilings *c, size_t w, size_t bytes, double *rate,
-                            struct error *err) {
-    const struct way *way = &list_of(c, CHAIN_READ)->ways[w];
-    struct kernel *kernel = way_kernel(c, CHAIN_READ, w);
+static bool is_memory(enum chain chain) {
+    return chain == CHAIN_READ || chain == CHAIN_COPY;
+}
+
+/* One run of a way; *rate in GB/s or G operations/s. bytes for reads and copies (of one half of them to the
+ * other), rounds for chains. */
+static enum status run_memory(struct ceilings *c, enum chain chain, size_t w, size_t bytes,
+                              double *rate, struct error *err) {
+    const struct way *way = &list_of(c, chain)->ways[w];
+    struct kernel *kernel = way_kernel(c, chain, w);
+    const size_t parts = chain == CHAIN_COPY ? 2 : 1;
     size_t groups = way_groups(c, way), unit = (size_t)way->acc * (size_t)way->local;
-    size_t per = bytes / ((size_t)way->vw * 4) / groups / unit * unit;
+    size_t per = bytes / parts / ((size_t)way->vw * 4) / groups / unit * unit;
     *rate = 0;
     if (!kernel || per == 0 || per > INT32_MAX) return OK;
-    double once = (double)per * (double)groups * way->vw * 4;
+    double once = (double)(per * groups * parts) * way->vw * 4;
     double target = c->is_cpu ? CPU_READ_BYTES : GPU_READ_BYTES;
     /* What is read again at once must not be a small part of the set: several groups a unit, one after
      * the other, would each read theirs from the nearest cache. They are launched again instead. */
@@ -217,8 +237,8 @@ struct contest {
 
 static enum status run_way(struct contest *t, size_t w, double *rate, struct error *err) {
     double time_ns;
-    return t->chain == CHAIN_READ ? run_read(t->c, w, t->bytes, rate, err)
-                                  : run_chain(t->c, t->chain, w, t->rounds[w], rate, &time_ns, err);
+    return is_memory(t->chain) ? run_memory(t->c, t->chain, w, t->bytes, rate, err)
+                               : run_chain(t->c, t->chain, w, t->rounds[w], rate, &time_ns, err);
 }
 
 /* A chain's rounds, so that a launch takes about 2 ms; the first launch may be compilation. */
@@ -227,7 +247,7 @@ static enum status warm_way(struct contest *t, size_t w, struct error *err) {
     t->rounds[w] = 64;
     enum status st = OK;
     for (int i = 0; st == OK && i < 16; i++) {
-        if (t->chain == CHAIN_READ) return run_read(t->c, w, t->bytes, &rate, err);
+        if (is_memory(t->chain)) return run_memory(t->c, t->chain, w, t->bytes, &rate, err);
         st = run_chain(t->c, t->chain, w, t->rounds[w], &rate, &time_ns, err);
         if (i > 0 && !(time_ns < CPU_LAUNCH_NS / 2)) break;
         t->rounds[w] *= i > 0 ? 2 : 1;
@@ -315,7 +335,10 @@ enum status ceilings_open(struct device *device, bool host_clock, struct ceiling
     *c = (struct ceilings){.device = device,
                            .host_clock = host_clock,
                            .is_cpu = device_describe(device)->type == DEVICE_CPU,
-                           .memory = {.gflops = NAN, .giops = NAN, .launch_ns = NAN}};
+                           .memory = {.gflops = NAN,
+                                      .giops = NAN,
+                                      .launch_ns = NAN,
+                                      .copy_gbps = NAN}};
     enum status st = source_text() ? OK
                                    : fail(err, STATUS_UNSUPPORTED,
                                           "this program was built without tuner/ceiling.cl");
@@ -367,6 +390,13 @@ enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct cei
         st = measure_read(ceilings, level->bytes, &level->read_gbps, err);
     *out = ceiling_at(ceilings, level);
     return st;
+}
+
+enum status ceilings_copy(struct ceilings *ceilings, size_t bytes, struct error *err) {
+    struct contest copy = {
+        .c = ceilings, .chain = CHAIN_COPY, .bytes = level_bytes(ceilings, bytes)};
+    const enum status st = make_room(ceilings, copy.bytes, err);
+    return st == OK ? hold_contest(&copy, &ceilings->memory.copy_gbps, err) : st;
 }
 
 enum status ceilings_beside(struct ceilings *ceilings, size_t bytes, struct ceiling *out,

@@ -1,4 +1,4 @@
-/* ceiling.cl: what the device can do at most: read, multiply and add, int8 dot products, start a kernel.
+/* ceiling.cl: what the device can do at most: read, copy, multiply and add, int8 dot products, start a kernel.
  * Compiled once per way of doing it:
  *
  *   VW     width of a vector           ACC    independent accumulators of a work-item
@@ -73,6 +73,21 @@ __kernel void ceiling_read(__global const float *data_base, ulong data_at, __glo
         sum[0] += sum[j];
     if (IS_MAGIC(sum[0]))
         out_base[out_at / 4] = 1;
+}
+
+/* Each group copies `per` vectors of its own to where the parts of all groups end, `rounds` times. */
+__kernel void ceiling_copy(__global float *data_base, ulong data_at, __global float *out_base,
+                           ulong out_at, int per, int rounds) {
+    __global vector *all = (__global vector *)((__global char *)data_base + data_at);
+    __global const vector *from = all + get_group_id(0) * (size_t)per;
+    __global vector *to = all + (get_num_groups(0) + get_group_id(0)) * (size_t)per;
+    const int lane = get_local_id(0), lanes = get_local_size(0);
+    for (int round = 0; round < rounds; round++)
+        for (int i = lane; i < per; i += lanes * ACC) {
+#pragma unroll
+            for (int j = 0; j < ACC; j++)
+                to[i + j * lanes] = from[i + j * lanes];
+        }
 }
 
 /* rounds × ACC chains of multiply-add on vectors, per work-item. */

@@ -66,25 +66,25 @@ json_t *frame_work(const struct work *work) {
     char problem[160], config[400];
     problem_format(&work->problem, problem);
     config_format(&work->config, config);
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:I,s:b,s:b,s:b}", "family",
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:I,s:b,s:b,s:b,s:b}", "family",
                      work->problem.family->name, "problem", problem, "class",
                      class_names[work->problem.class], "layout", work->problem.layout->name,
                      "variant", work->config.variant->name, "config", config, "seed",
                      (json_int_t)work->seed, "incumbent_ns", frame_number(work->incumbent_ns),
                      "budget_ns", (json_int_t)work->budget_ns, "small_first", work->small_first,
-                     "final", work->is_final, "phase", work->as_phase);
+                     "final", work->is_final, "phase", work->as_phase, "warm", work->is_warm);
 }
 
 enum status frame_read_work(const json_t *frame, struct work *work, struct error *err) {
     const char *family_name, *problem, *class, *layout, *variant, *config;
     json_int_t seed, budget_ns;
-    int small_first, is_final, as_phase;
+    int small_first, is_final, as_phase, is_warm;
     json_error_t why;
-    if (json_unpack_ex((json_t *)frame, &why, 0, "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:b}",
+    if (json_unpack_ex((json_t *)frame, &why, 0, "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:b,s:b}",
                        "family", &family_name, "problem", &problem, "class", &class, "layout",
                        &layout, "variant", &variant, "config", &config, "seed", &seed, "budget_ns",
                        &budget_ns, "small_first", &small_first, "final", &is_final, "phase",
-                       &as_phase) != 0)
+                       &as_phase, "warm", &is_warm) != 0)
         return fail(err, STATUS_INVALID, "a request to the worker is not understood: %s", why.text);
     const struct family *family = family_find(family_name);
     if (!family || class_find(class) < 0 || !layout_find(layout))
@@ -101,6 +101,7 @@ enum status frame_read_work(const json_t *frame, struct work *work, struct error
                           .small_first = small_first,
                           .is_final = is_final,
                           .as_phase = as_phase,
+                          .is_warm = is_warm,
                           .incumbent_ns = frame_read_number(frame, "incumbent_ns", INFINITY)};
     enum status st = problem_parse(&slice, problem, &work->problem, err);
     if (st != OK) return st;
@@ -209,15 +210,16 @@ json_t *frame_ceilings(const struct ceiling_memory *memory) {
         json_array_append_new(levels,
                               json_pack("{s:I,s:o}", "bytes", (json_int_t)memory->level[i].bytes,
                                         "read_gbps", frame_number(memory->level[i].read_gbps)));
-    return json_pack("{s:o,s:o,s:o,s:o}", "gflops", frame_number(memory->gflops), "giops",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "gflops", frame_number(memory->gflops), "giops",
                      frame_number(memory->giops), "launch_ns", frame_number(memory->launch_ns),
-                     "levels", levels);
+                     "copy_gbps", frame_number(memory->copy_gbps), "levels", levels);
 }
 
 void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory) {
     *memory = (struct ceiling_memory){.gflops = frame_read_number(frame, "gflops", NAN),
                                       .giops = frame_read_number(frame, "giops", NAN),
-                                      .launch_ns = frame_read_number(frame, "launch_ns", NAN)};
+                                      .launch_ns = frame_read_number(frame, "launch_ns", NAN),
+                                      .copy_gbps = frame_read_number(frame, "copy_gbps", NAN)};
     const json_t *levels = json_object_get(frame, "levels");
     for (size_t i = 0; i < json_array_size(levels) && memory->n_levels < CEILING_LEVELS; i++) {
         const json_t *level = json_array_get(levels, i);

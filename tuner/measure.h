@@ -64,7 +64,7 @@ double timing_ns(const struct timing *timing, bool host_clock);
 /* Copies of the weights so that they exceed the last-level cache (bounded by memory). */
 int measure_copies(const struct device *device, const struct problem *problem);
 /* What the timed runs of a problem go round in: all copies of its weights, and its other operands. */
-size_t measure_working_set(const struct device *device, const struct problem *problem);
+size_t measure_working_set(const struct problem *problem, int copies);
 /* The most that rotating copies may take on this device, and what they should exceed. */
 size_t measure_copies_limit(const struct device *device);
 size_t measure_cold_bytes(const struct device *device);
@@ -90,10 +90,12 @@ enum status ceilings_beside(struct ceilings *ceilings, size_t bytes, struct ceil
 /* The same measured again, the better of old and new: before a kernel is called implausible. */
 enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                            struct error *err);
+/* The copy ceiling at that working-set size, into the memory; what is read and what is written count. */
+enum status ceilings_copy(struct ceilings *ceilings, size_t bytes, struct error *err);
 /* What was measured so far; a process that takes over is given it instead of measuring again. */
 enum { CEILING_LEVELS = 32 };
 struct ceiling_memory {
-    double gflops, giops, launch_ns; /* NAN: not measured yet */
+    double gflops, giops, launch_ns, copy_gbps; /* NAN: not measured yet */
     struct ceiling_level {
         size_t bytes;
         double read_gbps; /* NAN: not measured yet */

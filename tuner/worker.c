@@ -39,7 +39,7 @@ enum status worker_open(const char *device_selector, const struct deadlines *dea
     struct worker *w = memory_new(sizeof *w);
     *w = (struct worker){.selector = text_copy(device_selector ? device_selector : ""),
                          .deadlines = deadlines ? *deadlines : deadlines_usual,
-                         .ceilings = {.gflops = NAN, .giops = NAN, .launch_ns = NAN}};
+                         .ceilings = {.gflops = NAN, .giops = NAN, .launch_ns = NAN, .copy_gbps = NAN}};
     *out = w;
     return OK;
 }
@@ -150,18 +150,27 @@ static enum status start(struct worker *w, enum stage_id *stage, const volatile 
     return st;
 }
 
+/* Send a request to a worker that runs, wait for the reply; ceilings in it are remembered. */
+static enum status request_reply(struct worker *w, const json_t *request, enum stage_id *stage,
+                                 json_t **reply, const volatile int *interrupt,
+                                 struct error *err) {
+    enum status st = start(w, stage, interrupt, err);
+    if (st == OK) st = send_json(w, request, err);
+    if (st != OK) return st;
+    *stage = STAGE_prepare;
+    st = converse(w, stage, reply, interrupt, err);
+    if (st == OK && json_object_get(*reply, "ceilings"))
+        frame_read_ceilings(json_object_get(*reply, "ceilings"), &w->ceilings);
+    return st;
+}
+
 /* Send the works, wait for their evaluations. Whatever fails ends this worker. */
 static enum status ask(struct worker *w, const struct work *works, size_t n, struct evaluation *e,
                        enum stage_id *stage, const volatile int *interrupt, struct error *err) {
     json_t *request = json_pack("{s:[]}", "works"), *reply = NULL;
     for (size_t i = 0; i < n; i++)
         json_array_append_new(json_object_get(request, "works"), frame_work(&works[i]));
-    enum status st = start(w, stage, interrupt, err);
-    if (st == OK) st = send_json(w, request, err);
-    if (st == OK) {
-        *stage = STAGE_prepare;
-        st = converse(w, stage, &reply, interrupt, err);
-    }
+    enum status st = request_reply(w, request, stage, &reply, interrupt, err);
     const json_t *results = json_object_get(reply, "results");
     if (st == OK) *stage = STAGE_judge; /* a reply that makes no sense is the candidate's work */
     if (st == OK && json_array_size(results) != n)
@@ -169,9 +178,18 @@ static enum status ask(struct worker *w, const struct work *works, size_t n, str
             fail(err, STATUS_CRASHED, "the worker answers %zu of %zu", json_array_size(results), n);
     for (size_t i = 0; st == OK && i < n; i++)
         st = frame_read_evaluation(json_array_get(results, i), &e[i], err);
-    if (st == OK && json_object_get(reply, "ceilings"))
-        frame_read_ceilings(json_object_get(reply, "ceilings"), &w->ceilings);
     if (st != OK) stop(w);
+    json_decref(request);
+    json_decref(reply);
+    return st;
+}
+
+enum status worker_measure_ceilings(struct worker *worker, size_t bytes,
+                                    const volatile int *interrupt, struct error *err) {
+    json_t *request = json_pack("{s:I}", "ceiling_bytes", (json_int_t)bytes), *reply = NULL;
+    enum stage_id stage;
+    const enum status st = request_reply(worker, request, &stage, &reply, interrupt, err);
+    if (st != OK) stop(worker);
     json_decref(request);
     json_decref(reply);
     return st;

@@ -33,6 +33,7 @@ struct work {
     bool small_first;    /* found running before: the ragged problem first */
     bool is_final;       /* check whole, measure without racing */
     bool as_phase;       /* time it as a phase (op.h): the floor is 0 */
+    bool is_warm;        /* the same operands again and again, else cold ones (measure_copies) */
 };
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
  * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure; NOMEM when
@@ -44,5 +45,8 @@ enum status worker_evaluate(struct worker *worker, const struct work *work, stru
 /* Finalists in one call, interleaved: e[i] for works[i] (same family). */
 enum status worker_finals(struct worker *worker, const struct work *works, size_t n,
                           struct evaluation *e, const volatile int *interrupt, struct error *err);
+/* Ceilings at that working-set size (0: what counts as cold), the copy's too: then worker_ceilings has them. */
+enum status worker_measure_ceilings(struct worker *worker, size_t bytes,
+                                    const volatile int *interrupt, struct error *err);
 /* Main of `hone @child worker`. */
 int worker_child(void);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "tuner/frames.h"
+#include "tuner/sensors.h"
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,7 +17,7 @@
 #include <string.h>
 
 /* Enough that all finalists of one request fit, each with its ragged relative. */
-enum { FINALISTS_MOST = 8, OPS_KEPT = 24, CASES_KEPT = 2 * FINALISTS_MOST };
+enum { FINALISTS_MOST = 12, OPS_KEPT = 24, CASES_KEPT = 2 * FINALISTS_MOST };
 /* Host and device copies of inputs may take this share of the device's memory. */
 static const double CASES_SHARE = 0.4;
 /* A launch may take this many times the best before it counts as hanging. */
@@ -45,6 +46,7 @@ struct desk {
     struct kept_op ops[OPS_KEPT];
     struct kept_case cases[CASES_KEPT];
     uint64_t tick;
+    struct sensors sensors; /* before the samples */
 };
 
 /* ---- frames ---- */
@@ -104,9 +106,9 @@ static void close_case(struct kept_case *kept) {
 }
 
 /* Room for one more case: the least recently used go until number and bytes allow it. */
-static struct kept_case *make_room(struct desk *d, const struct problem *problem) {
+static struct kept_case *make_room(struct desk *d, const struct problem *problem, int copies) {
     double most = CASES_SHARE * (double)device_describe(d->device)->global_bytes;
-    double coming = 2.0 * (double)measure_working_set(d->device, problem);
+    double coming = 2.0 * (double)measure_working_set(problem, copies);
     for (;;) {
         struct kept_case *oldest = NULL, *empty = NULL;
         double bytes = coming;
@@ -136,7 +138,7 @@ static enum status desk_case(struct desk *d, const struct problem *problem, uint
             return OK;
         }
     }
-    struct kept_case *place = make_room(d, problem);
+    struct kept_case *place = make_room(d, problem, copies);
     enum status st = check_open(d->device, problem, seed, copies, out, err);
     if (st == OK) *place = (struct kept_case){*out, ++d->tick, true};
     return st;
@@ -173,13 +175,32 @@ static json_t *environment(void) {
     return object;
 }
 
+/* What the system tells of the processors, where they are the device. */
+static void set_sensors(const struct desk *d, json_t *object) {
+    if (device_describe(d->device)->type != DEVICE_CPU) return;
+    struct sensors now;
+    sensors_read("/sys", &now);
+    const struct sensors_between between = sensors_since(&d->sensors, &now);
+    if (isfinite(between.clock_mhz))
+        json_object_set_new(object, "clock_mhz", json_real(between.clock_mhz));
+    if (isfinite(between.power_w))
+        json_object_set_new(object, "power_w", json_real(between.power_w));
+    if (between.throttles >= 0)
+        json_object_set_new(object, "throttles", json_integer(between.throttles));
+}
+
+/* Copies of the weights that a work's runs rotate over. */
+static int copies_of(const struct desk *d, const struct work *work) {
+    return work->is_warm ? 1 : measure_copies(d->device, &work->problem);
+}
+
 /* Under which conditions a measurement was made: provenance, never a key. */
-static char *conditions_text(const struct desk *d, const struct problem *problem,
+static char *conditions_text(const struct desk *d, const struct work *work,
                              const struct sample_set *set, const struct ceiling *ceiling) {
-    size_t bytes = measure_working_set(d->device, problem);
+    size_t bytes = measure_working_set(&work->problem, copies_of(d, work));
     json_t *object =
         json_pack("{s:b,s:i,s:I,s:b,s:o,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->host_clock,
-                  "copies", measure_copies(d->device, problem), "working_set", (json_int_t)bytes,
+                  "copies", copies_of(d, work), "working_set", (json_int_t)bytes,
                   "cold", bytes >= measure_cold_bytes(d->device), "canary",
                   frame_number(set->canary), "undisturbed_ns", frame_number(set->undisturbed),
                   "discarded", set->discarded, "giops", frame_number(ceiling->giops), "gflops",
@@ -189,6 +210,7 @@ static char *conditions_text(const struct desk *d, const struct problem *problem
         json_object_set_new(object, "cpus", json_integer(CPU_COUNT(&cpus)));
     set_line(object, "cpu_max", "/sys/fs/cgroup/cpu.max");
     set_line(object, "load", "/proc/loadavg");
+    set_sensors(d, object);
     char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(object);
     return text;
@@ -296,7 +318,7 @@ static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
     enum status st = try_small(d, t, err);
     if (st == OK) {
         tell_stage(STAGE_prepare, NAN);
-        st = desk_case(d, problem, t->work->seed, measure_copies(d->device, problem), &t->c, err);
+        st = desk_case(d, problem, t->work->seed, copies_of(d, t->work), &t->c, err);
     }
     if (st == OK) st = first_launch(d, t, problem, t->c, err);
     if (st == OK) st = judge(t, t->c, t->work->is_final, err);
@@ -304,6 +326,7 @@ static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
     if (st == OK && t->work->as_phase) st = first_phase(d, t, &timed, err);
     t->watched = (struct watched){.timed = {t->c, timed, 0, d->host_clock, t->work->as_phase},
                                   .best_ns = t->work->incumbent_ns};
+    sensors_read("/sys", &d->sensors);
     return st;
 }
 
@@ -346,7 +369,7 @@ static enum status floor_of(struct desk *d, const struct trial *t, double *floor
  * measured again, gets there. */
 static enum status relate(struct desk *d, struct trial *t, struct evaluation *e,
                           struct ceiling *ceiling, struct error *err) {
-    size_t bytes = measure_working_set(d->device, &t->work->problem);
+    size_t bytes = measure_working_set(&t->work->problem, copies_of(d, t->work));
     struct cost cost;
     t->work->problem.family->cost(&t->work->problem, &cost);
     tell_stage(STAGE_ceiling, NAN);
@@ -392,7 +415,7 @@ static enum status report(struct desk *d, struct trial *t, json_t *results, stru
     e.check_ns = t->check_ns;
     e.samples_ns = t->set.time_ns;
     e.n_samples = t->set.n;
-    e.conditions = conditions_text(d, &t->work->problem, &t->set, &ceiling);
+    e.conditions = conditions_text(d, t->work, &t->set, &ceiling);
     json_array_append_new(results, frame_evaluation(&e));
     free(e.conditions);
     return OK;
@@ -499,10 +522,20 @@ static enum status serve_works(struct desk *d, const json_t *list, json_t *resul
     return n == 1 ? evaluate(d, &works[0], results, err) : finals(d, works, n, results, err);
 }
 
+static enum status serve_ceilings(struct desk *d, size_t bytes, struct error *err) {
+    struct ceiling ceiling;
+    if (!bytes) bytes = measure_cold_bytes(d->device);
+    tell_stage(STAGE_ceiling, NAN);
+    const enum status st = ceilings_measure(d->ceilings, bytes, &ceiling, err);
+    return st == OK ? ceilings_copy(d->ceilings, bytes, err) : st;
+}
+
 static enum status serve(struct desk *d, const json_t *request, json_t **reply, struct error *err) {
     json_t *results = json_array();
-    enum status st = d->device ? serve_works(d, json_object_get(request, "works"), results, err)
-                               : desk_open(d, request, err);
+    const json_t *bytes = json_object_get(request, "ceiling_bytes");
+    enum status st = !d->device ? desk_open(d, request, err)
+                     : bytes    ? serve_ceilings(d, (size_t)json_integer_value(bytes), err)
+                                : serve_works(d, json_object_get(request, "works"), results, err);
     if (st == OK)
         *reply = json_pack("{s:o,s:o}", "results", results, "ceilings",
                            frame_ceilings(ceilings_memory(d->ceilings)));
