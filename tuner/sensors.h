@@ -15,8 +15,8 @@ void sensors_read(const char *root, struct sensors *out);
 
 /* Between two readings. */
 struct sensors_between {
-    double clock_mhz; /* of the later one */
-    double power_w;   /* NAN: unknown */
+    double clock_mhz;  /* of the later one */
+    double power_w;    /* NAN: unknown */
     int64_t throttles; /* −1: unknown */
 };
 struct sensors_between sensors_since(const struct sensors *before, const struct sensors *after);
