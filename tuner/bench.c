@@ -306,8 +306,8 @@ enum status bench_run(const struct bench_options *options, json_t **result, stru
     if (st == OK) st = worker_measure_ceilings(b.worker, 0, options->interrupt, err);
     log_progress_done();
     if (st == OK || st == STATUS_INTERRUPTED)
-        *result = json_pack("{s:s,s:o,s:O}", "device", b.info->name, "peak", peak_json(b.worker), "rows",
-                            b.rows);
+        *result = json_pack("{s:s,s:o,s:O}", "device", b.info->name, "peak", peak_json(b.worker),
+                            "rows", b.rows);
     json_decref(b.rows);
     worker_close(b.worker);
     store_close(b.store);

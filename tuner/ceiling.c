@@ -332,13 +332,11 @@ static struct ceiling_level *find_level(struct ceilings *c, size_t bytes) {
 enum status ceilings_open(struct device *device, bool host_clock, struct ceilings **out,
                           struct error *err) {
     struct ceilings *c = memory_new(sizeof *c);
-    *c = (struct ceilings){.device = device,
-                           .host_clock = host_clock,
-                           .is_cpu = device_describe(device)->type == DEVICE_CPU,
-                           .memory = {.gflops = NAN,
-                                      .giops = NAN,
-                                      .launch_ns = NAN,
-                                      .copy_gbps = NAN}};
+    *c = (struct ceilings){
+        .device = device,
+        .host_clock = host_clock,
+        .is_cpu = device_describe(device)->type == DEVICE_CPU,
+        .memory = {.gflops = NAN, .giops = NAN, .launch_ns = NAN, .copy_gbps = NAN}};
     enum status st = source_text() ? OK
                                    : fail(err, STATUS_UNSUPPORTED,
                                           "this program was built without tuner/ceiling.cl");

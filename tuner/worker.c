@@ -37,9 +37,10 @@ enum status worker_open(const char *device_selector, const struct deadlines *dea
                         struct worker **out, struct error *err) {
     (void)err;
     struct worker *w = memory_new(sizeof *w);
-    *w = (struct worker){.selector = text_copy(device_selector ? device_selector : ""),
-                         .deadlines = deadlines ? *deadlines : deadlines_usual,
-                         .ceilings = {.gflops = NAN, .giops = NAN, .launch_ns = NAN, .copy_gbps = NAN}};
+    *w = (struct worker){
+        .selector = text_copy(device_selector ? device_selector : ""),
+        .deadlines = deadlines ? *deadlines : deadlines_usual,
+        .ceilings = {.gflops = NAN, .giops = NAN, .launch_ns = NAN, .copy_gbps = NAN}};
     *out = w;
     return OK;
 }
@@ -152,8 +153,7 @@ static enum status start(struct worker *w, enum stage_id *stage, const volatile 
 
 /* Send a request to a worker that runs, wait for the reply; ceilings in it are remembered. */
 static enum status request_reply(struct worker *w, const json_t *request, enum stage_id *stage,
-                                 json_t **reply, const volatile int *interrupt,
-                                 struct error *err) {
+                                 json_t **reply, const volatile int *interrupt, struct error *err) {
     enum status st = start(w, stage, interrupt, err);
     if (st == OK) st = send_json(w, request, err);
     if (st != OK) return st;

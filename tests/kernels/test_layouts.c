@@ -38,8 +38,8 @@ static void expect_regions(const struct layout *layout, struct weight w, int64_t
     cr_expect_eq(r.codes, 0);
     cr_expect_eq(r.scales, codes);
     cr_expect_eq(r.zeros, codes + scales);
-    cr_expect_eq(r.bytes, codes + scales + zeros, "%s %s: %zu",
-                 weight_kinds[w.kind].name, layout->name, r.bytes);
+    cr_expect_eq(r.bytes, codes + scales + zeros, "%s %s: %zu", weight_kinds[w.kind].name,
+                 layout->name, r.bytes);
 }
 
 Test(layouts, regions) {
