@@ -1,19 +1,12 @@
-/* bench.c: hone bench: default, tuned and rival kernels in one run; or a model's prefill and decode. */
-#include "base/clock.h"
+/* bench.c: hone bench: its command line; default, tuned and rival kernels in one run. */
 #include "base/log.h"
-#include "base/stats.h"
 #include "base/str.h"
 #include "base/units.h"
-#include "cli/cli.h"
+#include "cli/bench.h"
 #include "cli/compare.h"
-#include "cli/problems.h"
 #include "results/store.h"
-#include "runtime/engine.h"
 #include "tuner/bench.h"
-#include "tuner/lock.h"
 #include "tuner/rival.h"
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,16 +14,10 @@ static const char examples[] =
     "  hone bench --family gemm --problem m=12288,k=4096,n=16..128*2 --rivals clblast,openblas\n"
     "  hone bench --family gemv_q4 --problem m=12288,k=4096 --class f32,i8\n"
     "  hone bench --family gemm --problem m=4096,k=4096,n=64 --config tiled:VW=16,TN=8\n"
-    "  hone bench --model model.gguf --pp 512 --tg 128 --class i8\n"
+    "  hone bench --family gemv_q4 --problem m=4096..12288*3,k=4096 --warm --csv\n"
+    "  hone bench --model model.gguf --pp 512 --tg 128 --pg 512,128 --depth 0,1024 --class i8\n"
+    "  hone bench --model llama-7b-q4 --pp 64 --tg 16 --md     generated weights, no download\n"
     "  hone bench --aa --save runs.json     how often would the gate of hone compare err here\n";
-
-struct bench_choices {
-    struct common_options common;
-    struct problem_options problems;
-    struct engine_choice choice;
-    char *config, *rivals, *save;
-    int pp, tg, repeats, phase, aa, runs;
-};
 
 enum { RIVALS_MOST = 8 };
 
@@ -85,6 +72,9 @@ static enum status print_row(const json_t *row, struct error *err) {
         units_time_ns(number_at(row, "high_ns"), high),
         units_flops(number_at(row, "gflops"), flops), units_rate(number_at(row, "gbps"), rate),
         100 * number_at(row, "share"));
+    const double warm_ns = number_at(row, "warm_ns");
+    if (status == OK && warm_ns > 0)
+        status = out_printf(err, "  warm %s", units_time_ns(warm_ns, time));
     const char *name;
     json_t *other;
     json_object_foreach (json_object_get(row, "rivals"), name, other) {
@@ -98,18 +88,22 @@ static enum status print_row(const json_t *row, struct error *err) {
                         : status;
 }
 
-static enum status print_document(json_t *document, bool as_json, struct error *err) {
-    if (as_json) return json_print(json_incref(document), err);
+static enum status print_document(json_t *document, const struct bench_choices *o,
+                                  struct error *err) {
+    const json_t *rows = json_object_get(document, "rows");
+    if (o->common.json) return json_print(json_incref(document), err);
+    if (o->csv || o->md) return bench_table(rows, o->csv ? FORM_CSV : FORM_MD, err);
     const json_t *peak = json_object_get(document, "peak");
-    char read[UNITS_TEXT], flops[UNITS_TEXT], launch[UNITS_TEXT];
+    char read[UNITS_TEXT], copy[UNITS_TEXT], flops[UNITS_TEXT], launch[UNITS_TEXT];
     enum status status =
-        out_printf(err, "%s: read %s, %s, int8 %.0f GOP/s, launch %s\n",
+        out_printf(err, "%s: read %s, copy %s, %s, int8 %.0f GOP/s, launch %s\n",
                    text_at(document, "device"), units_rate(number_at(peak, "read_gbps"), read),
+                   units_rate(number_at(peak, "copy_gbps"), copy),
                    units_flops(number_at(peak, "gflops"), flops), number_at(peak, "giops"),
                    units_time_ns(number_at(peak, "launch_ns"), launch));
     size_t i;
     json_t *row;
-    json_array_foreach (json_object_get(document, "rows"), i, row)
+    json_array_foreach (rows, i, row)
         if (status == OK) status = print_row(row, err);
     return status;
 }
@@ -148,6 +142,7 @@ static enum status bench_kernels(struct bench_choices *o, struct error *err) {
         .n_problems = list.n,
         .profile = o->choice.profile,
         .phase = o->phase,
+        .warm = o->warm,
         .config_variant = variant,
         .config = config,
         .rivals = names,
@@ -158,7 +153,7 @@ static enum status bench_kernels(struct bench_choices *o, struct error *err) {
     status = bench_run(&options, &result, err);
     if (result) {
         struct error print_error = {OK, ""};
-        const enum status printed = print_document(result, o->common.json, &print_error);
+        const enum status printed = print_document(result, o, &print_error);
         if (status == OK && printed != OK) *err = print_error, status = printed;
     }
 done:
@@ -166,139 +161,6 @@ done:
     problem_list_free(&list);
     free(owned);
     free(database);
-    return status;
-}
-
-/* ---- --model ---- */
-
-/* Rows between two looks at the interrupt: the most that the engine takes in one batch (engine.h), so that
- * cutting a prompt here changes nothing. */
-enum { PART = 256, REPEATS_MOST = 64 };
-
-/* What was measured of prefill or decode. */
-struct rate {
-    const char *name; /* "pp", "tg" */
-    bool one_by_one;
-    int tokens;
-    int n;                 /* runs that count */
-    double tps, low, high; /* NAN: none */
-};
-
-static enum status go_on(struct error *err) {
-    return interrupted ? fail(err, STATUS_INTERRUPTED, "interrupted; above is what was measured")
-                       : OK;
-}
-
-/* Rows [at, at + n) in parts. */
-static enum status feed(struct engine *engine, const struct engine_row *rows, int n, int part,
-                        struct error *err) {
-    enum status status = OK;
-    for (int at = 0; status == OK && at < n; at += part) {
-        status = go_on(err);
-        const int here = n - at < part ? n - at : part;
-        if (status == OK) status = engine_batch(engine, rows + at, (size_t)here, err);
-    }
-    return status;
-}
-
-/* Time of n rows of prefill, or of n steps of decode behind one row. */
-static enum status time_rows(struct engine *engine, const struct rate *rate, double *seconds,
-                             struct error *err) {
-    const int n = rate->tokens, depth = rate->one_by_one ? 1 : 0;
-    int32_t sequence;
-    enum status status = engine_sequence_new(engine, &sequence, err);
-    if (status != OK) return status;
-    struct engine_row *rows = memory_new((size_t)(n + depth) * sizeof *rows);
-    for (int i = 0; i < n + depth; i++)
-        rows[i] = (struct engine_row){filler_id(engine, i), NULL, i, sequence,
-                                      i >= depth && (rate->one_by_one || i == n - 1)};
-    if (depth) status = engine_batch(engine, rows, (size_t)depth, err);
-    const int64_t start_ns = clock_now_ns();
-    if (status == OK) status = feed(engine, rows + depth, n, rate->one_by_one ? 1 : PART, err);
-    *seconds = (double)(clock_now_ns() - start_ns) * 1e-9;
-    free(rows);
-    engine_sequence_drop(engine, sequence);
-    return status;
-}
-
-/* Runs, one of them to warm up; interrupted, those that were finished count. */
-static enum status measure_rate(struct engine *engine, int repeats, struct rate *rate,
-                                struct error *err) {
-    double samples[REPEATS_MOST];
-    enum status status = OK;
-    for (int i = -1; rate->tokens > 0 && i < repeats; i++) {
-        double seconds;
-        status = time_rows(engine, rate, &seconds, err);
-        if (status != OK) break;
-        if (i >= 0) samples[rate->n++] = rate->tokens / seconds;
-        log_progress("%s %d: %.1f token/s", rate->name, rate->tokens, rate->tokens / seconds);
-    }
-    if (rate->n == 0) return status;
-    rate->tps = stats_median(samples, (size_t)rate->n);
-    stats_median_interval(samples, (size_t)rate->n, 0.95, &rate->low, &rate->high);
-    return status;
-}
-
-static json_t *number(double value) {
-    return isnan(value) ? json_null() : json_real(value);
-}
-
-static json_t *model_json(const struct bench_choices *o, const struct engine_facts *facts,
-                          const struct rate *pp, const struct rate *tg) {
-    const json_int_t bytes = facts->weight_bytes + facts->kv_bytes + facts->activation_bytes;
-    return json_pack("{s:s, s:{}, s:[], s:{s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:f, s:I, s:i, s:i}}",
-                     "device", facts->device, "peak", "rows", "model", "file", o->choice.model,
-                     "profile", facts->profile, "class", facts->class_name, "pp", o->pp, "tg",
-                     o->tg, "pp_tps", number(pp->tps), "pp_low", number(pp->low), "pp_high",
-                     number(pp->high), "tg_tps", number(tg->tps), "tg_low", number(tg->low),
-                     "tg_high", number(tg->high), "load_s", (double)facts->load_ns * 1e-9, "bytes",
-                     bytes, "tuned_operations", facts->tuned_operations, "operations",
-                     facts->operations);
-}
-
-static enum status print_rate(const struct rate *rate, struct error *err) {
-    if (rate->n == 0) return out_printf(err, "%s%-5d not measured\n", rate->name, rate->tokens);
-    return out_printf(err, "%s%-5d %8.1f token/s [%.1f, %.1f]\n", rate->name, rate->tokens,
-                      rate->tps, rate->low, rate->high);
-}
-
-static enum status print_model(const struct bench_choices *o, const struct engine *engine,
-                               const struct rate *pp, const struct rate *tg, struct error *err) {
-    struct engine_facts facts;
-    engine_describe(engine, &facts);
-    log_progress_done();
-    if (o->common.json) return json_print(model_json(o, &facts, pp, tg), err);
-    enum status status = out_printf(err, "%s, class %s, profile %s\n", facts.device,
-                                    facts.class_name, facts.profile);
-    if (status == OK) status = print_rate(pp, err);
-    return status == OK ? print_rate(tg, err) : status;
-}
-
-/* The device is locked all the while. What was measured is printed when interrupted, too. */
-static enum status bench_model(struct bench_choices *o, struct error *err) {
-    struct engine_model *model = NULL;
-    struct engine *engine = NULL;
-    struct lock *lock = NULL;
-    struct rate pp = {"pp", false, o->pp, 0, NAN, NAN, NAN};
-    struct rate tg = {"tg", true, o->tg, 0, NAN, NAN, NAN};
-    if (o->repeats < 1 || o->repeats > REPEATS_MOST) o->repeats = 5;
-    if (!o->choice.context) o->choice.context = o->pp > o->tg + 1 ? o->pp : o->tg + 1;
-    enum status status = choice_open_model(&o->choice, &model, err);
-    if (status == OK) status = lock_take_device(o->common.device, "hone bench", &lock, err);
-    if (status == OK) status = choice_open(&o->choice, &o->common, model, NULL, &engine, err);
-    if (status == OK) {
-        status = measure_rate(engine, o->repeats, &pp, err);
-        if (status == OK) status = measure_rate(engine, o->repeats, &tg, err);
-        struct error print_error = {OK, ""};
-        if (status == OK || status == STATUS_INTERRUPTED) {
-            const enum status printed = print_model(o, engine, &pp, &tg, &print_error);
-            if (status == OK && printed != OK) *err = print_error, status = printed;
-        }
-    }
-    engine_close(engine);
-    lock_release(lock);
-    engine_model_close(model);
     return status;
 }
 
@@ -310,7 +172,7 @@ static enum status bench_alarms(struct bench_choices *o, struct error *err) {
 }
 
 enum status command_bench(int argc, const char **argv, struct error *err) {
-    struct bench_choices o = {.pp = 512, .tg = 128, .repeats = 5};
+    struct bench_choices o = {.repeats = 5};
     struct str rival_names = {0};
     list_rivals(&rival_names);
     struct poptOption table[] = {
@@ -327,13 +189,22 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
          NULL},
         {"rivals", 0, POPT_ARG_STRING, &o.rivals, 0, str_text(&rival_names), "LIST"},
         ENGINE_OPTIONS(o.choice),
-        {"pp", 0, POPT_ARG_INT, &o.pp, 0, "with --model: prompt tokens (512)", "N"},
-        {"tg", 0, POPT_ARG_INT, &o.tg, 0, "with --model: generated tokens (128)", "N"},
+        {"pp", 0, POPT_ARG_STRING, &o.pp, 0, "with --model: prompt tokens (512), or none", "LIST"},
+        {"tg", 0, POPT_ARG_STRING, &o.tg, 0, "with --model: generated tokens (128), or none",
+         "LIST"},
+        {"pg", 0, POPT_ARG_ARGV, &o.pg, 0,
+         "with --model: prompt and generation in one test; may be repeated", "P,G"},
+        {"depth", 0, POPT_ARG_STRING, &o.depth, 0, "with --model: behind that many positions (0)",
+         "LIST"},
         {"repeats", 'r', POPT_ARG_INT, &o.repeats, 0, "with --model: runs (5)", "N"},
         {"aa", 0, POPT_ARG_NONE, &o.aa, 0, "false alarms of the regression gate on this machine",
          NULL},
         {"runs", 0, POPT_ARG_INT, &o.runs, 0, "with --aa: fresh processes a benchmark (60)", "N"},
         {"save", 0, POPT_ARG_STRING, &o.save, 0, "with --aa: keep the runs", "FILE"},
+        {"warm", 0, POPT_ARG_NONE, &o.warm, 0,
+         "time kernels with warm operands, too: the same again and again", NULL},
+        {"csv", 0, POPT_ARG_NONE, &o.csv, 0, "the rows as CSV", NULL},
+        {"md", 0, POPT_ARG_NONE, &o.md, 0, "the rows as a Markdown table", NULL},
         COMMON_OPTIONS(o.common),
         END_OPTIONS,
     };
@@ -348,6 +219,7 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
                                        {"--config", o.config},
                                        {"--rivals", o.rivals},
                                        {"--phase", o.phase},
+                                       {"--warm", o.warm},
                                        {NULL, false}};
     if (status == OK && !helped && o.choice.model)
         status = options_none("bench", "--model times the whole model", own, err);
@@ -355,12 +227,17 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
                                            {"--config", o.config},
                                            {"--rivals", o.rivals},
                                            {"--phase", o.phase},
+                                           {"--warm", o.warm},
+                                           {"--csv", o.csv},
+                                           {"--md", o.md},
                                            {NULL, false}};
     if (status == OK && !helped && o.aa)
         status = options_none("bench", "--aa asks about the gate of hone compare", foreign, err);
     const struct option_given of_aa[] = {{"--runs", o.runs}, {"--save", o.save}, {NULL, false}};
     if (status == OK && !helped && !o.aa)
         status = options_none("bench", "they are of --aa", of_aa, err);
+    if (status == OK && !helped && !!o.common.json + !!o.csv + !!o.md > 1)
+        status = fail(err, STATUS_USAGE, "hone bench: --json, --csv, --md: choose one of them");
     if (status == OK && !helped) {
         log_quiet = o.common.quiet;
         if (*plain)

@@ -83,7 +83,9 @@ struct engine_choice {
     int context;
 };
 #define ENGINE_OPTIONS(choice)                                                                     \
-    {"model", 'm', POPT_ARG_STRING, &(choice).model, 0, "GGUF or llama2.c model", "FILE"},         \
+    {"model",         'm', POPT_ARG_STRING,                                                        \
+     &(choice).model, 0,   "GGUF or llama2.c model, or a built-in shape: llama-7b-q4",             \
+     "FILE"},                                                                                      \
         {"tokenizer", 0, POPT_ARG_STRING, &(choice).tokenizer, 0, "tokenizer of a llama2.c model", \
          "FILE"},                                                                                  \
         {"pretokenizer",                                                                           \

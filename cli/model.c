@@ -33,15 +33,17 @@ static enum status print_facts(const struct engine_model_facts *f, int64_t conte
     char file[UNITS_TEXT], weights[UNITS_TEXT], kv[UNITS_TEXT], bytes[UNITS_TEXT];
     enum status status = out_printf(
         err,
-        "%s  (%s%s%s)\n  %lld parameters in %s, weights %s\n  %lld layers, width %lld, hidden "
+        "%s  (%s%s%s)\n  %lld parameters%s%s, weights %s\n  %lld layers, width %lld, hidden "
         "%lld, "
         "%lld heads of %lld (%lld KV heads), vocabulary %lld (%s)\n  context %lld at most; KV for "
         "%lld "
         "positions in f16: %s\n",
         f->name, f->architecture, f->license[0] ? ", " : "", f->license, (long long)f->parameters,
-        units_memory((double)f->file_bytes, file), units_memory((double)f->weight_bytes, weights),
-        (long long)f->n_layers, (long long)f->width, (long long)f->hidden, (long long)f->n_heads,
-        (long long)f->head_size, (long long)f->n_kv_heads, (long long)f->vocabulary,
+        f->file_bytes ? " in " : ", generated",
+        f->file_bytes ? units_memory((double)f->file_bytes, file) : "",
+        units_memory((double)f->weight_bytes, weights), (long long)f->n_layers, (long long)f->width,
+        (long long)f->hidden, (long long)f->n_heads, (long long)f->head_size,
+        (long long)f->n_kv_heads, (long long)f->vocabulary,
         f->tokenizer[0] ? f->tokenizer : "no tokenizer", (long long)f->context, (long long)context,
         units_memory((double)kv_bytes, kv));
     char tensors[UNITS_TEXT];

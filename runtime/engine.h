@@ -27,6 +27,10 @@ struct engine_model_facts {
     char name[128], architecture[32], license[64], path[1024];
     int64_t n_layers, width, hidden, n_heads, n_kv_heads, head_size, vocabulary, context;
     int64_t parameters, file_bytes, weight_bytes;
+    int64_t layer_weights,
+        head_weights;               /* of the matrices that a token meets; that an answer does */
+    double layer_bytes, head_bytes; /* canonical, of those */
+    double embedding_row_bytes;     /* of the embedding a token reads one row */
     struct {
         char name[16];
         int64_t tensors, bytes;

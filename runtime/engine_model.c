@@ -39,6 +39,26 @@ const struct model *engine_model_get(const struct engine_model *model) {
     return model->model;
 }
 
+static void add_matrix(const struct matrix *matrix, int64_t *weights, double *bytes) {
+    *weights += matrix->m * matrix->k;
+    *bytes += weight_canonical_bytes(matrix->weight, matrix->m, matrix->k);
+}
+
+/* What a token reads and multiplies with. */
+static void describe_work(const struct model *m, struct engine_model_facts *facts) {
+    if (m->vocabulary_only) return;
+    for (int64_t l = 0; l < m->n_layers; l++) {
+        const struct model_layer *layer = &m->layer[l];
+        const struct matrix *const matrices[] = {&layer->wq,    &layer->wk,     &layer->wv,
+                                                 &layer->wo,    &layer->w_gate, &layer->w_up,
+                                                 &layer->w_down};
+        for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
+            add_matrix(matrices[i], &facts->layer_weights, &facts->layer_bytes);
+    }
+    add_matrix(m->output, &facts->head_weights, &facts->head_bytes);
+    facts->embedding_row_bytes = weight_canonical_bytes(m->embedding.weight, 1, m->embedding.k);
+}
+
 void engine_model_describe(const struct engine_model *model, struct engine_model_facts *facts) {
     const struct model *m = model->model;
     *facts = (struct engine_model_facts){
@@ -63,6 +83,7 @@ void engine_model_describe(const struct engine_model *model, struct engine_model
         snprintf(facts->tokenizer, sizeof facts->tokenizer, "%s", tokenizer_kind(m->tokenizer));
     snprintf(facts->fingerprint, sizeof facts->fingerprint, "%s", m->fingerprint);
     _Static_assert(MODEL_TYPES <= sizeof facts->types / sizeof *facts->types, "every type fits");
+    describe_work(m, facts);
     for (int i = 0; i < m->n_types; i++) {
         snprintf(facts->types[i].name, sizeof facts->types[i].name, "%s", m->type[i].name);
         facts->types[i].tensors = m->type[i].tensors;
