@@ -1,8 +1,9 @@
 /* test_pack.c: the cache of packed weights: used while the model's file is the same, never after it was written
- * to, and no larger than it may be. */
+ * to, and no larger than it may be; packing without it. */
 #include "base/path.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "runtime/model.h"
 #include "runtime/pack.h"
 #include "tests/runtime/engine_support.h"
 #include <dirent.h>
@@ -71,4 +72,33 @@ Test(pack, weights_edited_in_place_are_packed_anew) {
     cr_assert_neq(memcmp(first, right, VOCABULARY * sizeof *first), 0, "the edit matters");
     same_bits(right, edited, VOCABULARY, "after the edit");
     free(first), free(again), free(edited), free(right), free(weights), free(path);
+}
+
+/* ---- in parts ---- */
+
+/* Without the cache a matrix is packed part by part: the same bytes, whatever the last part leaves over. */
+Test(pack, parts_join) {
+    static const char *const names[] = {"smollm2-135m-q4", "smollm2-135m-q4_1", "smollm2-135m-q8",
+                                        "smollm2-135m-f16", "smollm2-135m-f32"};
+    struct device *device;
+    MUST(device_open(NULL, &device, &err));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (int l = 0; l < LAYOUTS; l++) {
+            struct model *model;
+            struct packed packed;
+            MUST(model_open(names[i], NULL, NULL, &model, &err));
+            struct matrix matrix = model->layer[1].w_up;
+            matrix.m = 700; /* two parts and a ragged rest */
+            struct pack_item item = {"w_up", &matrix, &layouts[l], {0}};
+            MUST(pack_open(device, NULL, &item, 1, &packed, &err));
+            unsigned char *whole = malloc(item.view.bytes), *parts = malloc(item.view.bytes);
+            MUST(layout_pack(item.layout, &matrix, whole, &err));
+            MUST(view_read(item.view, 0, parts, item.view.bytes, &err));
+            cr_expect_arr_eq(whole, parts, item.view.bytes, "%s %s", names[i], item.layout->name);
+            free(whole);
+            free(parts);
+            pack_close(&packed);
+            model_close(model);
+        }
+    device_close(device);
 }
