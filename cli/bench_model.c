@@ -31,8 +31,9 @@ struct model_bench {
     struct engine_facts engine_facts;
     struct model_test *tests;
     size_t n_tests;
+    int part; /* rows of a batch at most: no more memory than the tests take */
     json_t *peak, *rows;
-    double process_bytes, process_peak_bytes; /* NAN: the system does not tell */
+    double process_bytes, process_own_bytes, process_peak_bytes; /* NAN: the system does not tell */
 };
 
 /* ---- running ---- */
@@ -73,16 +74,16 @@ static enum status generate(struct model_bench *b, int32_t sequence, int from, i
 /* What has a kernel of its own, once, short of the whole test: a full batch and the last one; two tokens. */
 static enum status warm_up(struct model_bench *b, const struct model_test *test, int32_t sequence,
                            int start, struct error *err) {
-    const int rest = test->pp % PART, pp = test->pp < PART ? test->pp : PART + rest;
+    const int rest = test->pp % b->part, pp = test->pp < b->part ? test->pp : b->part + rest;
     const int tg = test->tg < 2 ? test->tg : 2;
-    enum status status = feed(b, sequence, start, pp, PART, true, err);
+    enum status status = feed(b, sequence, start, pp, b->part, true, err);
     return status == OK ? generate(b, sequence, start + pp, tg, err) : status;
 }
 
 static enum status time_test(struct model_bench *b, struct model_test *test, int32_t sequence,
                              int start, struct error *err) {
     const int64_t began = clock_now_ns();
-    enum status status = feed(b, sequence, start, test->pp, PART, true, err);
+    enum status status = feed(b, sequence, start, test->pp, b->part, true, err);
     if (status == OK) status = generate(b, sequence, start + test->pp, test->tg, err);
     const double seconds = (double)(clock_now_ns() - began) * 1e-9;
     if (status != OK) return status;
@@ -98,7 +99,7 @@ static enum status run_test(struct model_bench *b, struct model_test *test, stru
     enum status status = engine_sequence_new(b->engine, &sequence, err);
     if (status != OK) return status;
     log_progress("%s: reading %d positions", test->name, start);
-    status = feed(b, sequence, 0, start, PART, false, err);
+    status = feed(b, sequence, 0, start, b->part, false, err);
     if (status == OK) status = warm_up(b, test, sequence, start, err);
     for (int i = 0; status == OK && i < b->o->repeats; i++) {
         status = engine_sequence_truncate(b->engine, sequence, start, err);
@@ -157,47 +158,46 @@ static void make_rows(struct model_bench *b) {
     b->rows = json_array();
     for (size_t i = 0; i < b->n_tests; i++) {
         if (b->tests[i].n == 0) continue;
-        test_cost(&b->tests[i], &b->facts, PART, kv);
+        test_cost(&b->tests[i], &b->facts, b->part, kv);
         json_array_append_new(b->rows, test_json(b, &b->tests[i]));
     }
 }
 
-/* Of the first test of a kind (only a prompt, only generation): what scripts rely on. */
-static json_t *first_of(const struct model_bench *b, const char *kind, const char *other,
-                        const char *key) {
+/* Of the first test of a kind (only a prompt, only generation): what scripts rely on; null without one. */
+static void add_first(const struct model_bench *b, json_t *model, const char *kind,
+                      const char *other) {
+    static const struct {
+        const char *suffix, *key; /* key NULL: the kind's own */
+    } facts[] = {{"", NULL}, {"_tps", "tps"}, {"_low", "low_tps"}, {"_high", "high_tps"}};
+    const json_t *first = NULL;
     size_t i;
     json_t *row;
     json_array_foreach (b->rows, i, row)
-        if (json_integer_value(json_object_get(row, kind)) > 0 &&
+        if (!first && json_integer_value(json_object_get(row, kind)) > 0 &&
             json_integer_value(json_object_get(row, other)) == 0)
-            return json_copy(json_object_get(row, key));
-    return json_null();
+            first = row;
+    for (i = 0; i < sizeof facts / sizeof *facts; i++) {
+        char *name = text_format("%s%s", kind, facts[i].suffix);
+        json_t *value = json_object_get(first, facts[i].key ? facts[i].key : kind);
+        json_object_set_new(model, name, value ? json_copy(value) : json_null());
+        free(name);
+    }
 }
 
 static json_t *document(const struct model_bench *b) {
     const struct engine_facts *e = &b->engine_facts;
     json_t *model =
-        json_pack("{s:s,s:s,s:s,s:s,s:f,s:I,s:I,s:I,s:I,s:o,s:o,s:i,s:i}", "file",
+        json_pack("{s:s,s:s,s:s,s:s,s:f,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:i,s:i}", "file",
                   b->o->choice.model, "name", b->facts.name, "profile", e->profile, "class",
                   e->class_name, "load_s", (double)e->load_ns * 1e-9, "bytes",
                   (json_int_t)(e->weight_bytes + e->kv_bytes + e->activation_bytes), "weight_bytes",
                   (json_int_t)e->weight_bytes, "kv_bytes", (json_int_t)e->kv_bytes,
                   "activation_bytes", (json_int_t)e->activation_bytes, "process_bytes",
-                  number(b->process_bytes), "process_peak_bytes", number(b->process_peak_bytes),
-                  "tuned_operations", e->tuned_operations, "operations", e->operations);
-    static const struct { const char *kind, *other; } kinds[] = {{"pp", "tg"}, {"tg", "pp"}};
-    static const struct {
-        const char *name, *key;
-    } keys[] = {{"%s", "%s"}, {"%s_tps", "tps"}, {"%s_low", "low_tps"}, {"%s_high", "high_tps"}};
-    for (size_t k = 0; k < 2; k++)
-        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-            char *name =
-                i ? text_format("%s%s", kinds[k].kind, keys[i].name + 2) : text_copy(kinds[k].kind);
-            json_object_set_new(
-                model, name,
-                first_of(b, kinds[k].kind, kinds[k].other, i ? keys[i].key : kinds[k].kind));
-            free(name);
-        }
+                  number(b->process_bytes), "process_own_bytes", number(b->process_own_bytes),
+                  "process_peak_bytes", number(b->process_peak_bytes), "tuned_operations",
+                  e->tuned_operations, "operations", e->operations);
+    add_first(b, model, "pp", "tg");
+    add_first(b, model, "tg", "pp");
     json_object_set(model, "tests", b->rows);
     return json_pack("{s:s,s:O,s:[],s:o}", "device", e->device, "peak", b->peak, "rows", "model",
                      model);
@@ -208,14 +208,15 @@ static json_t *document(const struct model_bench *b) {
 static enum status print_memory(const struct model_bench *b, struct error *err) {
     const struct engine_facts *e = &b->engine_facts;
     char weights[UNITS_TEXT], kv[UNITS_TEXT], activations[UNITS_TEXT], now[UNITS_TEXT],
-        most[UNITS_TEXT];
+        own[UNITS_TEXT], most[UNITS_TEXT];
     enum status status = out_printf(err, "device memory: weights %s, KV %s, activations %s",
                                     units_memory((double)e->weight_bytes, weights),
                                     units_memory((double)e->kv_bytes, kv),
                                     units_memory((double)e->activation_bytes, activations));
     if (status == OK && isfinite(b->process_bytes))
-        status = out_printf(err, "; process %s, at most %s", units_memory(b->process_bytes, now),
-                            units_memory(b->process_peak_bytes, most));
+        status = out_printf(
+            err, "; process %s (%s of its own), at most %s", units_memory(b->process_bytes, now),
+            units_memory(b->process_own_bytes, own), units_memory(b->process_peak_bytes, most));
     return status == OK ? out_printf(err, "; loaded in %.1f s\n", (double)e->load_ns * 1e-9)
                         : status;
 }
@@ -303,6 +304,7 @@ static enum status run_engine(struct model_bench *b, struct error *err) {
     enum status status = choice_open(&b->o->choice, &b->o->common, b->model, NULL, &b->engine, err);
     for (size_t i = 0; status == OK && i < b->n_tests; i++) status = run_test(b, &b->tests[i], err);
     b->process_bytes = process_bytes("VmRSS:");
+    b->process_own_bytes = process_bytes("RssAnon:");
     b->process_peak_bytes = process_bytes("VmHWM:");
     if (b->engine) engine_describe(b->engine, &b->engine_facts);
     engine_close(b->engine);
@@ -325,12 +327,22 @@ static enum status run(struct model_bench *b, struct error *err) {
     return after;
 }
 
+static int longest_batch(const struct model_bench *b) {
+    int most = 1;
+    for (size_t i = 0; i < b->n_tests; i++) {
+        if (b->tests[i].pp > most) most = b->tests[i].pp;
+        if (b->tests[i].depth > most) most = b->tests[i].depth;
+    }
+    return most < PART ? most : PART;
+}
+
 enum status bench_model(struct bench_choices *o, struct error *err) {
     struct model_bench b = {.o = o};
     struct lock *lock = NULL;
     enum status status = tests_parse(o, &b.tests, &b.n_tests, err);
     if (o->repeats < 1 || o->repeats > TEST_RUNS_MOST) o->repeats = RUNS_USUAL;
     if (status == OK && !o->choice.context) o->choice.context = tests_positions(b.tests, b.n_tests);
+    if (status == OK) b.part = o->choice.rows = longest_batch(&b);
     if (status == OK) status = choice_open_model(&o->choice, &b.model, err);
     if (status == OK) engine_model_describe(b.model, &b.facts);
     if (status == OK) status = lock_take_device(o->common.device, "hone bench", &lock, err);

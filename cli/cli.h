@@ -81,6 +81,7 @@ struct engine_model;
 struct engine_choice {
     char *model, *tokenizer, *pretokenizer, *profile, *class_name, *kv;
     int context;
+    int rows; /* of a batch at most; 0: the engine's own */
 };
 #define ENGINE_OPTIONS(choice)                                                                     \
     {"model",         'm', POPT_ARG_STRING,                                                        \

@@ -43,6 +43,7 @@ enum status choice_open(const struct engine_choice *choice, const struct common_
         .class_name = choice->class_name ? choice->class_name : "auto",
         .kv_type = choice->kv,
         .context = choice->context,
+        .max_rows = choice->rows,
         .plan = plan,
         .warn = warn,
     };

@@ -45,7 +45,7 @@ struct model {
     char architecture[32]; /* "llama", "qwen2" */
     char license[64];      /* as the file says; "" when it says nothing */
     char fingerprint[40];  /* hash of header, size and final norm: names this file in records */
-    char stamp[17];        /* of the file as it lies here (struct map): for caches, never for records;
+    char stamp[17]; /* of the file as it lies here (struct map): for caches, never for records;
                               "": generated, nothing to keep */
 
     bool vocabulary_only; /* no tensors: good for its tokenizer, everything below is 0 or NULL */
