@@ -186,16 +186,15 @@ static void add_first(const struct model_bench *b, json_t *model, const char *ki
 
 static json_t *document(const struct model_bench *b) {
     const struct engine_facts *e = &b->engine_facts;
-    json_t *model =
-        json_pack("{s:s,s:s,s:s,s:s,s:f,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:i,s:i}", "file",
-                  b->o->choice.model, "name", b->facts.name, "profile", e->profile, "class",
-                  e->class_name, "load_s", (double)e->load_ns * 1e-9, "bytes",
-                  (json_int_t)(e->weight_bytes + e->kv_bytes + e->activation_bytes), "weight_bytes",
-                  (json_int_t)e->weight_bytes, "kv_bytes", (json_int_t)e->kv_bytes,
-                  "activation_bytes", (json_int_t)e->activation_bytes, "process_bytes",
-                  number(b->process_bytes), "process_own_bytes", number(b->process_own_bytes),
-                  "process_peak_bytes", number(b->process_peak_bytes), "tuned_operations",
-                  e->tuned_operations, "operations", e->operations);
+    const json_int_t bytes = e->weight_bytes + e->kv_bytes + e->activation_bytes;
+    json_t *model = json_pack(
+        "{s:s,s:s,s:s,s:s,s:f,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:i,s:i}", "file", b->o->choice.model,
+        "name", b->facts.name, "profile", e->profile, "class", e->class_name, "load_s",
+        (double)e->load_ns * 1e-9, "bytes", bytes, "weight_bytes", (json_int_t)e->weight_bytes,
+        "kv_bytes", (json_int_t)e->kv_bytes, "activation_bytes", (json_int_t)e->activation_bytes,
+        "process_bytes", number(b->process_bytes), "process_own_bytes",
+        number(b->process_own_bytes), "process_peak_bytes", number(b->process_peak_bytes),
+        "tuned_operations", e->tuned_operations, "operations", e->operations);
     add_first(b, model, "pp", "tg");
     add_first(b, model, "tg", "pp");
     json_object_set(model, "tests", b->rows);

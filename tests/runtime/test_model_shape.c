@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "runtime/engine.h"
 #include "runtime/model.h"
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +13,10 @@
 #include <unistd.h>
 
 static struct model *opened(const char *name) {
-    struct model *model;
+    struct model *model = NULL;
     struct error err;
     cr_assert_eq(model_open(name, NULL, NULL, &model, &err), OK, "%s", err.text);
+    assert(model);
     return model;
 }
 
@@ -99,7 +101,8 @@ Test(model_shape, runs, .timeout = 300) {
     struct engine_model *model;
     struct engine *engine;
     struct error err;
-    setenv("XDG_CACHE_HOME", test_folder(), 1);
+    const char *cache = test_folder();
+    setenv("XDG_CACHE_HOME", cache, 1);
     cr_assert_eq(engine_model_open("smollm2-135m-q4", NULL, NULL, &model, &err), OK, "%s",
                  err.text);
     const struct engine_options options = {.database = "/nowhere/hone.db",
@@ -123,6 +126,6 @@ Test(model_shape, runs, .timeout = 300) {
     engine_close(engine);
     engine_model_close(model);
     char packed[1100];
-    snprintf(packed, sizeof packed, "%s/hone/packed", test_folder());
+    snprintf(packed, sizeof packed, "%s/hone/packed", cache);
     cr_expect_neq(access(packed, F_OK), 0, "generated weights are not kept");
 }
