@@ -7,6 +7,7 @@
 #include "results/store.h"
 #include "tuner/bench.h"
 #include "tuner/rival.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,20 @@ static const char *profile_of(const json_t *row) {
     return text;
 }
 
+/* What the system told of the processors meanwhile; nothing, most often. */
+static enum status print_conditions(const json_t *conditions, struct error *err) {
+    static const struct {
+        const char *key, *before, *after;
+    } told[] = {
+        {"clock_mhz", "", " MHz"}, {"power_w", "", " W"}, {"throttles", "throttled ", " times"}};
+    enum status status = OK;
+    for (size_t i = 0; status == OK && i < sizeof told / sizeof *told; i++) {
+        const double value = number_at(conditions, told[i].key);
+        if (value > 0) status = out_printf(err, "  %s%.0f%s", told[i].before, value, told[i].after);
+    }
+    return status;
+}
+
 static enum status print_row(const json_t *row, struct error *err) {
     char time[UNITS_TEXT], flops[UNITS_TEXT], rate[UNITS_TEXT], low[UNITS_TEXT], high[UNITS_TEXT],
         rival[UNITS_TEXT];
@@ -75,6 +90,7 @@ static enum status print_row(const json_t *row, struct error *err) {
     const double warm_ns = number_at(row, "warm_ns");
     if (status == OK && warm_ns > 0)
         status = out_printf(err, "  warm %s", units_time_ns(warm_ns, time));
+    if (status == OK) status = print_conditions(json_object_get(row, "conditions"), err);
     const char *name;
     json_t *other;
     json_object_foreach (json_object_get(row, "rivals"), name, other) {

@@ -66,7 +66,7 @@ static enum status add_pair(struct test_list *list, const char *text, int depth,
 
 enum status tests_parse(const struct bench_choices *o, struct model_test **tests, size_t *n,
                         struct error *err) {
-    struct numbers pp, tg, depth;
+    struct numbers pp = {0}, tg = {0}, depth = {0};
     struct test_list list = {0};
     enum status status = read_list("pp", o->pp ? o->pp : "512", 1, &pp, err);
     if (status == OK) status = read_list("tg", o->tg ? o->tg : "128", 1, &tg, err);

@@ -310,7 +310,6 @@ static enum status run_engine(struct model_bench *b, struct error *err) {
     return status;
 }
 
-/* The device is locked all the while. What was measured is printed when interrupted, too. */
 static enum status run(struct model_bench *b, struct error *err) {
     struct error later = {OK, ""};
     enum status status = measure_peak(b, &b->peak, err);
@@ -326,6 +325,7 @@ static enum status run(struct model_bench *b, struct error *err) {
     return after;
 }
 
+/* Rows that the tests put into one batch at most. */
 static int longest_batch(const struct model_bench *b) {
     int most = 1;
     for (size_t i = 0; i < b->n_tests; i++) {
@@ -335,16 +335,21 @@ static int longest_batch(const struct model_bench *b) {
     return most < PART ? most : PART;
 }
 
+/* The device is locked all the while. What was measured is printed when interrupted, too. */
 enum status bench_model(struct bench_choices *o, struct error *err) {
     struct model_bench b = {.o = o};
     struct lock *lock = NULL;
     enum status status = tests_parse(o, &b.tests, &b.n_tests, err);
     if (o->repeats < 1 || o->repeats > TEST_RUNS_MOST) o->repeats = RUNS_USUAL;
-    if (status == OK && !o->choice.context) o->choice.context = tests_positions(b.tests, b.n_tests);
-    if (status == OK) b.part = o->choice.rows = longest_batch(&b);
-    if (status == OK) status = choice_open_model(&o->choice, &b.model, err);
-    if (status == OK) engine_model_describe(b.model, &b.facts);
-    if (status == OK) status = lock_take_device(o->common.device, "hone bench", &lock, err);
+    if (status == OK) {
+        if (!o->choice.context) o->choice.context = tests_positions(b.tests, b.n_tests);
+        b.part = o->choice.rows = longest_batch(&b);
+        status = choice_open_model(&o->choice, &b.model, err);
+    }
+    if (status == OK) {
+        engine_model_describe(b.model, &b.facts);
+        status = lock_take_device(o->common.device, "hone bench", &lock, err);
+    }
     if (status == OK) status = run(&b, err);
     lock_release(lock);
     engine_model_close(b.model);

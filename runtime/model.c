@@ -189,8 +189,12 @@ static void take_fingerprint(struct model *model) {
 /* A shape is generated where no file has its name. */
 static enum status read_or_generate(struct model *model, const char *tokenizer,
                                     const char *force_pretokenizer, struct error *err) {
-    if (shape_is_named(model->path) && access(model->path, F_OK) != 0)
-        return model_generate(model, err);
+    if (shape_is_named(model->path) && access(model->path, F_OK) != 0) {
+        if (!tokenizer) return model_generate(model, err);
+        return fail(err, STATUS_INVALID,
+                    "generating %s: what it says is noise and needs no tokenizer: leave %s away",
+                    model->path, tokenizer);
+    }
     enum status status = map_open(model->path, &model->owned->map, err);
     model->file_bytes = (int64_t)model->owned->map.size;
     if (status == OK) status = read_by_content(model, tokenizer, force_pretokenizer, err);

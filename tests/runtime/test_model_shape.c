@@ -5,7 +5,6 @@
 #include "base/path.h"
 #include "runtime/engine.h"
 #include "runtime/model.h"
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@ static struct model *opened(const char *name) {
     struct model *model = NULL;
     struct error err;
     cr_assert_eq(model_open(name, NULL, NULL, &model, &err), OK, "%s", err.text);
-    assert(model);
+    if (!model) abort();
     return model;
 }
 
@@ -80,12 +79,14 @@ Test(model_shape, rows_are_told_by_number_and_keep_their_size) {
     }
 }
 
-Test(model_shape, groups_that_do_not_divide_are_refused) {
+Test(model_shape, what_does_not_fit_is_refused) {
     struct model *m;
     struct error err;
     cr_expect_eq(model_open("smollm2-135m-q4:128", NULL, NULL, &m, &err), STATUS_INVALID);
     cr_expect_not_null(strstr(err.text, "whole groups"), "%s", err.text);
     cr_expect_eq(model_open("smollm2-135m-q9", NULL, NULL, &m, &err), STATUS_IO);
+    cr_expect_eq(model_open("smollm2-135m", "tok.bin", NULL, &m, &err), STATUS_INVALID);
+    cr_expect_not_null(strstr(err.text, "tok.bin"), "%s", err.text);
 }
 
 Test(model_shape, a_file_of_that_name_comes_first) {
