@@ -21,9 +21,9 @@ static struct model *opened(const char *name) {
 
 Test(model_shape, has_the_sizes_of_its_row) {
     struct model *m = opened("llama-7b-q4");
+    cr_expect_eq(m->parameters, 6738415616);
     cr_expect_str_eq(m->name, "llama-7b-q4:128");
     cr_expect_str_eq(m->stamp, "");
-    cr_expect_eq(m->parameters, 6738415616);
     cr_expect_eq(m->layer[31].w_down.k, 11008);
     cr_expect_eq(m->embedding.weight.kind, WEIGHT_f16);
     cr_expect_null(m->tokenizer);
