@@ -25,6 +25,7 @@ static const struct column {
     {"class", "class", PLAIN},
     {"layout", "layout", HIDDEN},
     {"profile", "profile", PLAIN},
+    {"phase", "phase", PLAIN},
     {"variant", "variant", PLAIN},
     {"config", "config", HIDDEN},
     {"tps", "token/s", SPEED},
