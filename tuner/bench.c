@@ -216,7 +216,10 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
         return fail(err, STATUS_UNSUPPORTED, "%s %s %s: no configuration to run here",
                     slice_name(problem), text, class_names[problem->class]);
     memset(e, 0, sizeof e);
-    const size_t n_works = b->options->warm ? STATES * n : n;
+    /* Launches come before phases, which go over their copies in one launch and are never warm. */
+    size_t n_warm = 0;
+    while (b->options->warm && n_warm < n && !list[n_warm].is_phase) n_warm++;
+    const size_t n_works = n + n_warm;
     for (size_t i = 0; i < n_works; i++) {
         works[i] = (struct work){.config = list[i % n].config,
                                  .problem = list[i % n].problem,
@@ -231,7 +234,7 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
     st = worker_finals(b->worker, works, n_works, e, b->options->interrupt, err);
     json_t *times = st == OK ? time_rivals(b, problem) : NULL;
     for (size_t i = 0; st == OK && i < n; i++) {
-        json_t *row = row_json(b, &list[i], &e[i], n_works > n ? &e[n + i] : NULL, times);
+        json_t *row = row_json(b, &list[i], &e[i], i < n_warm ? &e[n + i] : NULL, times);
         json_array_append_new(b->rows, row);
         st = keep_row(b, &list[i], row, err);
     }

@@ -9,10 +9,10 @@ struct bench_options {
     const struct problem
         *problems; /* class set; layout: where the default runs if some variant takes it */
     size_t n_problems;
-    const char *profile;                 /* "default", "tuned", NULL: both */
-    bool phase; /* also as phases of a larger kernel, where that can be (op.h) */
+    const char *profile; /* "default", "tuned", NULL: both */
+    bool phase;          /* also as phases of a larger kernel, where that can be (op.h) */
     const char *config_variant, *config; /* a configuration of the user's, or NULL */
-    bool warm;                           /* with warm operands beside the cold ones */
+    bool warm;                           /* launches with warm operands, too */
     const char *const *rivals;           /* names, each of one that rival_find knows */
     size_t n_rivals;
     const volatile int *interrupt; /* may be NULL */

@@ -80,11 +80,11 @@ enum status frame_read_work(const json_t *frame, struct work *work, struct error
     json_int_t seed, budget_ns;
     int small_first, is_final, as_phase, is_warm;
     json_error_t why;
-    if (json_unpack_ex((json_t *)frame, &why, 0, "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:b,s:b}",
-                       "family", &family_name, "problem", &problem, "class", &class, "layout",
-                       &layout, "variant", &variant, "config", &config, "seed", &seed, "budget_ns",
-                       &budget_ns, "small_first", &small_first, "final", &is_final, "phase",
-                       &as_phase, "warm", &is_warm) != 0)
+    if (json_unpack_ex((json_t *)frame, &why, 0,
+                       "{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:b,s:b}", "family", &family_name,
+                       "problem", &problem, "class", &class, "layout", &layout, "variant", &variant,
+                       "config", &config, "seed", &seed, "budget_ns", &budget_ns, "small_first",
+                       &small_first, "final", &is_final, "phase", &as_phase, "warm", &is_warm) != 0)
         return fail(err, STATUS_INVALID, "a request to the worker is not understood: %s", why.text);
     const struct family *family = family_find(family_name);
     if (!family || class_find(class) < 0 || !layout_find(layout))
