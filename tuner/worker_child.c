@@ -200,11 +200,11 @@ static char *conditions_text(const struct desk *d, const struct work *work,
     size_t bytes = measure_working_set(&work->problem, copies_of(d, work));
     json_t *object =
         json_pack("{s:b,s:i,s:I,s:b,s:o,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->host_clock,
-                  "copies", copies_of(d, work), "working_set", (json_int_t)bytes,
-                  "cold", bytes >= measure_cold_bytes(d->device), "canary",
-                  frame_number(set->canary), "undisturbed_ns", frame_number(set->undisturbed),
-                  "discarded", set->discarded, "giops", frame_number(ceiling->giops), "gflops",
-                  frame_number(ceiling->gflops), "environment", environment());
+                  "copies", copies_of(d, work), "working_set", (json_int_t)bytes, "cold",
+                  bytes >= measure_cold_bytes(d->device), "canary", frame_number(set->canary),
+                  "undisturbed_ns", frame_number(set->undisturbed), "discarded", set->discarded,
+                  "giops", frame_number(ceiling->giops), "gflops", frame_number(ceiling->gflops),
+                  "environment", environment());
     cpu_set_t cpus;
     if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
         json_object_set_new(object, "cpus", json_integer(CPU_COUNT(&cpus)));
