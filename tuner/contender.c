@@ -35,7 +35,7 @@ struct users_config {
     const struct device *device;
     const char *variant, *config;
     struct contender *contender;
-    struct error *why; /* why the last layout that was asked about does not hold */
+    struct error *why; /* why the first layout that was asked about does not hold */
 };
 static bool understands(void *context, const struct problem *problem) {
     struct users_config *u = context;
@@ -43,7 +43,7 @@ static bool understands(void *context, const struct problem *problem) {
     if (config_parse(problem->family, u->variant, u->config, &u->contender->config, u->why) != OK)
         return false;
     if (config_valid(&u->contender->config, problem, u->device, why)) return true;
-    fail(u->why, STATUS_UNSUPPORTED, "%s: %s", u->variant, why);
+    if (u->why->status == OK) fail(u->why, STATUS_UNSUPPORTED, "%s: %s", u->variant, why);
     return false;
 }
 
@@ -51,6 +51,7 @@ bool contender_config(const struct device *device, const struct problem *problem
                       const char *variant, const char *config, struct contender *c,
                       struct error *err) {
     struct users_config users = {device, variant, config, c, err};
+    *err = (struct error){OK, ""};
     *c = (struct contender){.profile = "config"};
     return find_layout(problem, &c->problem, understands, &users);
 }
