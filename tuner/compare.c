@@ -208,7 +208,7 @@ static void split(const struct values *v, size_t batch, struct gate_runs *first,
 static bool can_be_judged(const json_t *old, const json_t *bench) {
     const char *why = !old || runs_count(old) < BASE_LEAST ? "too few runs in the baseline"
                       : runs_count(bench) == 0             ? "no new runs"
-                      : !runs_same_yardstick(old, bench)   ? "measured by another yardstick"
+                      : !runs_same_yardstick(bench, old)   ? "measured by another yardstick"
                                                            : NULL;
     if (why) log_warn("%s is left out: %s", runs_name(bench), why);
     return !why;
