@@ -56,7 +56,7 @@ setup:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/hone
 	install -m 755 $(B)/hone $(DESTDIR)$(PREFIX)/bin/hone
-	install -m 644 README.md LICENSE docs/design.md docs/regressions.md docs/strategies.md $(DESTDIR)$(PREFIX)/share/doc/hone
+	install -m 644 README.md LICENSE docs/*.md docs/gemm.svg $(DESTDIR)$(PREFIX)/share/doc/hone
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/hone
