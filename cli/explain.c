@@ -27,10 +27,7 @@ struct asking {
 
 static const char *source_key(void *context, const char *variant) {
     struct asking *asking = context;
-    const struct variant *found = variant_find(asking->problem.family, variant);
-    if (!found) return "";
-    variant_source_key(found, asking->key);
-    return asking->key;
+    return family_source_key(asking->problem.family, variant, asking->key);
 }
 
 static bool usable(void *context, const char *layout, const char *variant, const char *text) {

@@ -171,6 +171,8 @@ const struct variant *variant_find(const struct family *family, const char *name
 /* Key of everything that makes the kernel what it is: source with includes, comments and white space
  * stripped, and the C files with geometry, arguments and packer. */
 void variant_source_key(const struct variant *variant, char text[17]);
+/* The same by name, as records have it; "" when the family has no such variant. Returns text. */
+const char *family_source_key(const struct family *family, const char *variant, char text[17]);
 
 /* ---- families ---- */
 

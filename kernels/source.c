@@ -195,3 +195,10 @@ void variant_source_key(const struct variant *variant, char text[17]) {
             hash = hash_bytes(hash_text(hash, file->path), &file->hash, sizeof file->hash);
     hash_hex(hash, text);
 }
+
+const char *family_source_key(const struct family *family, const char *variant, char text[17]) {
+    const struct variant *found = variant_find(family, variant);
+    text[0] = 0;
+    if (found) variant_source_key(found, text);
+    return text;
+}

@@ -107,10 +107,7 @@ struct asking {
 
 static const char *source_key(void *context, const char *variant) {
     struct asking *asking = context;
-    const struct variant *found = variant_find(asking->problem->family, variant);
-    asking->key[0] = 0;
-    if (found) variant_source_key(found, asking->key);
-    return asking->key;
+    return family_source_key(asking->problem->family, variant, asking->key);
 }
 
 /* The layout is the problem's: no other was asked for. */

@@ -65,10 +65,7 @@ struct asker {
 };
 static const char *asker_source_key(void *context, const char *variant) {
     struct asker *a = context;
-    const struct variant *v = variant_find(a->problem->family, variant);
-    a->source_key[0] = 0;
-    if (v) variant_source_key(v, a->source_key);
-    return a->source_key;
+    return family_source_key(a->problem->family, variant, a->source_key);
 }
 static bool asker_usable(void *context, const char *layout, const char *variant,
                          const char *config) {
