@@ -45,16 +45,6 @@ static enum status split_rivals(const char *text, const char *names[RIVALS_MOST]
     return OK;
 }
 
-static double number_at(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_number_value(value) : 0;
-}
-
-static const char *text_at(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 static const char *profile_of(const json_t *row) {
     static char text[40];
     if (!json_is_true(json_object_get(row, "phase"))) return text_at(row, "profile");

@@ -63,6 +63,9 @@ const char *nearest_name(const char *text, const char *const *candidates);
 enum status json_print(json_t *document, struct error *err);
 /* The same on a line of its own, for a program that prints a document at a time. */
 enum status json_print_line(json_t *document, struct error *err);
+/* Members of an object, for print: 0 or "" where there is none of that kind. */
+double number_at(const json_t *object, const char *key);
+const char *text_at(const json_t *object, const char *key);
 /* Write bytes to stdout; IO when it cannot be written. */
 enum status out_write(const char *bytes, size_t n, struct error *err);
 enum status out_printf(struct error *err, const char *format, ...)

@@ -47,3 +47,13 @@ enum status json_print(json_t *document, struct error *err) {
 enum status json_print_line(json_t *document, struct error *err) {
     return print_json(document, JSON_COMPACT, err);
 }
+
+double number_at(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : 0;
+}
+
+const char *text_at(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}

@@ -82,11 +82,6 @@ static enum status parse_budget(const char *text, int64_t *ns, struct error *err
     return argument_status(status, err);
 }
 
-static double number_at(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_number_value(value) : 0;
-}
-
 /* One line a problem: share of the ceiling first, then the gain over the default. */
 static enum status print_problem(const json_t *row, struct error *err) {
     const json_t *best = json_object_get(row, "best");

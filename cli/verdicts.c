@@ -9,14 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double number_at(const json_t *object, const char *key) {
+/* NAN for null: what was not computed prints as nan. */
+static double known_at(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
     return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
-static const char *text_at(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
 }
 
 static bool has_verdict(const json_t *row, enum verdict_id verdict) {
@@ -27,8 +23,8 @@ static bool has_verdict(const json_t *row, enum verdict_id verdict) {
 
 /* "+7.1 % [+6.2, +8.0]" */
 static char *shift_text(const json_t *row) {
-    return text_format("%+.1f %% [%+.1f, %+.1f]", 100 * number_at(row, "shift"),
-                       100 * number_at(row, "low"), 100 * number_at(row, "high"));
+    return text_format("%+.1f %% [%+.1f, %+.1f]", 100 * known_at(row, "shift"),
+                       100 * known_at(row, "low"), 100 * known_at(row, "high"));
 }
 
 /* What is worth saying besides numbers, "" else. The caller frees. */
@@ -37,7 +33,7 @@ static char *remark_of(const json_t *row) {
     if (strcmp(before, after) != 0) return text_format("another kernel: %s, was %s", after, before);
     if (has_verdict(row, VERDICT_NOISY))
         return text_format("the yardstick moved %+.0f %%, runs scatter by %.1f %%",
-                           100 * number_at(row, "moved"), 100 * number_at(row, "noise"));
+                           100 * known_at(row, "moved"), 100 * known_at(row, "noise"));
     return text_copy("");
 }
 
@@ -51,9 +47,9 @@ enum status verdicts_print(const json_t *result, struct error *err) {
         if (status == OK)
             status = out_printf(
                 err, "%-5s %-44s %-24s p %-8.2g margin %.1f %%  %s -> %s  would see %+.1f %%%s%s\n",
-                text_at(row, "verdict"), text_at(row, "name"), shift, number_at(row, "p"),
-                100 * number_at(row, "margin"), units_time_ns(number_at(row, "base_ns"), before),
-                units_time_ns(number_at(row, "new_ns"), after), 100 * number_at(row, "detectable"),
+                text_at(row, "verdict"), text_at(row, "name"), shift, known_at(row, "p"),
+                100 * known_at(row, "margin"), units_time_ns(known_at(row, "base_ns"), before),
+                units_time_ns(known_at(row, "new_ns"), after), 100 * known_at(row, "detectable"),
                 *remark ? "  " : "", remark);
         free(remark);
         free(shift);
@@ -80,10 +76,10 @@ enum status verdicts_markdown(const json_t *result, struct error *err) {
                 out_printf(err, "| %s%s%s | %s | %s | %.2g | %.1f %% | %s | %s | %+.1f %% | %s |\n",
                            has_verdict(row, VERDICT_OK) ? "" : "**", text_at(row, "verdict"),
                            has_verdict(row, VERDICT_OK) ? "" : "**", text_at(row, "name"), shift,
-                           number_at(row, "p"), 100 * number_at(row, "margin"),
-                           units_time_ns(number_at(row, "base_ns"), before),
-                           units_time_ns(number_at(row, "new_ns"), after),
-                           100 * number_at(row, "detectable"), remark);
+                           known_at(row, "p"), 100 * known_at(row, "margin"),
+                           units_time_ns(known_at(row, "base_ns"), before),
+                           units_time_ns(known_at(row, "new_ns"), after),
+                           100 * known_at(row, "detectable"), remark);
         free(remark);
         free(shift);
     }
@@ -130,7 +126,7 @@ static void add_case(struct str *out, const json_t *row) {
                                 shift, *remark ? "; " : "", remark);
     str_add(out, "    <testcase classname=\"hone.compare\"");
     add_attribute(out, "name", text_at(row, "name"));
-    str_addf(out, " time=\"%.9f\">\n", number_at(row, "new_ns") / 1e9);
+    str_addf(out, " time=\"%.9f\">\n", known_at(row, "new_ns") / 1e9);
     for (size_t e = 0; e < sizeof elements / sizeof *elements; e++) {
         if (!has_verdict(row, elements[e].verdict)) continue;
         str_addf(out, "      <%s", elements[e].element);
@@ -180,7 +176,7 @@ static char *list_verdicts(const json_t *rows, enum verdict_id verdict) {
     json_array_foreach (rows, i, row) {
         if (!has_verdict(row, verdict)) continue;
         str_addf(&names, "%s%s %+.1f %%", names.length ? ", " : "", text_at(row, "name"),
-                 100 * number_at(row, "shift"));
+                 100 * known_at(row, "shift"));
     }
     char *text = text_copy(str_text(&names));
     str_free(&names);
@@ -217,21 +213,21 @@ enum status verdicts_judge(const json_t *result, struct error *err) {
 
 static enum status print_benchmark(const json_t *row, struct error *err) {
     enum status status = out_printf(err, "%-44s %3.0f runs  sigma %.2f %%  must find %+.1f %%",
-                                    text_at(row, "name"), number_at(row, "runs"),
-                                    100 * number_at(row, "sigma"), 100 * number_at(row, "needed"));
+                                    text_at(row, "name"), known_at(row, "runs"),
+                                    100 * known_at(row, "sigma"), 100 * known_at(row, "needed"));
     if (status == OK && json_object_get(row, "power"))
         status = out_printf(err, "  slower by %.1f %%: found %.1f %% (lower bound %.1f %%)",
-                            100 * number_at(row, "shift"), 100 * number_at(row, "power"),
-                            100 * number_at(row, "power_low"));
+                            100 * known_at(row, "shift"), 100 * known_at(row, "power"),
+                            100 * known_at(row, "power_low"));
     return status == OK ? out_printf(err, "\n") : status;
 }
 
 static enum status print_practice(const json_t *row, struct error *err) {
     enum status status =
         out_printf(err, "%-44s false alarms %5.1f %% (upper bound %.1f %%)", text_at(row, "name"),
-                   100 * number_at(row, "false_alarms"), 100 * number_at(row, "upper"));
+                   100 * known_at(row, "false_alarms"), 100 * known_at(row, "upper"));
     if (status == OK && json_is_number(json_object_get(row, "power")))
-        status = out_printf(err, "  found %.1f %%", 100 * number_at(row, "power"));
+        status = out_printf(err, "  found %.1f %%", 100 * known_at(row, "power"));
     return status == OK ? out_printf(err, "\n") : status;
 }
 
@@ -247,9 +243,9 @@ enum status alarms_print(const json_t *result, struct error *err) {
             err,
             "%-44s false alarms %5.1f %% (upper bound %.1f %%)  in order of time %.1f %%, NOISY "
             "%.1f %%; %.0f gates\n",
-            "hone compare", 100 * number_at(alarms, "rate"), 100 * number_at(alarms, "upper"),
-            100 * number_at(alarms, "in_order"), 100 * number_at(alarms, "noisy"),
-            number_at(result, "gates"));
+            "hone compare", 100 * known_at(alarms, "rate"), 100 * known_at(alarms, "upper"),
+            100 * known_at(alarms, "in_order"), 100 * known_at(alarms, "noisy"),
+            known_at(result, "gates"));
     json_array_foreach (json_object_get(result, "practice"), i, row)
         if (status == OK) status = print_practice(row, err);
     return status;
