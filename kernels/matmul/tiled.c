@@ -53,6 +53,8 @@ static const struct constraint constraints[] = {
 /* On GPUs 16 × 16 lanes with 4 × 4 sums each, both operands staged. */
 static const struct hint hints[] = {
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=4,NB=16,KB=all,DOT=vnni"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=6,NB=4,KB=all,DOT=vnni"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=8,KB=256,DEQ=permute,WL=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=4,NB=16,KB=256"},
     {DEVICE_GPU, "panel64", "VW=4,RV=1,TN=4,LM=16,LN=16,NB=1,KB=32,WL=1,XL=1"},
