@@ -2,7 +2,7 @@
  * seed alone: the draws from recorded times are those of the seed and the configuration. */
 #include "tuner/replay.h"
 #include "base/str.h"
-#include "tuner/measure.h"
+#include "tuner/tape.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,31 +22,6 @@ int replay_told_find(const char *name) {
     return -1;
 }
 
-/* ---- the recorded runs of a configuration as something that can be measured ---- */
-
-struct tape {
-    const double *runs_ns;
-    size_t n, at; /* the next run; the tape is a loop */
-    double spent_ns;
-};
-
-static struct tape tape_of(const struct recorded *r, const struct recorded_config *c,
-                           struct rng *rng) {
-    return (struct tape){.runs_ns = r->recording.runs_ns + c->first_run,
-                         .n = c->n_runs,
-                         .at = (size_t)rng_below(rng, c->n_runs)};
-}
-
-static enum status tape_run(void *context, int repeats, double *time_ns, struct error *err) {
-    struct tape *t = context;
-    double sum = 0;
-    (void)err;
-    for (int i = 0; i < repeats; i++) sum += t->runs_ns[t->at++ % t->n];
-    t->spent_ns += sum;
-    *time_ns = sum / repeats;
-    return OK;
-}
-
 /* ---- one run ---- */
 
 struct reading {
@@ -56,7 +31,7 @@ struct reading {
 
 /* The protocol's race; a busy machine is not simulated, so there is no canary. */
 static struct reading race(struct tape *tape, double incumbent_ns) {
-    const struct measuring m = {.subject = {tape_run, tape}, .incumbent_ns = incumbent_ns};
+    const struct measuring m = {.subject = tape_subject(tape), .incumbent_ns = incumbent_ns};
     struct sample_set set;
     struct reading reading = {0};
     measure_race(&m, &set, &reading.is_censored, NULL);
