@@ -1,8 +1,10 @@
 /* frames.c: see frames.h. Both sides are this program, but the worker's memory may have been written
  * over by a kernel: replies are checked like any other input. */
 #include "tuner/frames.h"
+#include "base/child.h"
 #include "base/str.h"
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,4 +229,38 @@ void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory) {
             (struct ceiling_level){(size_t)json_integer_value(json_object_get(level, "bytes")),
                                    frame_read_number(level, "read_gbps", NAN)};
     }
+}
+
+/* ---- the worker's side ---- */
+
+enum status frame_send(json_t *frame, struct error *err) {
+    char *text = json_dumps(frame, JSON_COMPACT);
+    json_decref(frame);
+    enum status st = text ? child_side_send(text, strlen(text), err)
+                          : fail(err, STATUS_NOMEM, "no memory for a reply");
+    free(text);
+    return st;
+}
+
+int frames_answer(enum status (*answer)(void *context, const json_t *request, json_t **reply,
+                                        struct error *err),
+                  void *context) {
+    struct error err = {0};
+    char *bytes;
+    size_t size;
+    signal(SIGINT, SIG_IGN);
+    while (child_side_receive(&bytes, &size, &err) == OK) {
+        json_error_t why;
+        json_t *request = json_loads(bytes, 0, &why), *reply = NULL;
+        free(bytes);
+        enum status st = request
+                             ? answer(context, request, &reply, &err)
+                             : fail(&err, STATUS_INVALID, "a request is not JSON: %s", why.text);
+        if (st != OK)
+            reply = json_pack("{s:{s:i,s:o}}", "error", "status", (int)st, "text",
+                              frame_text(err.text));
+        json_decref(request);
+        if (!reply || frame_send(reply, &err) != OK) break;
+    }
+    return 0;
 }

@@ -42,6 +42,14 @@ json_t *frame_ceilings(const struct ceiling_memory *memory);
 /* Anything that a frame does not tell is NAN, as not measured; levels beyond CEILING_LEVELS are left out. */
 void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory);
 
+/* On the worker's side: send a frame (taken); IO: the parent is gone. */
+enum status frame_send(json_t *frame, struct error *err);
+/* On the worker's side, its whole life: answer one request at a time until the parent is gone; a failure goes
+ * back as {"error": …}. Interrupts from the terminal are left to the parent. Returns the exit code. */
+int frames_answer(enum status (*answer)(void *context, const json_t *request, json_t **reply,
+                                        struct error *err),
+                  void *context);
+
 /* A number, or null for NAN and infinities; and back (null: what). */
 json_t *frame_number(double value);
 /* A string of any bytes: what is not UTF-8 (a compiler's log, say) becomes question marks. */

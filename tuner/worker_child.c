@@ -4,17 +4,16 @@
  *
  * An evaluation is: the ragged problem whole, the real one sampled, samples, the outputs of the timed
  * runs again. Before everything that may hang or die the parent is told the stage. */
-#include "base/child.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "tuner/frames.h"
 #include "tuner/sensors.h"
 #include <math.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Enough that all finalists of one request fit, each with its ragged relative. */
 enum { FINALISTS_MOST = 12, OPS_KEPT = 24, CASES_KEPT = 2 * FINALISTS_MOST };
@@ -51,18 +50,9 @@ struct desk {
 
 /* ---- frames ---- */
 
-static enum status send_frame(json_t *frame, struct error *err) {
-    char *text = json_dumps(frame, JSON_COMPACT);
-    json_decref(frame);
-    enum status st = text ? child_side_send(text, strlen(text), err)
-                          : fail(err, STATUS_NOMEM, "no memory for a reply");
-    free(text);
-    return st;
-}
-
 static void tell_stage(enum stage_id stage, double hint_ns) {
     struct error ignored; /* a parent that is gone is noticed at the next request */
-    send_frame(
+    frame_send(
         json_pack("{s:s,s:o}", "stage", stage_names[stage], "hint_ns", frame_number(hint_ns)),
         &ignored);
 }
@@ -530,7 +520,8 @@ static enum status serve_ceilings(struct desk *d, size_t bytes, struct error *er
     return st == OK ? ceilings_copy(d->ceilings, bytes, err) : st;
 }
 
-static enum status serve(struct desk *d, const json_t *request, json_t **reply, struct error *err) {
+static enum status serve(void *context, const json_t *request, json_t **reply, struct error *err) {
+    struct desk *d = context;
     json_t *results = json_array();
     const json_t *bytes = json_object_get(request, "ceiling_bytes");
     enum status st = !d->device ? desk_open(d, request, err)
@@ -545,23 +536,7 @@ static enum status serve(struct desk *d, const json_t *request, json_t **reply, 
 
 int worker_child(void) {
     struct desk desk = {0};
-    struct error err = {0};
-    char *bytes;
-    size_t size;
-    signal(SIGINT, SIG_IGN); /* the terminal's interrupt is the parent's affair */
-    while (child_side_receive(&bytes, &size, &err) == OK) {
-        json_error_t why;
-        json_t *request = json_loads(bytes, 0, &why), *reply = NULL;
-        free(bytes);
-        enum status st = request
-                             ? serve(&desk, request, &reply, &err)
-                             : fail(&err, STATUS_INVALID, "a request is not JSON: %s", why.text);
-        if (st != OK)
-            reply = json_pack("{s:{s:i,s:o}}", "error", "status", (int)st, "text",
-                              frame_text(err.text));
-        json_decref(request);
-        if (!reply || send_frame(reply, &err) != OK) break;
-    }
+    const int code = frames_answer(serve, &desk);
     desk_close(&desk);
-    return 0;
+    return code;
 }
