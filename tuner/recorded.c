@@ -1,12 +1,46 @@
 /* recorded.c: see recorded.h. A parameter whose values are whole numbers keeps them, in rising order; one with
- * other numbers or words numbers its values and names them. */
+ * other numbers or words numbers its values and names them. Names become words of printable ASCII, because
+ * records are lines of such words. */
 #include "tuner/recorded.h"
 #include "base/str.h"
 #include <assert.h>
 #include <limits.h>
 #include <math.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- words ---- */
+
+/* In place: what a record cannot hold becomes '_'. True when something did. */
+static bool make_word(char *text) {
+    bool is_changed = false;
+    for (; *text; text++) {
+        if (*text > ' ' && *text <= '~') continue;
+        *text = '_';
+        is_changed = true;
+    }
+    return is_changed;
+}
+
+/* The same of the i-th of several, which must stay different. */
+static void make_word_of(char **text, int i) {
+    if (!make_word(*text)) return;
+    char *numbered = text_format("%s~%d", *text, i);
+    free(*text);
+    *text = numbered;
+}
+
+/* The kernel's name as the value of a field; where the file does not say, its own up to the first point. */
+static void name_kernel(struct recorded *r, const char *path) {
+    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
+    snprintf(r->kernel, sizeof r->kernel, "%s", r->recording.kernel);
+    if (!*r->kernel) snprintf(r->kernel, sizeof r->kernel, "%.*s", (int)strcspn(file, "."), file);
+    for (char *c = r->kernel; (c = strpbrk(c, ",=")); c++) *c = '_';
+    make_word(r->kernel);
+    if (!*r->kernel) snprintf(r->kernel, sizeof r->kernel, "unnamed");
+}
 
 /* ---- parameters ---- */
 
@@ -37,9 +71,11 @@ static void rank_values(const struct recording_param *param, unsigned char *rank
 }
 
 static void make_param(struct recorded *r, int p) {
-    const struct recording_param *from = &r->recording.params[p];
+    struct recording_param *from = &r->recording.params[p];
     unsigned char rank[RECORDING_VALUES];
     const bool whole = is_whole(from);
+    make_word_of(&from->name, p);
+    for (int v = 0; v < from->n_values; v++) make_word_of(&from->values[v].text, v);
     rank_values(from, rank);
     struct param_value *values = memory_new((size_t)from->n_values * sizeof *values);
     for (int v = 0; v < from->n_values; v++)
@@ -55,34 +91,89 @@ static void make_param(struct recorded *r, int p) {
     }
 }
 
+/* ---- what a family and a variant do ---- */
+
+static const struct recorded *recorded_of(const struct problem *problem) {
+    const char *family = (const char *)problem->family;
+    return (const struct recorded *)(const void *)(family - offsetof(struct recorded, family));
+}
+
+static void no_cost(const struct problem *problem, struct cost *out) {
+    (void)problem;
+    *out = (struct cost){0};
+}
+
+static bool accepts(const struct problem *problem) {
+    return problem->layout == recorded_of(problem)->problem.layout;
+}
+
+static void fall_back(const struct problem *problem, struct config *out) {
+    const struct recorded *r = recorded_of(problem);
+    *out = space_config(&r->space, r->first_ok);
+}
+
+static bool is_recorded(const int *value, const struct problem *problem) {
+    const struct recorded *r = recorded_of(problem);
+    struct config config = {.variant = &r->variant};
+    memcpy(config.value, value, (size_t)r->variant.n_params * sizeof *value);
+    return space_find(&r->space, &config, r->problem.layout) >= 0;
+}
+
 /* ---- the space ---- */
 
 static void keep_extremes(struct recorded *r) {
     r->optimum_ns = INFINITY;
+    r->first_ok = -1;
     for (size_t i = 0; i < r->recording.n; i++) {
         const struct recorded_config *c = &r->recording.configs[i];
         if (c->outcome != OUTCOME_OK) continue;
-        r->n_ok++;
+        if (r->n_ok++ == 0) r->first_ok = (int64_t)i;
         r->optimum_ns = fmin(r->optimum_ns, c->median_ns);
         r->worst_ns = fmax(r->worst_ns, c->median_ns);
     }
 }
 
-static enum status make_space(struct recorded *r, struct error *err) {
+enum status recorded_space(const struct recorded *recorded, struct space *space,
+                           struct error *err) {
+    return space_list(&recorded->problem, recorded->recording.places, recorded->recording.n, space,
+                      err);
+}
+
+static enum status make_space(struct recorded *r, const char *path, struct error *err) {
     for (int p = 0; p < r->recording.n_params; p++) make_param(r, p);
-    r->variant = (struct variant){
-        .name = "recorded", .params = r->params, .n_params = r->recording.n_params};
-    r->variants[0] = &r->variant;
-    r->family = (struct family){.name = "recorded", .variants = r->variants};
-    r->problem = (struct problem){.family = &r->family, .layout = &layouts[LAYOUT_rows]};
+    name_kernel(r, path);
     keep_extremes(r);
-    return space_list(&r->problem, r->recording.places, r->recording.n, &r->space, err);
+    r->constraint = (struct constraint){.text = "it was recorded",
+                                        .reads = (1u << r->recording.n_params) - 1,
+                                        .holds = is_recorded};
+    r->variant = (struct variant){.name = r->kernel,
+                                  .summary = "recorded elsewhere",
+                                  .params = r->params,
+                                  .n_params = r->recording.n_params,
+                                  .constraints = &r->constraint,
+                                  .n_constraints = 1,
+                                  .accepts = accepts,
+                                  .fallback = fall_back};
+    r->variants[0] = &r->variant;
+    r->field = (struct field){.name = "kernel",
+                              .meaning = "whose times they are",
+                              .kind = FIELD_CHOICE,
+                              .fallback = -1,
+                              .choices = r->kernel};
+    r->family = (struct family){.name = "recorded",
+                                .summary = "a space that somebody measured",
+                                .fields = &r->field,
+                                .n_fields = 1,
+                                .variants = r->variants,
+                                .cost = no_cost};
+    r->problem = (struct problem){.family = &r->family, .layout = &layouts[LAYOUT_rows]};
+    return recorded_space(r, &r->space, err);
 }
 
 enum status recorded_open(const char *path, struct recorded **out, struct error *err) {
     struct recorded *r = memory_new(sizeof *r);
     enum status st = recording_read(path, &r->recording, err);
-    if (st == OK) st = make_space(r, err);
+    if (st == OK) st = make_space(r, path, err);
     *out = st == OK ? r : NULL;
     if (st != OK) recorded_close(r);
     return st;

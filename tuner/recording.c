@@ -78,12 +78,13 @@ static json_t *load_cut(char *bytes, size_t n) {
     return root;
 }
 
-static enum status load(const char *path, json_t **root, struct error *err) {
+static enum status load(const char *path, json_t **root, char key[17], struct error *err) {
     char *bytes;
     size_t n;
     json_error_t why;
     enum status st = read_bytes(path, &bytes, &n, err);
     if (st == OK) {
+        hash_hex(hash_bytes(hash_start(), bytes, n), key);
         soften(bytes, n);
         *root = json_loadb(bytes, n, 0, &why);
         if (!*root && why.position >= (int)n) *root = load_cut(bytes, n);
@@ -375,7 +376,7 @@ static enum status judge(const struct recording *r, struct error *err) {
 enum status recording_read(const char *path, struct recording *recording, struct error *err) {
     *recording = (struct recording){0};
     json_t *root = NULL;
-    enum status st = load(path, &root, err);
+    enum status st = load(path, &root, recording->key, err);
     size_t f = 0;
     while (f < sizeof formats / sizeof *formats && !formats[f].is(root)) f++;
     if (st == OK && f == sizeof formats / sizeof *formats)

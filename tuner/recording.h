@@ -23,6 +23,7 @@ struct recorded_config {
     size_t first_run, n_runs;    /* in runs_ns; no runs when it failed */
 };
 struct recording {
+    char key[17];          /* of what the file holds, unpacked */
     char *device, *kernel; /* "" where the file does not say */
     struct recording_param params[PARAMS];
     int n_params;

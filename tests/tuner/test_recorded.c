@@ -103,6 +103,59 @@ Test(recorded, from_one_to_another) {
     recorded_close(other);
 }
 
+/* ---- as a family with one variant ---- */
+
+Test(recorded, is_a_family_of_what_was_recorded) {
+    struct recorded *r = opened(file_of_text(CACHE_HEAD CACHE_ROWS "}}"));
+    struct config config;
+    struct space again;
+    struct error err = {0};
+    char text[160], why[200];
+    problem_format(&r->problem, text);
+    cr_assert_str_eq(text, "kernel=K");
+    cr_assert_eq(family_default(&r->problem, &config, &err), OK, "%s", err.text);
+    cr_assert_eq(space_find(&r->space, &config, r->problem.layout), 0, "the first that ran");
+    cr_assert_eq(config_parse(&r->family, "K", "A=4,B=x", &config, &err), OK, "%s", err.text);
+    cr_assert(config_valid(&config, &r->problem, NULL, NULL), "it failed, but it is there");
+    cr_assert_eq(config_parse(&r->family, "K", "A=4,B=y", &config, &err), OK, "%s", err.text);
+    cr_assert_not(config_valid(&config, &r->problem, NULL, why));
+    cr_assert_str_eq(why, "it was recorded");
+    cr_assert_eq(recorded_space(r, &again, &err), OK);
+    cr_assert_eq(again.n, r->space.n);
+    space_close(&again);
+    recorded_close(r);
+}
+
+Test(recorded, is_known_by_what_the_file_holds) {
+    struct recorded *plain = opened(file_of_text(CACHE_HEAD CACHE_ROWS "}}"));
+    struct recorded *packed = opened(file_of_gzip(CACHE_HEAD CACHE_ROWS "}}"));
+    struct recorded *other = opened(file_of_text(CACHE_HEAD CACHE_ROWS "} }"));
+    cr_assert_str_eq(plain->recording.key, packed->recording.key);
+    cr_assert_str_neq(plain->recording.key, other->recording.key);
+    recorded_close(plain);
+    recorded_close(packed);
+    recorded_close(other);
+}
+
+/* Records are lines of words: names are words, and stay different. */
+Test(recorded, names_become_words) {
+    struct recorded *r = opened(file_of_text(
+        "{\"kernel_name\": \"my kernel, a=1 \\u00e4 and much more than a line of words can hold\", "
+        "\"tune_params_keys\": [\"block size\"], \"cache\": {"
+        "\"1\": {\"block size\": \"a b\", \"time\": 1}, "
+        "\"2\": {\"block size\": \"a_b\", \"time\": 2}, "
+        "\"3\": {\"block size\": \"a\\nb\", \"time\": 3}}}"));
+    cr_assert_str_eq(r->variant.name, "my_kernel__a_1____and_much_mor");
+    cr_assert_eq(named(r, "block_size~0=a_b~0")->median_ns, 1e6);
+    cr_assert_eq(named(r, "block_size~0=a_b")->median_ns, 2e6);
+    cr_assert_eq(named(r, "block_size~0=a_b~2")->median_ns, 3e6);
+    recorded_close(r);
+    r = opened(file_of_text("{\"tune_params_keys\": [\"A\"], \"cache\": {\"1\": {\"A\": 1, "
+                            "\"time\": 1}}}"));
+    cr_assert_str_eq(r->variant.name, "recorded", "the name of the file");
+    recorded_close(r);
+}
+
 static void refused(const char *path, enum status status, const char *why) {
     struct recorded *r;
     struct error err = {0};
