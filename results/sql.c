@@ -223,13 +223,29 @@ enum status sql_check_json(const struct store *store, const char *doing, const c
 /* ---- transactions ---- */
 
 enum status sql_begin(struct store *store, const char *doing, struct error *err) {
-    return sql_run(store, doing, "BEGIN IMMEDIATE", err);
+    return store->is_grouped ? OK : sql_run(store, doing, "BEGIN IMMEDIATE", err);
 }
 
 enum status sql_end(struct store *store, enum status status, const char *doing, struct error *err) {
+    if (store->is_grouped) return status;
     if (status == OK) status = sql_run(store, doing, "COMMIT", err);
     /* A full disk may have rolled it back already. */
     if (status != OK && !sqlite3_get_autocommit(store->db))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
+}
+
+static const char grouping[] = "recording several things at once";
+
+enum status store_begin(struct store *store, struct error *err) {
+    assert(!store->is_grouped);
+    const enum status st = sql_begin(store, grouping, err);
+    store->is_grouped = st == OK;
+    return st;
+}
+
+enum status store_end(struct store *store, enum status status, struct error *err) {
+    assert(store->is_grouped);
+    store->is_grouped = false;
+    return sql_end(store, status, grouping, err);
 }

@@ -9,6 +9,8 @@ struct store {
     sqlite3 *db;
     char *path; /* as it was given */
     enum store_mode mode;
+    bool
+        is_grouped; /* between store_begin and store_end: sql_begin and sql_end wait for the latter */
 };
 
 enum { SQL_BUSY_MS = 5000 };

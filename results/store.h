@@ -27,6 +27,11 @@ char *store_default_path(const char *option);
  * session …). Findings go one a line into report (caller frees); WRONG when there are any. */
 enum status store_check(struct store *store, char **report, struct error *err);
 
+/* What is written between these two is one transaction: all of it, or nothing. store_end is told how it went, and
+ * returns that or why it could not be kept. Only one failure may lie in between: the last call. */
+enum status store_begin(struct store *store, struct error *err);
+enum status store_end(struct store *store, enum status status, struct error *err);
+
 /* ---- devices ---- */
 
 /* Row of a device model and version; made when missing. */

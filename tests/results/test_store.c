@@ -297,6 +297,47 @@ Test(store, refining_adds_a_round_of_samples) {
     store_close(store);
 }
 
+/* ---- several things at once ---- */
+
+static int64_t count_of(const char *path, const char *sql) {
+    struct store *store = opened(path, STORE_READ);
+    struct error err = {OK, ""};
+    char *csv = NULL;
+    WELL(store_csv(store, sql, &csv, &err));
+    const int64_t n = strtoll(strchr(csv, '\n') + 1, NULL, 10);
+    free(csv);
+    store_close(store);
+    return n;
+}
+
+Test(store, a_group_is_one_transaction) {
+    static const char rows[] = "SELECT (SELECT count(*) FROM evaluations) + "
+                               "10 * (SELECT count(*) FROM facts)";
+    const char *path = database_new();
+    struct store *store = opened(path, STORE_WRITE);
+    struct error err = {OK, ""};
+    const int64_t device = device_row(store, MODEL, VERSION), session = session_new(store, device);
+    struct evaluation e = evaluation_begun(session, device, 0, key_usual);
+    WELL(store_begin(store, &err));
+    WELL(store_step(store, NULL, &e, &err));
+    WELL(store_fact_set(store, "finals", MODEL, VERSION, "1", "1", &err));
+    cr_assert_eq(count_of(path, rows), 0, "nothing is there before the end");
+    WELL(store_end(store, OK, &err));
+    cr_assert_eq(count_of(path, rows), 11);
+    /* What fails takes the rest with it. */
+    evaluation_end(&e, OUTCOME_OK, 100);
+    WELL(store_begin(store, &err));
+    WELL(store_step(store, &e, NULL, &err));
+    const enum status st = store_fact_set(store, "finals", MODEL, VERSION, "2", "no JSON", &err);
+    cr_assert_eq(st, STATUS_INVALID);
+    cr_assert_eq(store_end(store, st, &err), st);
+    cr_assert_eq(count_of(path, rows), 11);
+    cr_assert_eq(count_of(path, "SELECT count(*) FROM evaluations WHERE outcome = 'ok'"), 0);
+    WELL(store_step(store, &e, NULL, &err));
+    cr_assert_eq(count_of(path, "SELECT count(*) FROM evaluations WHERE outcome = 'ok'"), 1);
+    store_close(store);
+}
+
 /* ---- what was left running ---- */
 
 static void expect_running(struct store *store, int64_t device, const char *boot, size_t expected,
