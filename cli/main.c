@@ -27,7 +27,8 @@ static const struct {
     const char *name;
     int (*run)(void);
 } children[] = {
-    {"features", device_feature_child}, {"worker", worker_child}, {"rival", rival_child},
+    {"features", device_feature_child}, {"worker", worker_child},
+    {"recorded", recorded_child},       {"rival", rival_child},
     {"check", engine_check_child},      {"gate", gate_child},
 };
 

@@ -11,6 +11,7 @@
 #include "runtime/engine.h"
 #include "tuner/lock.h"
 #include "tuner/session.h"
+#include "tuner/target.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,9 @@ static const char examples[] =
     "  hone tune --model model.gguf --budget 60s   what this model needs\n"
     "  hone tune --family gemm --problem m=4096,k=4096,n=64 --param VW=16 --evals 100 --strategy "
     "random\n"
-    "  hone tune --model model.gguf --shard 2/8 --db shard-2.db   one of eight machines' shares\n";
+    "  hone tune --model model.gguf --shard 2/8 --db shard-2.db   one of eight machines' shares\n"
+    "  hone tune --device replay:RTX_Titan.json.gz --evals 60     a recorded space stands for a "
+    "device\n";
 
 struct tune_options {
     struct common_options common;
@@ -31,8 +34,26 @@ struct tune_options {
     int evaluations, more;
 };
 
+/* A recording brings its own problem, space and class. */
+static enum status refuse_problems(const struct tune_options *o, struct error *err) {
+    const struct option_given given[] = {{"--family", o->problems.family},
+                                         {"--problem", o->problems.problem},
+                                         {"--class", o->problems.class_name},
+                                         {"--layout", o->problems.layout},
+                                         {"--model", o->model},
+                                         {"--tokenizer", o->tokenizer},
+                                         {"--shard", o->shard},
+                                         {"--param", o->params},
+                                         {NULL, false}};
+    if (!*target_recording(o->common.device))
+        return fail(err, STATUS_USAGE, "hone tune: --device replay:FILE names a recorded space");
+    return options_none("tune", "a recorded space is one problem, and all of it is searched", given,
+                        err);
+}
+
 static enum status collect(const struct tune_options *o, struct problem_list *list,
                            struct error *err) {
+    if (target_recording(o->common.device)) return refuse_problems(o, err);
     if (!o->model) return problems_collect(&o->problems, list, err);
     if (o->problems.family || o->problems.problem)
         return fail(err, STATUS_USAGE,
@@ -165,10 +186,11 @@ static enum status tune_device(const struct tune_options *o, const struct sessio
         session.budget_ns = (int64_t)((double)session.budget_ns * (1 - PLANS_SHARE));
     const int64_t end_ns = asked->budget_ns > 0 ? asked->began_ns + asked->budget_ns : INT64_MAX;
     json_t *result = NULL;
-    struct lock *lock;
-    enum status status = lock_take_device(device, "hone tune", &lock, err);
+    struct lock *lock = NULL; /* of a recording the session takes it: nothing else is measured */
+    enum status status =
+        target_recording(device) ? OK : lock_take_device(device, "hone tune", &lock, err);
     if (status != OK) return status;
-    session.is_locked = true;
+    session.is_locked = lock;
     status = session_run(&session, &result, err);
     if (status == OK && measures_plans(o)) status = measure_plans(o, device, end_ns, result, err);
     lock_release(lock);
@@ -210,14 +232,15 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
     if (status == OK) status = choose_class(o, err);
     if (status == OK) status = collect(o, &list, err);
     if (status == OK && o->shard) status = problems_keep_share(&list, o->shard, err);
-    if (status == OK && list.n == 0) log_say("No problem falls to share %s.", o->shard);
-    if (status != OK || list.n == 0) goto done;
+    const bool is_nothing = list.n == 0 && !target_recording(o->common.device);
+    if (status == OK && is_nothing) log_say("No problem falls to share %s.", o->shard);
+    if (status != OK || is_nothing) goto done;
     if (!o->budget && o->evaluations <= 0) budget_ns = 60 * (int64_t)1000000000;
     while (o->params && o->params[n_params]) n_params++;
     if (n_params &&
         (status = space_parse_limits(o->params, n_params, &limits, &n_limits, err)) != OK)
         goto done;
-    layout_names = memory_new(list.n * sizeof *layout_names);
+    layout_names = memory_new((list.n + 1) * sizeof *layout_names);
     for (size_t i = 0; i < list.n; i++) layout_names[i] = o->problems.layout;
     struct session_options session = {
         .database = database,
@@ -234,6 +257,7 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
         .limits = limits,
         .n_limits = n_limits,
         .interrupt = &interrupted,
+        .lock_text = "hone tune",
     };
     status = tune_devices(o, &session, runs, err);
 done:
@@ -277,7 +301,8 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the strategy (1)", "S"},
         {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)",
          "P=V,V"},
-        COMMON_OPTIONS_DEVICE(o.common, "number or part of the name; all: each in turn (default)"),
+        COMMON_OPTIONS_DEVICE(o.common, "number or part of the name; all: each in turn (default); "
+                                        "replay:FILE: a recorded space"),
         END_OPTIONS,
     };
     poptContext context = NULL;

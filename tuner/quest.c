@@ -1,5 +1,6 @@
 /* quest.c: see quest.h. */
 #include "tuner/quest.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "kernels/op.h"
 #include <math.h>
@@ -34,24 +35,26 @@ static int64_t find_default(const struct quest *q) {
     return -1;
 }
 
-enum status quest_open(struct quest *quest, const struct device *device,
+enum status quest_open(struct quest *quest, const struct target *target,
                        const struct problem *problem, const struct layout *layout,
                        const struct space_limit *limits, size_t n_limits, struct error *err) {
     *quest = (struct quest){.problem = *problem,
                             .layout = layout,
-                            .device = device,
+                            .device = target->device,
+                            .recorded = target->recorded,
                             .limits = limits,
                             .n_limits = n_limits,
                             .default_config = -1,
                             .retry_config = -1};
     problem_format(problem, quest->text);
+    if (quest->recorded) return OK; /* what was read has room and configurations */
     struct problem here = *problem;
     struct config config;
     if (layout) here.layout = layout;
-    const enum status fits = check_fits(device, &here, err);
+    const enum status fits = check_fits(quest->device, &here, err);
     if (fits != OK) return fits;
     if (n_limits == 0 && family_default(&here, &config, NULL) == OK &&
-        config_valid(&config, &here, device, NULL))
+        config_valid(&config, &here, quest->device, NULL))
         return OK;
     const enum status st = quest_open_space(quest, err);
     quest_rest(quest);
@@ -67,8 +70,10 @@ void quest_close(struct quest *quest) {
 /* ---- the search ---- */
 
 enum status quest_open_space(struct quest *quest, struct error *err) {
-    const enum status st = space_open(quest->device, &quest->problem, quest->layout, quest->limits,
-                                      quest->n_limits, &quest->space, err);
+    const enum status st = quest->recorded
+                               ? recorded_space(quest->recorded, &quest->space, err)
+                               : space_open(quest->device, &quest->problem, quest->layout,
+                                            quest->limits, quest->n_limits, &quest->space, err);
     quest->is_searching = st == OK;
     if (st != OK) return st;
     quest->space_n = (double)quest->space.n;
@@ -229,8 +234,7 @@ int64_t quest_count(const struct quest *quest, enum outcome outcome) {
 /* ---- texts ---- */
 
 static const char *slice_name(const struct quest *quest) {
-    const struct slice *slice = slice_of(&quest->problem);
-    return slice ? slice->name : quest->problem.family->name;
+    return quest->recorded ? quest->problem.family->name : slice_of(&quest->problem)->name;
 }
 
 void quest_name(const struct quest *quest, char text[256]) {
@@ -277,17 +281,46 @@ json_t *quest_json(const struct quest *quest) {
 
 /* ---- keys ---- */
 
+const char *quest_source_key(const struct quest *quest, const char *variant, char text[17]) {
+    if (!quest->recorded) return family_source_key(quest->problem.family, variant, text);
+    const bool is_known = variant_find(quest->problem.family, variant);
+    snprintf(text, 17, "%s", is_known ? quest->recorded->recording.key : "");
+    return text;
+}
+
+const char *quest_family_key(const struct quest *quest, char text[17]) {
+    uint64_t hash = hash_start();
+    for (const struct variant *const *v = quest->problem.family->variants; *v; v++) {
+        char key[17];
+        hash = hash_text(hash, quest_source_key(quest, (*v)->name, key));
+    }
+    hash_hex(hash, text);
+    return text;
+}
+
+/* How the kernel is compiled; a recorded one is not. */
+static enum status build_options(const struct quest *quest, const struct config *config,
+                                 const struct problem *problem, char **options, struct error *err) {
+    char *source = NULL;
+    if (quest->recorded) {
+        *options = text_copy("");
+        return OK;
+    }
+    const enum status st = op_source(config, problem, &source, options, err);
+    free(source);
+    return st;
+}
+
 enum status quest_key(const struct quest *quest, const struct setting *setting,
                       struct record_key *key, struct error *err) {
     const struct config *c = &setting->config;
     const struct problem problem = quest_problem(quest, setting);
-    char *source = NULL, *options = NULL, source_key[17], text[400];
-    enum status st = op_source(c, &problem, &source, &options, err);
-    free(source);
+    char *options = NULL, source_key[17], text[400];
+    const enum status st = build_options(quest, c, &problem, &options, err);
     if (st != OK) return st;
-    variant_source_key(c->variant, source_key);
     config_format(c, text);
-    *key = (struct record_key){.source_key = text_copy(source_key),
+    *key = (struct record_key){.source_key =
+                                   text_copy(quest_source_key(quest, c->variant->name, source_key)),
                                .options = options,
                                .family = quest->problem.family->name,
                                .problem = quest->text,

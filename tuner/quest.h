@@ -2,6 +2,7 @@
  * far. The session decides when; a quest knows what. */
 #pragma once
 #include "tuner/strategy.h"
+#include "tuner/target.h"
 #include "tuner/worker.h"
 #include <jansson.h>
 
@@ -22,10 +23,11 @@ struct attempt {
 };
 struct quest {
     struct problem problem;
-    const struct layout *layout; /* the only one; NULL: all */
-    char text[160];              /* of the problem */
-    double weight;               /* of the budget */
-    const struct device *device;
+    const struct layout *layout;     /* the only one; NULL: all */
+    char text[160];                  /* of the problem */
+    double weight;                   /* of the budget */
+    const struct device *device;     /* NULL: a recording stands for it */
+    const struct recorded *recorded; /* NULL: there is a device */
     const struct space_limit *limits;
     size_t n_limits;
     bool is_searching; /* between quest_begin and quest_rest: space and search are there */
@@ -44,7 +46,7 @@ struct quest {
 };
 
 /* UNSUPPORTED when nothing is valid, NOMEM when the device has no room for the problem. Limits outlive the quest. */
-enum status quest_open(struct quest *quest, const struct device *device,
+enum status quest_open(struct quest *quest, const struct target *target,
                        const struct problem *problem, const struct layout *layout,
                        const struct space_limit *limits, size_t n_limits, struct error *err);
 void quest_close(struct quest *quest);
@@ -83,6 +85,10 @@ void quest_key_free(struct record_key *key);
 /* Configuration number `at` of the space as a setting, and a record's; layout NULL: not of this program. */
 struct setting quest_setting(const struct quest *quest, int64_t at);
 struct setting quest_setting_of(const struct quest *quest, const struct record_key *key);
+/* Key of a variant's source as records have it, "" when the family has no such variant; and one key for all
+ * kernels of the family. Of a recording: what is in its file. Both return text. */
+const char *quest_source_key(const struct quest *quest, const char *variant, char text[17]);
+const char *quest_family_key(const struct quest *quest, char text[17]);
 /* The problem in a setting's layout. */
 struct problem quest_problem(const struct quest *quest, const struct setting *setting);
 /* The number of a record's configuration in the open space, −1. */

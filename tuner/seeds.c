@@ -72,7 +72,7 @@ struct asker {
 };
 static const char *asker_source_key(void *context, const char *variant) {
     struct asker *a = context;
-    return family_source_key(a->quest->problem.family, variant, a->source_key);
+    return quest_source_key(a->quest, variant, a->source_key);
 }
 static bool asker_usable(void *context, const char *layout, const char *variant,
                          const char *config) {

@@ -8,7 +8,6 @@
  * one candidate and the `running` row of the next are one transaction. */
 #include "tuner/session.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
@@ -42,7 +41,7 @@ static const int64_t RECHECK_NS = 2000000000;
 struct session {
     const struct session_options *options;
     const struct strategy *strategy;
-    struct device *device;
+    struct target target;
     const struct device_info *info;
     struct lock *lock;
     struct store *store;
@@ -692,13 +691,14 @@ static double rough_ns(const struct problem *problem) {
     return fmax(cost.bytes / 20, cost.operations / 100);
 }
 
-static enum status open_one(struct session *s, size_t i, struct error *err) {
+static enum status open_one(struct session *s, const struct problem *problem, size_t i,
+                            struct error *err) {
     const struct session_options *o = s->options;
     struct quest *q = &s->quests[s->n_quests];
     if (o->layout && o->layout[i] && !fixed_layout(o, i))
         return fail(err, STATUS_INVALID, "there is no layout %s", o->layout[i]);
     enum status st =
-        quest_open(q, s->device, &o->problems[i], fixed_layout(o, i), o->limits, o->n_limits, err);
+        quest_open(q, &s->target, problem, fixed_layout(o, i), o->limits, o->n_limits, err);
     if (st != OK) return st;
     q->weight = rough_ns(&q->problem) * (o->weights ? o->weights[i] : 1);
     s->n_quests++;
@@ -717,18 +717,20 @@ static void weigh_quests(struct session *s) {
 /* Problems that nothing can do here, or that have no room, are said and left out; all of them: how the
  * last of them failed, in one sentence. */
 static enum status open_quests(struct session *s, struct error *err) {
-    const struct session_options *o = s->options;
+    const struct recorded *recorded = s->target.recorded;
+    const struct problem *problems = recorded ? &recorded->problem : s->options->problems;
+    const size_t n = recorded ? 1 : s->options->n_problems;
     struct str left_out = {0};
     enum status st = OK, refused = OK;
-    s->quests = memory_new((o->n_problems + 1) * sizeof *s->quests);
-    for (size_t i = 0; i < o->n_problems; i++) {
-        st = open_one(s, i, err);
+    s->quests = memory_new((n + 1) * sizeof *s->quests);
+    for (size_t i = 0; i < n; i++) {
+        st = open_one(s, &problems[i], i, err);
         if (st != OK && st != STATUS_UNSUPPORTED && st != STATUS_NOMEM) break;
         if (st != OK) str_addf(&left_out, "%s\n", err->text), refused = st, st = OK;
     }
     if (st == OK && s->n_quests == 0) {
         st = refused;
-        if (o->n_problems > 1) fail_while(err, "none of %zu problems is left", o->n_problems);
+        if (n > 1) fail_while(err, "none of %zu problems is left", n);
     } else if (st == OK) {
         char *rest = left_out.text;
         for (char *line; rest && *rest && (line = strsep(&rest, "\n"));) log_warn("%s", line);
@@ -738,17 +740,6 @@ static enum status open_quests(struct session *s, struct error *err) {
     return st;
 }
 
-/* One key for all kernels of a family. */
-static void family_key(const struct family *family, char text[17]) {
-    uint64_t hash = hash_start();
-    for (const struct variant *const *v = family->variants; *v; v++) {
-        char key[17];
-        variant_source_key(*v, key);
-        hash = hash_text(hash, key);
-    }
-    hash_hex(hash, text);
-}
-
 /* What was asked, canonical: problems with class and layout, one a line, and limits. The kernels are part
  * of it: times of other sources would mislead a search that goes on. */
 static char *asked_text(const struct session *s) {
@@ -756,9 +747,9 @@ static char *asked_text(const struct session *s) {
     for (size_t i = 0; i < s->n_quests; i++) {
         const struct quest *q = &s->quests[i];
         char key[17];
-        family_key(q->problem.family, key);
         str_addf(&text, "%s %s %s %s %s\n", q->problem.family->name, q->text,
-                 class_names[q->problem.class], q->layout ? q->layout->name : "*", key);
+                 class_names[q->problem.class], q->layout ? q->layout->name : "*",
+                 quest_family_key(q, key));
     }
     for (size_t l = 0; l < s->options->n_limits; l++) {
         const struct space_limit *limit = &s->options->limits[l];
@@ -819,9 +810,9 @@ static enum status grant_more(struct session *s, struct error *err) {
 
 static enum status open_session(struct session *s, struct error *err) {
     const struct session_options *o = s->options;
-    enum status st = device_open(o->device, &s->device, err);
+    enum status st = target_open(o->device, &s->target, err);
     if (st != OK) return st;
-    s->info = device_describe(s->device);
+    s->info = s->target.info;
     if ((!o->is_locked && (st = lock_take(s->info, o->lock_text, &s->lock, err)) != OK) ||
         (st = open_quests(s, err)) != OK ||
         (st = store_open(o->database, STORE_WRITE, &s->store, err)) != OK ||
@@ -829,9 +820,7 @@ static enum status open_session(struct session *s, struct error *err) {
                            s->info->uuid, &s->device_id, err)) != OK ||
         (st = settle_running(s, err)) != OK || (st = find_or_begin(s, err)) != OK)
         return st;
-    char index[24];
-    snprintf(index, sizeof index, "%zu", device_index(s->device));
-    st = worker_open(index, o->deadlines, &s->worker, err);
+    st = worker_open(s->target.selector, o->deadlines, &s->worker, err);
     for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++)
         s->quests[i].is_done = load_done(s, &s->quests[i]);
     if (st == OK) allow(s);
@@ -845,7 +834,7 @@ static void close_session(struct session *s) {
     for (size_t i = 0; i < s->n_quests; i++) quest_close(&s->quests[i]);
     free(s->quests);
     lock_release(s->lock);
-    device_close(s->device);
+    target_close(&s->target);
 }
 
 static json_t *session_json(const struct session *s, const char *state) {

@@ -6,10 +6,10 @@
 #include <jansson.h>
 
 struct session_options {
-    const char *device;             /* selector of one device */
+    const char *device;             /* selector of one device; or of a recording (target.h) */
     const char *database;           /* path */
     const struct problem *problems; /* class set; layout: every accepted one is searched */
-    size_t n_problems;
+    size_t n_problems;              /* 0 with a recording, which brings its own */
     const char *const *layout; /* per problem NULL (all layouts) or a layout's name; may be NULL */
     const double
         *weights; /* per problem: how much its time matters (uses a token); NULL: all alike */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "tuner/frames.h"
+#include "tuner/target.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,8 @@ static enum status start(struct worker *w, enum stage_id *stage, const volatile 
                          struct error *err) {
     *stage = STAGE_start;
     if (w->child) return OK;
-    enum status st = child_open("worker", &w->child, err);
+    const char *name = target_recording(w->selector) ? "recorded" : "worker";
+    enum status st = child_open(name, &w->child, err);
     if (st != OK) return st;
     json_t *hello =
         json_pack("{s:s,s:o}", "device", w->selector, "ceilings", frame_ceilings(&w->ceilings));

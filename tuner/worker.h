@@ -17,7 +17,8 @@ struct deadlines {
 extern const struct deadlines deadlines_usual;
 
 struct worker;
-/* deadlines NULL: the usual ones. The process starts with the first request. */
+/* deadlines NULL: the usual ones. The process starts with the first request. "replay:FILE" (target.h) is
+ * answered by the recording. */
 enum status worker_open(const char *device_selector, const struct deadlines *deadlines,
                         struct worker **out, struct error *err);
 void worker_close(struct worker *worker); /* NULL is fine */
@@ -48,5 +49,6 @@ enum status worker_finals(struct worker *worker, const struct work *works, size_
 /* Ceilings at that working-set size (0: what counts as cold), the copy's too: then worker_ceilings has them. */
 enum status worker_measure_ceilings(struct worker *worker, size_t bytes,
                                     const volatile int *interrupt, struct error *err);
-/* Main of `hone @child worker`. */
+/* Mains of `hone @child worker` and, for recordings, of `hone @child recorded`. */
 int worker_child(void);
+int recorded_child(void);
