@@ -42,7 +42,8 @@ struct quest {
     int64_t retry_id;       /* row found running, to be tried once more; 0: none */
     int64_t retry_config;
     bool is_done;
-    int64_t n_here; /* evaluations of this run */
+    int final_rounds; /* that were held, under the session's present grant */
+    int64_t n_here;   /* evaluations of this run */
 };
 
 /* UNSUPPORTED when nothing is valid, NOMEM when the device has no room for the problem. Limits outlive the quest. */

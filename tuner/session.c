@@ -26,7 +26,7 @@ static const double SEARCH_SHARE = 0.8;
 static const double EVEN_SHARE = 0.5;
 /* A problem that was begun gets its default and its best seed measured, and its finals, though its time is
  * over; one that was not begun then is left for the next run. */
-enum { EVALUATIONS_LEAST = 2, FINALISTS = 4, FINAL_ATTEMPTS = 3 };
+enum { EVALUATIONS_LEAST = 2, FINALISTS = 4, FINAL_ROUNDS = 3 };
 /* A session that goes on with less of its budget than this is given the whole of it again. */
 static const double REST_LEAST = 0.1;
 /* Whatever a database says. */
@@ -173,6 +173,27 @@ static bool load_done(struct session *s, const struct quest *q) {
     json_decref(fact);
     free(key);
     return is_done;
+}
+
+/* Rounds of finals that were held under the present grant. */
+static enum status save_rounds(struct session *s, const struct quest *q, struct error *err) {
+    char *key = fact_key(s, q);
+    const enum status st = set_fact(
+        s, "finals", key,
+        json_pack("{s:I,s:i}", "grant", (json_int_t)s->grants, "rounds", q->final_rounds), err);
+    free(key);
+    return st;
+}
+
+static void load_rounds(struct session *s, struct quest *q) {
+    char *key = fact_key(s, q);
+    json_t *fact = get_fact(s, "finals", key);
+    const json_t *grant = json_object_get(fact, "grant"), *rounds = json_object_get(fact, "rounds");
+    q->final_rounds = 0;
+    if (json_is_integer(grant) && json_integer_value(grant) == s->grants)
+        q->final_rounds = (int)bounded(json_integer_value(rounds), 0, FINAL_ROUNDS);
+    json_decref(fact);
+    free(key);
 }
 
 /* Seeds as they were fixed; false when this quest was never begun. Its space is open. */
@@ -331,6 +352,7 @@ static enum status begin_quest(struct session *s, struct quest *q, struct error 
     if (!is_known) n = seeds_gather(s->store, s->info, q, s->quests, s->n_quests, seeds);
     st = quest_begin(q, s->strategy, s->options->seed, seeds, n, err);
     if (st == OK && !is_known) st = save_seeds(s, q, err);
+    if (st == OK) load_rounds(s, q);
     return st == OK ? replay(s, q, err) : st;
 }
 
@@ -550,12 +572,31 @@ static void update_attempt(struct attempt *a, const struct evaluation *e) {
 }
 
 /* A finalist that is right gets its new samples; one that is not gets its outcome. */
-static enum status commit_final(struct session *s, struct attempt *a, struct evaluation *e,
-                                struct error *err) {
+static enum status commit_final(struct session *s, struct evaluation *e, struct error *err) {
     e->is_final = e->outcome == OUTCOME_OK;
-    enum status st =
-        e->is_final ? store_refine(s->store, e, err) : store_step(s->store, e, NULL, err);
-    if (st == OK) update_attempt(a, e);
+    return e->is_final ? store_refine(s->store, e, err) : store_step(s->store, e, NULL, err);
+}
+
+/* All of a round or nothing: who is in the next one, and whether there is one, follows from the whole. */
+static enum status commit_finals(struct session *s, const struct quest *q, struct attempt **who,
+                                 struct evaluation *e, size_t n, struct error *err) {
+    enum status st = store_begin(s->store, err);
+    if (st != OK) return st;
+    for (size_t i = 0; st == OK && i < n; i++) st = commit_final(s, &e[i], err);
+    if (st == OK) st = save_rounds(s, q, err);
+    st = store_end(s->store, st, err);
+    for (size_t i = 0; st == OK && i < n; i++) update_attempt(who[i], &e[i]);
+    return st;
+}
+
+/* All at once; when the worker died it died of one of them: each alone, then. */
+static enum status evaluate_finals(struct session *s, const struct work *works, size_t n,
+                                   struct evaluation *e, struct error *err) {
+    const volatile int *interrupt = s->options->interrupt;
+    enum status st = worker_finals(s->worker, works, n, e, interrupt, err);
+    const bool died = n > 1 && (e[0].outcome == OUTCOME_CRASHED || e[0].outcome == OUTCOME_TIMEOUT);
+    for (size_t i = 0; st == OK && died && i < n; i++)
+        st = worker_finals(s->worker, &works[i], 1, &e[i], interrupt, err);
     return st;
 }
 
@@ -578,13 +619,9 @@ static enum status measure_again(struct session *s, struct quest *q, struct atte
         e[i].id = who[i]->id;
         e[i].sequence = who[i] - q->attempts;
     }
-    if (st == OK) st = worker_finals(s->worker, works, n, e, s->options->interrupt, err);
-    bool died = n > 1 && (e[0].outcome == OUTCOME_CRASHED || e[0].outcome == OUTCOME_TIMEOUT);
-    for (size_t i = 0; st == OK && !died && i < n; i++) st = commit_final(s, who[i], &e[i], err);
+    if (st == OK) st = evaluate_finals(s, works, n, e, err);
+    if (st == OK) st = commit_finals(s, q, who, e, n, err);
     for (size_t i = 0; i < n; i++) drop(&e[i], &keys[i]);
-    /* A worker that died, died of one of them: each alone, then. */
-    for (size_t i = 0; st == OK && died && i < n; i++)
-        st = measure_again(s, q, &who[i], 1, budget_ns, err);
     return st;
 }
 
@@ -597,10 +634,11 @@ static int64_t finals_budget(const struct span *span) {
 
 static enum status hold_finals(struct session *s, struct quest *q, const struct span *span,
                                struct error *err) {
-    for (int round = 0; round < FINAL_ATTEMPTS; round++) {
+    while (q->final_rounds < FINAL_ROUNDS) {
         struct attempt *who[FINALISTS];
         size_t n = quest_finalists(q, who, FINALISTS);
         if (n == 0) return OK;
+        q->final_rounds++;
         enum status st = measure_again(s, q, who, n, finals_budget(span), err);
         if (st != OK) return st;
     }
