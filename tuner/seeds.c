@@ -1,12 +1,14 @@
 /* seeds.c: see seeds.h. Distance between problems is Σ |ln(a/b)| over their sizes, and a little for every
  * field that is no size: another weight type or epilogue often wants the same configuration. */
 #include "tuner/seeds.h"
+#include "base/str.h"
 #include "results/lookup.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NEAREST = 3, RECORDS_EACH = 3, SEEDS_FEW = 3 };
+/* Of a problem's records as many are read as there may be of three configurations under some drivers and sources. */
+enum { NEAREST = 3, RECORDS_EACH = 3, RECORDS_READ = 12, SEEDS_FEW = 3 };
 
 struct relative {
     const struct quest *quest;
@@ -39,27 +41,49 @@ static int by_distance(const void *a, const void *b) {
     return (x->distance > y->distance) - (x->distance < y->distance);
 }
 
-/* The nearest problems that have records, each with its best: best[place][rank], −1 where there are none. */
-static size_t nearest_records(struct store *store, const struct device_info *info,
-                              const struct quest *quest, struct relative *relatives, size_t n,
-                              int64_t best[NEAREST + 1][RECORDS_EACH]) {
+/* The best configurations of a problem that are in the space here, fastest first. */
+struct known {
+    int64_t best[RECORDS_EACH];
+    size_t n;
+    double distance;
+};
+
+static void add_known(struct known *known, int64_t at) {
+    for (size_t i = 0; i < known->n; i++)
+        if (known->best[i] == at) return;
+    if (at >= 0 && known->n < RECORDS_EACH) known->best[known->n++] = at;
+}
+
+/* Whatever driver and kernel source they were measured under: the search measures them again. */
+static struct known known_of(struct store *store, const struct device_info *info,
+                             const struct quest *quest, const struct relative *relative) {
+    const struct quest *r = relative->quest;
+    const struct record_key key = {.family = r->problem.family->name,
+                                   .problem = r->text,
+                                   .class_name = class_names[r->problem.class],
+                                   .layout = quest->layout ? quest->layout->name : NULL};
+    struct known known = {.distance = relative->distance};
+    struct evaluation *list = NULL;
+    size_t n = 0;
+    struct error ignored;
+    if (store_best(store, info->model_key, &key, RECORDS_READ, &list, &n, &ignored) != OK) n = 0;
+    for (size_t i = 0; i < n; i++) {
+        add_known(&known, quest_find(quest, &list[i].key));
+        evaluation_free(&list[i]);
+    }
+    free(list);
+    return known;
+}
+
+/* The nearest problems that have records; returns how many there are. */
+static size_t nearest_known(struct store *store, const struct device_info *info,
+                            const struct quest *quest, struct relative *relatives, size_t n,
+                            struct known known[NEAREST + 1]) {
     size_t places = 0;
-    qsort(relatives, n, sizeof *relatives, by_distance);
+    if (n) qsort(relatives, n, sizeof *relatives, by_distance);
     for (size_t i = 0; i < n && places <= NEAREST; i++) {
-        const struct quest *r = relatives[i].quest;
-        const struct record_key key = {.family = r->problem.family->name,
-                                       .problem = r->text,
-                                       .class_name = class_names[r->problem.class]};
-        struct evaluation *list = NULL;
-        size_t n_list = 0;
-        struct error ignored;
-        if (store_best(store, info->model_key, &key, RECORDS_EACH, &list, &n_list, &ignored) != OK)
-            n_list = 0;
-        for (size_t rank = 0; rank < RECORDS_EACH; rank++)
-            best[places][rank] = rank < n_list ? quest_find(quest, &list[rank].key) : -1;
-        places += n_list > 0;
-        for (size_t rank = 0; rank < n_list; rank++) evaluation_free(&list[rank]);
-        free(list);
+        known[places] = known_of(store, info, quest, &relatives[i]);
+        places += known[places].n > 0;
     }
     return places;
 }
@@ -147,23 +171,34 @@ static void add_defaults(const struct quest *quest, int64_t seeds[SEEDS_MOST], s
     }
 }
 
+/* What was best for this very problem comes first: after an update of the driver, or a change of the kernel, it is
+ * most of what a search would find again. */
+static void add_own(const struct known *known, size_t places, int64_t seeds[SEEDS_MOST],
+                    size_t *n) {
+    for (size_t place = 0; place < places; place++)
+        for (size_t rank = 0; known[place].distance == 0 && rank < known[place].n; rank++)
+            add_seed(seeds, n, known[place].best[rank]);
+}
+
 size_t seeds_gather(struct store *store, const struct device_info *info, const struct quest *quest,
                     const struct quest *relatives, size_t n_relatives, int64_t seeds[SEEDS_MOST]) {
-    struct relative *list = calloc(n_relatives + 1, sizeof *list);
-    int64_t best[NEAREST + 1][RECORDS_EACH];
-    size_t n = 0, n_list = 0, places = 0;
+    struct relative *list = memory_new((n_relatives + 1) * sizeof *list);
+    struct known known[NEAREST + 1];
+    size_t n = 0, n_list = 0;
     add_seed(seeds, &n, quest->default_config);
-    for (size_t i = 0; list && i < n_relatives; i++) {
+    for (size_t i = 0; i < n_relatives; i++) {
         double d = distance(&quest->problem, &relatives[i].problem);
         if (d >= 0) list[n_list++] = (struct relative){&relatives[i], d};
     }
-    if (list) places = nearest_records(store, info, quest, list, n_list, best);
+    const size_t places = nearest_known(store, info, quest, list, n_list, known);
+    free(list);
+    add_own(known, places, seeds, &n);
     for (int rank = 0; rank < RECORDS_EACH; rank++) {
-        for (size_t place = 0; place < places; place++) add_seed(seeds, &n, best[place][rank]);
+        for (size_t place = 0; place < places; place++)
+            if ((size_t)rank < known[place].n) add_seed(seeds, &n, known[place].best[rank]);
         if (rank == 0) add_looked_up(store, info, quest, seeds, &n);
         add_hints_of_rank(info, quest, rank, seeds, &n);
     }
-    free(list);
     for (int rank = RECORDS_EACH; add_hints_of_rank(info, quest, rank, seeds, &n) > 0;) rank++;
     if (n < SEEDS_FEW) add_defaults(quest, seeds, &n);
     return n;

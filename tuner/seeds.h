@@ -1,5 +1,6 @@
-/* seeds.h: configurations worth asking first: the default, what was best for this problem before, what
- * is best for its nearest relatives on this device, what the variants hint at. */
+/* seeds.h: configurations worth asking first: the default, what was best for this problem before (also under
+ * another driver or kernel source), what is best for its nearest relatives on this device, what the variants
+ * hint at. */
 #pragma once
 #include "results/store.h"
 #include "tuner/quest.h"

@@ -1,17 +1,22 @@
 /* test_tune_recording.c: hone tune --device replay:FILE: a recorded space stands for a device. Session, database,
  * lock and worker are the usual ones, and every command takes what they leave. */
+#include "results/lookup.h"
 #include "tests/cli/answers.h"
+#include "tests/results/direct.h"
 #include "tests/tuner/made_recording.h"
 #include <fcntl.h>
 #include <sys/file.h>
 #include <zlib.h>
 
 /* The fastest is 3 ms, at TM·TN = 12, WG = 128, VW = 4. */
-static const char *folder_with_recording(void) {
+static const char *folder_with_recording(double noise) {
     const char *folder = test_folder();
-    const struct made_space made = {1, 0, 0, 3};
+    const struct made_space made = {1, noise, 0, 7};
     char *text = made_recording(&made);
     program_write(folder, "made.json", text);
+    char *cache = text_format("%s/cache", folder);
+    setenv("XDG_CACHE_HOME", cache, 1); /* its locks are nobody else's */
+    free(cache);
     free(text);
     return folder;
 }
@@ -27,7 +32,7 @@ static int outcome_of(json_t *result, const char *name) {
 }
 /* Everything is tried, and ends as it was recorded. */
 Test(tune_recording, all_of_it) {
-    const char *folder = folder_with_recording();
+    const char *folder = folder_with_recording(0);
     json_t *result =
         program_json(TUNE(folder, "--strategy", "exhaustive", "--evals", "1000", "--json", "-q"));
     const json_t *problem = problem_of(result), *best = json_object_get(problem, "best");
@@ -54,7 +59,7 @@ Test(tune_recording, all_of_it) {
 
 /* The same command again checks the winner; so does the file when it is packed. Another one is another device. */
 Test(tune_recording, again) {
-    const char *folder = folder_with_recording();
+    const char *folder = folder_with_recording(0);
     char *text = program_text(folder, "made.json"), path[1200];
     snprintf(path, sizeof path, "%s/made.json.gz", folder);
     gzFile file = gzopen(path, "wbe");
@@ -85,7 +90,7 @@ Test(tune_recording, again) {
 
 /* What it leaves is a database like any other. */
 Test(tune_recording, every_command_takes_it) {
-    const char *folder = folder_with_recording();
+    const char *folder = folder_with_recording(0);
     program_expect(TUNE(folder, "--evals", "30", "-q"), 0, "30 evaluations");
     program_expect(HONE(folder, "db", "check"), 0, "clean");
     program_expect(HONE(folder, "db", "retry"), 0, "");
@@ -104,23 +109,121 @@ Test(tune_recording, every_command_takes_it) {
                    "default");
 }
 
-/* A second one waits for nobody. */
+/* A second one is told so, and the lock is given back. */
 Test(tune_recording, is_locked) {
-    const char *folder = folder_with_recording();
-    char cache[1200], *name = NULL;
-    snprintf(cache, sizeof cache, "%s/cache", folder);
-    setenv("XDG_CACHE_HOME", cache, 1);
+    const char *folder = folder_with_recording(0);
+    char path[200] = "";
     program_expect(TUNE(folder, "--evals", "2", "-q"), 0, "2 evaluations");
     FILE *found = popen("ls cache/hone/locks/*", "re");
-    char line[200] = "";
-    cr_assert_not_null(fgets(line, sizeof line, found));
+    cr_assert_not_null(fgets(path, sizeof path, found));
     pclose(found);
-    line[strcspn(line, "\n")] = 0;
-    name = text_copy(line);
-    const int fd = open(name, O_RDWR | O_CLOEXEC);
+    path[strcspn(path, "\n")] = 0;
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
     cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0, "it was given back");
     program_expect(TUNE(folder, "--evals", "2", "-q"), 1, "is being measured by another process");
     close(fd);
     program_expect(TUNE(folder, "--evals", "2", "-q"), 0, "0 evaluations");
-    free(name);
+}
+
+/* ---- after an update ---- */
+
+/* The first column of each row, with a newline behind it; the caller frees. */
+static char *rows_of(const char *folder, const char *sql) {
+    struct str path = {0}, text = {0};
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+    str_addf(&path, "%s/hone.db", folder);
+    cr_assert_eq(sqlite3_open(path.text, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK, "%s", sql);
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        str_addf(&text, "%s\n", (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    str_free(&path);
+    return text.text ? text.text : text_copy("");
+}
+
+static void change(const char *folder, const char *sql) {
+    char *path = text_format("%s/hone.db", folder);
+    sql_into(path, sql);
+    free(path);
+}
+
+/* What this program knows its kernels by, and that it can run all of them. */
+static const char *key_of_variant(void *context, const char *variant) {
+    (void)variant;
+    return context;
+}
+static bool usable(void *context, const char *layout, const char *variant, const char *config) {
+    (void)context, (void)layout, (void)variant, (void)config;
+    return true;
+}
+
+/* The rule by which look-up answers, which says whether it is checked before its first use. */
+static enum lookup_rule rule_of(const char *folder, char *source_key) {
+    char *path = text_format("%s/hone.db", folder),
+         *model = rows_of(folder, "SELECT DISTINCT model FROM devices");
+    struct store *store = NULL;
+    struct error err = {OK, ""};
+    struct lookup_answer answer;
+    model[strcspn(model, "\n")] = 0;
+    cr_assert_eq(store_open(path, STORE_READ, &store, &err), OK, "%s", err.text);
+    const struct lookup_query query = {.model = model,
+                                       .version = "recorded",
+                                       .family = "recorded",
+                                       .problem = "kernel=made",
+                                       .class_name = "f32",
+                                       .source_key = key_of_variant,
+                                       .usable = usable,
+                                       .context = source_key};
+    cr_assert_eq(lookup(store, &query, &answer, &err), OK, "%s", err.text);
+    const enum lookup_rule rule = answer.rule;
+    evaluation_free(&answer.record);
+    if (answer.runner_up.id) evaluation_free(&answer.runner_up);
+    store_close(store);
+    free(model);
+    free(path);
+    return rule;
+}
+
+/* The best three that an older driver, or an older kernel, left are measured right behind the default; until
+ * then they are hints. */
+static void expect_checked_first(const char *folder, char *source_key, const char *update) {
+    char *old =
+        rows_of(folder, "SELECT config FROM evaluations WHERE outcome = 'ok' GROUP BY config "
+                        "ORDER BY max(is_final) DESC, min(time_ns) LIMIT 3");
+    cr_assert_eq(rule_of(folder, source_key), LOOKUP_EXACT);
+    change(folder, update);
+    cr_assert_eq(rule_of(folder, source_key), LOOKUP_ELSEWHERE, "%s", update);
+    json_t *result = program_json(TUNE(folder, "--evals", "4", "--json", "-q"));
+    cr_assert_eq(json_integer_value(json_object_get(result, "evaluations")), 4);
+    char *first = rows_of(folder, "SELECT config FROM evaluations WHERE sequence BETWEEN 1 AND 3 "
+                                  "AND session_id = (SELECT max(session_id) FROM sessions) "
+                                  "ORDER BY sequence");
+    cr_assert_str_eq(first, old, "%s", update);
+    const char *best =
+        json_string_value(json_object_get(json_object_get(problem_of(result), "best"), "config"));
+    cr_assert_eq(strncmp(best, old, strcspn(old, "\n")), 0, "%s is not the first of\n%s", best,
+                 old);
+    cr_assert_eq(rule_of(folder, source_key), LOOKUP_EXACT);
+    json_decref(result);
+    free(first);
+    free(old);
+}
+
+Test(tune_recording, an_update_has_its_old_winners_checked_first) {
+    const char *folder = folder_with_recording(0.03);
+    program_expect(TUNE(folder, "--evals", "40", "-q"), 0, "40 evaluations");
+    char *source_key = rows_of(folder, "SELECT DISTINCT source_key FROM evaluations");
+    source_key[strcspn(source_key, "\n")] = 0;
+    expect_checked_first(folder, source_key, "UPDATE devices SET version = 'an older driver'");
+    expect_checked_first(folder, source_key,
+                         "UPDATE evaluations SET source_key = '0123456789abcdef';"
+                         "UPDATE sessions SET problems = problems || 'of older kernels'");
+    /* Three versions have the same winner: it is measured once, the next ones behind it. */
+    expect_checked_first(
+        folder, source_key,
+        "UPDATE devices SET version = 'a later driver' WHERE version = 'recorded'");
+    program_expect(HONE(folder, "db", "check"), 0, "clean");
+    free(source_key);
 }
