@@ -492,6 +492,16 @@ static void settle_unfinished(struct session *s, struct evaluation *e, const str
     }
 }
 
+/* The outcome of one, the running row of the next, and what was spent until now: one transaction. */
+static enum status commit_step(struct session *s, const struct evaluation *done,
+                               struct evaluation *next, struct error *err) {
+    enum status st = store_begin(s->store, err);
+    if (st != OK) return st;
+    st = store_step(s->store, done, next, err);
+    if (st == OK) st = spend(s, "running", err);
+    return store_end(s->store, st, err);
+}
+
 /* Commit `done` with the next running row, let the worker evaluate it, tell the strategy. */
 static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
                                 bool is_retry, const struct span *span, struct error *err) {
@@ -501,13 +511,12 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
     if (is_retry) {
         p->now.id = q->retry_id;
         p->now.is_resumed = true;
-        st = store_step(s->store, &p->now, NULL, err); /* still running, for the second time */
+        st = commit_step(s, &p->now, NULL, err); /* still running, for the second time */
     } else {
-        st = store_step(s->store, p->has_done ? &p->done : NULL, &p->now, err);
+        st = commit_step(s, p->has_done ? &p->done : NULL, &p->now, err);
         if (st == OK && p->has_done) drop(&p->done, &p->done_key);
         p->has_done = st == OK ? false : p->has_done;
     }
-    if (st == OK) st = spend(s, "running", err);
     const struct work work = {.config = setting.config,
                               .problem = quest_problem(q, &setting),
                               .seed = 1,

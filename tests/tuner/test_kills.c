@@ -352,7 +352,7 @@ static void kill_before_each(struct made_space made, int evaluations, int most) 
     cr_assert(run_until(recording, whole, evaluations, 0));
     const int n = *calls, first = n > most ? n - most + 1 : 1;
     char *expected = sql_rows(whole, all_rows);
-    cr_assert_gt(n, 10 * evaluations, "SQLite's calls were not seen");
+    cr_assert_gt(n, 4 * evaluations, "SQLite's calls were not seen");
     for (int call = first; call <= n; call++) {
         char *database = text_format("%s/killed-%d.db", folder, call);
         cr_assert(!run_until(recording, database, evaluations, call), "call %d of %d", call, n);
