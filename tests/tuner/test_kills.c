@@ -75,26 +75,37 @@ static pid_t shot_start(const struct shot *s) {
     return pid;
 }
 
-/* How many processes carry its mark; zombies have no environment and are their parent's. */
-static int count_processes(const struct shot *s) {
+/* Does a file of /proc/PID hold these bytes? */
+static bool holds(const char *pid, const char *name, const char *bytes, size_t n) {
+    char *path = text_format("/proc/%s/%s", pid, name), all[65536];
+    FILE *file = fopen(path, "re");
+    const size_t n_all = file ? fread(all, 1, sizeof all, file) : 0;
+    if (file) fclose(file);
+    free(path);
+    return memmem(all, n_all, bytes, n) != NULL;
+}
+
+/* How many processes carry its mark; zombies have no environment and are their parent's. *worker: one that is a
+ * child of the program (0: there is none). */
+static int count_processes(const struct shot *s, pid_t *worker) {
+    static const char child[] = "@child";
     DIR *folder = opendir("/proc");
     int n = 0;
+    *worker = 0;
     for (const struct dirent *entry; (entry = readdir(folder));) {
-        char *path = text_format("/proc/%s/environ", entry->d_name), bytes[65536];
-        FILE *file = strspn(entry->d_name, "0123456789") ? fopen(path, "re") : NULL;
-        const size_t n_bytes = file ? fread(bytes, 1, sizeof bytes, file) : 0;
-        n += memmem(bytes, n_bytes, s->mark, strlen(s->mark) + 1) != NULL;
-        if (file) fclose(file);
-        free(path);
+        const char *pid = entry->d_name;
+        if (!strspn(pid, "0123456789") || !holds(pid, "environ", s->mark, strlen(s->mark) + 1))
+            continue;
+        n++;
+        if (holds(pid, "cmdline", child, sizeof child)) *worker = (pid_t)strtol(pid, NULL, 10);
     }
     closedir(folder);
     return n;
 }
 
 /* To its end; what it prints. */
-static json_t *shot_finish(const struct shot *s) {
+static json_t *shot_wait(const struct shot *s, pid_t pid) {
     int status;
-    const pid_t pid = shot_start(s);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     struct program_run run = {WIFEXITED(status) ? WEXITSTATUS(status) : -1,
                               program_text(s->folder, "out"), program_text(s->folder, "err")};
@@ -102,12 +113,17 @@ static json_t *shot_finish(const struct shot *s) {
     return program_json(run);
 }
 
+static json_t *shot_finish(const struct shot *s) {
+    return shot_wait(s, shot_start(s));
+}
+
 /* Kill its whole group after that long; false: it had ended before. *n_processes: that it had then. */
 static bool shot_kill(const struct shot *s, int64_t after_ns, int *n_processes) {
     const pid_t pid = shot_start(s);
     int status;
     clock_sleep_ns(after_ns);
-    *n_processes = count_processes(s);
+    pid_t worker;
+    *n_processes = count_processes(s, &worker);
     kill(-pid, SIGKILL);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     return WIFSIGNALED(status);
@@ -117,8 +133,9 @@ static bool shot_kill(const struct shot *s, int64_t after_ns, int *n_processes) 
 
 /* Its worker ends with it, though it is no member of the group. */
 static void expect_no_process(const struct shot *s) {
-    for (int i = 0; i < 500 && count_processes(s) > 0; i++) clock_sleep_ns(2000000);
-    cr_assert_eq(count_processes(s), 0, "seed %s: processes live on", s->seed);
+    pid_t worker;
+    for (int i = 0; i < 500 && count_processes(s, &worker) > 0; i++) clock_sleep_ns(2000000);
+    cr_assert_eq(count_processes(s, &worker), 0, "seed %s: processes live on", s->seed);
 }
 
 /* A copy as the kill left it, with its journal: looking would undo what resuming must undo. */
@@ -284,6 +301,36 @@ Test(kills, sessions_go_on_as_if_nothing_had_been) {
             tally.n, tally.with_worker, tally.early, tally.in_finals, tally.lost,
             tally.settled + tally.lost);
     cr_assert(n < KILLS_USUAL || tally.with_worker > 0, "no kill met a worker");
+}
+
+/* ---- the worker alone ---- */
+
+/* Nobody is to blame: another one answers, and nothing is seen of it. */
+Test(kills, a_worker_is_replaced) {
+    const char *folder = test_folder();
+    char recording[1100];
+    int n_killed = 0;
+    write_recording(folder, (struct made_space){1, 0.03, 0, 7}, recording);
+    for (int seed = 1; seed <= 4; seed++) {
+        const struct shot whole = shot_of(recording, seed, folder, "whole");
+        const struct shot orphaned = shot_of(recording, seed, folder, "orphaned");
+        json_t *expected = shot_finish(&whole);
+        const pid_t pid = shot_start(&orphaned);
+        pid_t worker = 0;
+        for (int i = 0; i < 500 && !worker; i++) {
+            count_processes(&orphaned, &worker);
+            clock_sleep_ns(1000000);
+        }
+        clock_sleep_ns(seed * 5000000);
+        n_killed += worker && kill(worker, SIGKILL) == 0;
+        json_t *result = shot_wait(&orphaned, pid);
+        cr_assert(json_equal(best_of(result), best_of(expected)), "seed %d", seed);
+        expect_same(&orphaned, &whole);
+        expect_clean(orphaned.database);
+        json_decref(result);
+        json_decref(expected);
+    }
+    cr_assert_gt(n_killed, 0);
 }
 
 /* ---- before every write ---- */
