@@ -34,22 +34,31 @@ void text_tame(char *text) {
     *to = 0;
 }
 
+/* Whom we ask. Spaces and records depend on what every driver must tell: one that kept silent once must not
+ * pass for another device. */
+struct asked {
+    cl_platform_id platform;
+    cl_device_id id;
+    bool is_silent; /* a question was not answered */
+};
+
 /* A driver's text of any length, tamed; "" when it tells none. The caller frees. */
-static char *take_text(cl_int code, char *text) {
+static char *take_text(struct asked *asked, cl_int code, char *text) {
+    asked->is_silent |= code != CL_SUCCESS;
     if (code != CL_SUCCESS) *text = 0;
     text[MAX_TEXT] = 0;
     text_tame(text);
     return text;
 }
 
-static char *device_text(cl_device_id id, cl_device_info what) {
+static char *device_text(struct asked *asked, cl_device_info what) {
     char *text = memory_new(MAX_TEXT + 1);
-    return take_text(clGetDeviceInfo(id, what, MAX_TEXT, text, NULL), text);
+    return take_text(asked, clGetDeviceInfo(asked->id, what, MAX_TEXT, text, NULL), text);
 }
 
-static char *platform_text(cl_platform_id id, cl_platform_info what) {
+static char *platform_text(struct asked *asked, cl_platform_info what) {
     char *text = memory_new(MAX_TEXT + 1);
-    return take_text(clGetPlatformInfo(id, what, MAX_TEXT, text, NULL), text);
+    return take_text(asked, clGetPlatformInfo(asked->platform, what, MAX_TEXT, text, NULL), text);
 }
 
 static void keep_text(char *to, size_t size, char *text) {
@@ -58,11 +67,12 @@ static void keep_text(char *to, size_t size, char *text) {
 }
 
 /* A number of 4 or 8 bytes; 0 when the driver tells none. */
-static uint64_t device_number(cl_device_id id, cl_device_info what) {
+static uint64_t device_number(struct asked *asked, cl_device_info what) {
     uint64_t number = 0;
     size_t size = 0;
-    if (clGetDeviceInfo(id, what, sizeof number, &number, &size) != CL_SUCCESS) return 0;
-    return size == 4 ? (uint32_t)number : number;
+    const cl_int code = clGetDeviceInfo(asked->id, what, sizeof number, &number, &size);
+    asked->is_silent |= code != CL_SUCCESS;
+    return code != CL_SUCCESS ? 0 : size == 4 ? (uint32_t)number : number;
 }
 
 /* The first line of a small file, "" when there is none. */
@@ -137,14 +147,15 @@ static void pci_architecture(cl_device_id id, char *text, size_t size) {
 
 static void describe_architecture(cl_device_id id, struct device_info *info) {
     size_t size = sizeof info->architecture;
-    unsigned major = (unsigned)device_number(id, QUERY_NV_MAJOR);
-    unsigned minor = (unsigned)device_number(id, QUERY_NV_MINOR);
+    struct asked extra = {.id = id}; /* nobody must answer these */
+    unsigned major = (unsigned)device_number(&extra, QUERY_NV_MAJOR);
+    unsigned minor = (unsigned)device_number(&extra, QUERY_NV_MINOR);
     if (info->type == DEVICE_CPU) {
         host_architecture(info->architecture, size);
     } else if (major > 0) {
         snprintf(info->architecture, size, "compute capability %u.%u", major, minor);
     } else {
-        keep_text(info->architecture, size, device_text(id, QUERY_AMD_BOARD));
+        keep_text(info->architecture, size, device_text(&extra, QUERY_AMD_BOARD));
         if (!info->architecture[0]) pci_architecture(id, info->architecture, size);
     }
 }
@@ -189,23 +200,26 @@ static size_t host_cache_bytes(void) {
     return total;
 }
 
-static void describe_limits(cl_device_id id, struct device_info *info) {
+static void describe_limits(struct asked *asked, struct device_info *info) {
     size_t local[16] = {0}, got = 0;
-    if (clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof local, local, &got) == CL_SUCCESS)
-        memcpy(info->max_local, local, sizeof info->max_local);
-    info->compute_units = (int)device_number(id, CL_DEVICE_MAX_COMPUTE_UNITS);
-    info->clock_mhz = (int)device_number(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
-    info->max_work_group = device_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
-    info->global_bytes = device_number(id, CL_DEVICE_GLOBAL_MEM_SIZE);
-    info->max_alloc_bytes = device_number(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
-    info->local_bytes = device_number(id, CL_DEVICE_LOCAL_MEM_SIZE);
+    if (clGetDeviceInfo(asked->id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof local, local, &got) !=
+        CL_SUCCESS)
+        asked->is_silent = true;
+    memcpy(info->max_local, local, sizeof info->max_local);
+    info->compute_units = (int)device_number(asked, CL_DEVICE_MAX_COMPUTE_UNITS);
+    info->clock_mhz = (int)device_number(asked, CL_DEVICE_MAX_CLOCK_FREQUENCY);
+    info->max_work_group = device_number(asked, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    info->global_bytes = device_number(asked, CL_DEVICE_GLOBAL_MEM_SIZE);
+    info->max_alloc_bytes = device_number(asked, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    info->local_bytes = device_number(asked, CL_DEVICE_LOCAL_MEM_SIZE);
     info->cache_bytes = info->type == DEVICE_CPU ? host_cache_bytes() : 0;
-    if (!info->cache_bytes) info->cache_bytes = device_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
-    info->line_bytes = device_number(id, CL_DEVICE_GLOBAL_MEM_CACHELINE_SIZE);
-    info->align_bytes = device_number(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
-    if (device_number(id, CL_DEVICE_IMAGE_SUPPORT)) {
-        info->image_width = device_number(id, CL_DEVICE_IMAGE2D_MAX_WIDTH);
-        info->image_height = device_number(id, CL_DEVICE_IMAGE2D_MAX_HEIGHT);
+    if (!info->cache_bytes)
+        info->cache_bytes = device_number(asked, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
+    info->line_bytes = device_number(asked, CL_DEVICE_GLOBAL_MEM_CACHELINE_SIZE);
+    info->align_bytes = device_number(asked, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
+    if (device_number(asked, CL_DEVICE_IMAGE_SUPPORT)) {
+        info->image_width = device_number(asked, CL_DEVICE_IMAGE2D_MAX_WIDTH);
+        info->image_height = device_number(asked, CL_DEVICE_IMAGE2D_MAX_HEIGHT);
     }
     if (info->compute_units < 1) info->compute_units = 1;
     if (info->max_work_group < 1) info->max_work_group = 1;
@@ -229,7 +243,7 @@ static void describe_keys(struct device_info *info) {
              info->platform_version);
 }
 
-static void describe(cl_platform_id platform, cl_device_id id, struct device_info *info) {
+static void describe(struct asked *asked, struct device_info *info) {
     const struct {
         char *to;
         size_t size;
@@ -240,19 +254,19 @@ static void describe(cl_platform_id platform, cl_device_id id, struct device_inf
         {info->driver, sizeof info->driver, CL_DRIVER_VERSION},
         {info->c_version, sizeof info->c_version, CL_DEVICE_OPENCL_C_VERSION},
     };
-    keep_text(info->platform, sizeof info->platform, platform_text(platform, CL_PLATFORM_NAME));
+    keep_text(info->platform, sizeof info->platform, platform_text(asked, CL_PLATFORM_NAME));
     keep_text(info->platform_version, sizeof info->platform_version,
-              platform_text(platform, CL_PLATFORM_VERSION));
+              platform_text(asked, CL_PLATFORM_VERSION));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        keep_text(texts[i].to, texts[i].size, device_text(id, texts[i].what));
-    cl_device_type type = device_number(id, CL_DEVICE_TYPE);
+        keep_text(texts[i].to, texts[i].size, device_text(asked, texts[i].what));
+    cl_device_type type = device_number(asked, CL_DEVICE_TYPE);
     info->type = (type & CL_DEVICE_TYPE_CPU)   ? DEVICE_CPU
                  : (type & CL_DEVICE_TYPE_GPU) ? DEVICE_GPU
                                                : DEVICE_OTHER;
-    info->extensions = device_text(id, CL_DEVICE_EXTENSIONS);
-    describe_architecture(id, info);
-    describe_limits(id, info);
-    describe_uuid(id, info);
+    info->extensions = device_text(asked, CL_DEVICE_EXTENSIONS);
+    describe_architecture(asked->id, info);
+    describe_limits(asked, info);
+    describe_uuid(asked->id, info);
     describe_keys(info);
 }
 
@@ -265,20 +279,31 @@ static enum status fail_none(struct error *err, const char *what) {
                 folder ? ")" : "");
 }
 
-/* Append the usable devices of one platform, CPUs or all others. */
-static void platform_find(cl_platform_id platform, bool cpus, struct found *list, size_t *n) {
+/* Append the devices of one platform that can compile and tell what must be known of them. */
+static void platform_find(cl_platform_id platform, struct found *list, size_t *n) {
     cl_device_id ids[MAX_DEVICES];
     cl_uint count = 0;
     cl_int code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, ids, &count);
     if (code != CL_SUCCESS) return;
     if (count > MAX_DEVICES) count = MAX_DEVICES;
     for (cl_uint i = 0; i < count && *n < MAX_DEVICES; i++) {
-        bool is_cpu = device_number(ids[i], CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
-        if (is_cpu != cpus || !device_number(ids[i], CL_DEVICE_COMPILER_AVAILABLE)) continue;
-        struct found *found = &list[(*n)++];
-        found->id = ids[i];
-        describe(platform, ids[i], &found->info);
+        struct asked asked = {.platform = platform, .id = ids[i]};
+        if (!device_number(&asked, CL_DEVICE_COMPILER_AVAILABLE)) continue;
+        struct found found = {.id = ids[i]};
+        describe(&asked, &found.info);
+        if (asked.is_silent) free(found.info.extensions);
+        else list[(*n)++] = found;
     }
+}
+
+/* In the order found, but behind all others. */
+static void put_cpus_last(struct found *list, size_t n) {
+    struct found *old = memory_new((n + 1) * sizeof *old);
+    memcpy(old, list, n * sizeof *old);
+    for (int cpus = 0; cpus < 2; cpus++)
+        for (size_t i = 0; i < n; i++)
+            if ((old[i].info.type == DEVICE_CPU) == cpus) *list++ = old[i];
+    free(old);
 }
 
 enum status devices_find(struct found **list, size_t *n, struct error *err) {
@@ -290,8 +315,8 @@ enum status devices_find(struct found **list, size_t *n, struct error *err) {
     if (code != CL_SUCCESS || count == 0) return fail_none(err, "platform");
     if (count > MAX_PLATFORMS) count = MAX_PLATFORMS;
     *list = memory_new(MAX_DEVICES * sizeof **list);
-    for (int cpus = 0; cpus < 2; cpus++)
-        for (cl_uint i = 0; i < count; i++) platform_find(platforms[i], cpus, *list, n);
+    for (cl_uint i = 0; i < count; i++) platform_find(platforms[i], *list, n);
+    put_cpus_last(*list, *n);
     if (*n > 0) return OK;
     free(*list);
     *list = NULL;

@@ -44,8 +44,8 @@ struct device_info {
     char version_key[384]; /* driver and platform version */
 };
 
-/* Every device of every platform, CPUs last. DEVICE with the Debian package to install when there is
- * none. The list is freed by device_list_free. */
+/* Every device of every platform, CPUs last; one that keeps silent about what every driver must tell is left
+ * out. DEVICE with the Debian package to install when there is none. The list is freed by device_list_free. */
 enum status device_list(struct device_info **list, size_t *n, struct error *err);
 void device_list_free(struct device_info *list, size_t n);
 
