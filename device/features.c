@@ -124,19 +124,22 @@ static enum status ask_child(struct child *child, size_t index, int f, char **re
     return st;
 }
 
-/* false: the test has lost the device for this child. */
-static bool keep_reply(struct finding *finding, int f, const char *reply) {
+/* *goes_on: false when the test has lost the device for this child. DEVICE when the child never had it. */
+static enum status keep_reply(struct finding *finding, int f, const char *reply, bool *goes_on,
+                              struct error *err) {
     json_t *root = json_loads(reply, 0, NULL);
     const char *why = json_string_value(json_object_get(root, "why"));
+    const bool is_closed = json_is_true(json_object_get(root, "closed"));
     finding->has[f] = json_is_true(json_object_get(root, "has"));
     snprintf(finding->why[f], MAX_WHY, "%s", why ? why : "the child answered nonsense");
-    const bool is_lost = json_is_true(json_object_get(root, "lost"));
+    *goes_on = !json_is_true(json_object_get(root, "lost"));
     json_decref(root);
-    return !is_lost;
+    return is_closed ? fail(err, STATUS_DEVICE, "finding features: %s", finding->why[f]) : OK;
 }
 
 /* Ask for every feature; a child that hangs, dies or loses the device costs this feature and is replaced:
- * after a bad address nothing works in its context any more. */
+ * after a bad address nothing works in its context any more. One that cannot open the device says
+ * nothing about features. */
 static enum status find_all(size_t index, struct finding *finding, struct error *err) {
     struct child *child = NULL;
     enum status st = OK;
@@ -147,7 +150,7 @@ static enum status find_all(size_t index, struct finding *finding, struct error 
         if (st != OK) break;
         bool goes_on = false;
         if (ask_child(child, index, f, &reply, &failure) == OK) {
-            goes_on = keep_reply(finding, f, reply);
+            st = keep_reply(finding, f, reply, &goes_on, err);
         } else {
             text_tame(failure.text);
             snprintf(finding->why[f], MAX_WHY, "%.*s", MAX_WHY - 1, failure.text);
@@ -216,7 +219,9 @@ static enum status answer(const char *question, struct device **device) {
         snprintf(why, sizeof why, "%.*s", MAX_WHY - 1, err.text);
     else has = feature_test(*device, f, why, sizeof why);
     const bool is_lost = !has && *device && device_finish(*device, NULL) != OK;
-    json_t *reply = json_pack("{s:b, s:s, s:b}", "has", has, "why", why, "lost", is_lost);
+    const bool is_closed = f != FEATURE_NONE && !*device;
+    json_t *reply = json_pack("{s:b, s:s, s:b, s:b}", "has", has, "why", why, "lost", is_lost,
+                              "closed", is_closed);
     char *text = reply ? json_dumps(reply, 0) : text_copy("{\"has\": false, \"why\": \"\"}");
     enum status st = child_side_send(text, strlen(text), NULL);
     free(text);
