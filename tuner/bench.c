@@ -279,7 +279,7 @@ static enum status open_bench(struct bench *b, struct error *err) {
     if (st != OK) return st;
     char index[24];
     snprintf(index, sizeof index, "%zu", device_index(b->device));
-    return worker_open(index, NULL, &b->worker, err);
+    return worker_open(index, device_describe(b->device)->model_key, NULL, &b->worker, err);
 }
 
 /* A problem that has no room here, or no kernel, is said and left out; when it is the last and no other
@@ -323,7 +323,7 @@ enum status bench_peak(const char *device, size_t bytes, const volatile int *int
                        json_t **peak, struct error *err) {
     struct worker *worker = NULL;
     *peak = NULL;
-    enum status st = worker_open(device, NULL, &worker, err);
+    enum status st = worker_open(device, NULL, NULL, &worker, err);
     if (st == OK) st = worker_measure_ceilings(worker, bytes, interrupt, err);
     if (st == OK) *peak = peak_json(worker);
     worker_close(worker);

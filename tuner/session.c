@@ -867,7 +867,7 @@ static enum status open_session(struct session *s, struct error *err) {
                            s->info->uuid, &s->device_id, err)) != OK ||
         (st = settle_running(s, err)) != OK || (st = find_or_begin(s, err)) != OK)
         return st;
-    st = worker_open(s->target.selector, o->deadlines, &s->worker, err);
+    st = worker_open(s->target.selector, s->info->model_key, o->deadlines, &s->worker, err);
     for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++)
         s->quests[i].is_done = load_done(s, &s->quests[i]);
     if (st == OK) allow(s);

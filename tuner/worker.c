@@ -25,7 +25,7 @@ const struct deadlines deadlines_usual = {
 enum { CRASHES_UNTIL_DOUBT = 3, ATTEMPTS = 2 };
 
 struct worker {
-    char *selector;
+    char *selector, *model_key; /* NULL: any device */
     struct deadlines deadlines;
     struct child *child; /* NULL: none runs */
     struct ceiling_memory ceilings;
@@ -34,12 +34,13 @@ struct worker {
     bool has_good;
 };
 
-enum status worker_open(const char *device_selector, const struct deadlines *deadlines,
-                        struct worker **out, struct error *err) {
+enum status worker_open(const char *device_selector, const char *model_key,
+                        const struct deadlines *deadlines, struct worker **out, struct error *err) {
     (void)err;
     struct worker *w = memory_new(sizeof *w);
     *w = (struct worker){
         .selector = text_copy(device_selector ? device_selector : ""),
+        .model_key = model_key ? text_copy(model_key) : NULL,
         .deadlines = deadlines ? *deadlines : deadlines_usual,
         .ceilings = {.gflops = NAN, .giops = NAN, .launch_ns = NAN, .copy_gbps = NAN}};
     *out = w;
@@ -55,6 +56,7 @@ void worker_close(struct worker *worker) {
     if (!worker) return;
     stop(worker);
     free(worker->selector);
+    free(worker->model_key);
     free(worker);
 }
 
@@ -143,8 +145,8 @@ static enum status start(struct worker *w, enum stage_id *stage, const volatile 
     const char *name = target_recording(w->selector) ? "recorded" : "worker";
     enum status st = child_open(name, &w->child, err);
     if (st != OK) return st;
-    json_t *hello =
-        json_pack("{s:s,s:o}", "device", w->selector, "ceilings", frame_ceilings(&w->ceilings));
+    json_t *hello = json_pack("{s:s,s:s?,s:o}", "device", w->selector, "model", w->model_key,
+                              "ceilings", frame_ceilings(&w->ceilings));
     json_t *reply = NULL;
     st = send_json(w, hello, err);
     if (st == OK) st = converse(w, stage, &reply, interrupt, err);

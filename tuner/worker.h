@@ -17,10 +17,12 @@ struct deadlines {
 extern const struct deadlines deadlines_usual;
 
 struct worker;
-/* deadlines NULL: the usual ones. The process starts with the first request. "replay:FILE" (target.h) is
- * answered by the recording. */
-enum status worker_open(const char *device_selector, const struct deadlines *deadlines,
-                        struct worker **out, struct error *err);
+/* deadlines NULL: the usual ones. The process starts with the first request. model_key: what the device that the
+ * selector means is known by; NULL: whatever it is. With a key, a device that is not there any more, or
+ * another one in its place, is DEVICE: a card that fell off the bus leaves its number to the next one.
+ * "replay:FILE" (target.h) is answered by the recording. */
+enum status worker_open(const char *device_selector, const char *model_key,
+                        const struct deadlines *deadlines, struct worker **out, struct error *err);
 void worker_close(struct worker *worker); /* NULL is fine */
 /* Ceilings that workers measured so far. */
 const struct ceiling_memory *worker_ceilings(const struct worker *worker);

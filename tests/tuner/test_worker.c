@@ -9,7 +9,7 @@ static struct worker *worker;
 static void open_worker(void) {
     struct error err = {0};
     faulty_setup();
-    cr_assert_eq(worker_open(NULL, &faulty_deadlines, &worker, &err), OK, "%s", err.text);
+    cr_assert_eq(worker_open(NULL, NULL, &faulty_deadlines, &worker, &err), OK, "%s", err.text);
 }
 static void close_worker(void) {
     worker_close(worker);
@@ -134,8 +134,25 @@ Test(worker, a_device_that_is_not_there) {
     struct work work = work_of(KIND_RIGHT, 1, INFINITY);
     struct evaluation e = {0};
     struct error err = {0};
-    cr_assert_eq(worker_open("no such device", &faulty_deadlines, &lost, &err), OK);
+    cr_assert_eq(worker_open("no such device", NULL, &faulty_deadlines, &lost, &err), OK);
     enum status st = worker_evaluate(lost, &work, &e, NULL, &err);
     cr_assert(st != OK && strstr(err.text, "no such device"), "%s: %s", status_name(st), err.text);
     worker_close(lost);
+}
+
+/* The number of a card that fell off the bus is the next one's. */
+static void expect_gone(const char *selector, const char *key, const char *words) {
+    struct worker *other;
+    struct work work = work_of(KIND_RIGHT, 1, INFINITY);
+    struct evaluation e = {0};
+    struct error err = {0};
+    cr_assert_eq(worker_open(selector, key, &faulty_deadlines, &other, &err), OK);
+    cr_assert_eq(worker_evaluate(other, &work, &e, NULL, &err), STATUS_DEVICE, "%s", err.text);
+    cr_assert(strstr(err.text, words), "%s", err.text);
+    worker_close(other);
+}
+
+Test(worker, another_device_is_not_the_one) {
+    expect_gone("0", "platform|vendor|another|0|0", "not the one");
+    expect_gone("99", "platform|vendor|another|0|0", "gone");
 }
