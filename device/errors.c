@@ -31,14 +31,19 @@ const char *device_error_symbol(int code) {
     return "an OpenCL error without a name";
 }
 
-enum status opencl_fail(struct error *err, enum status status, cl_int code, const char *format,
-                        ...) {
+enum status opencl_status(enum status status, cl_int code) {
     for (size_t i = 0; i < sizeof overrides / sizeof *overrides; i++)
         if (overrides[i].code == code) status = overrides[i].status;
+    return status;
+}
+
+enum status opencl_fail(struct error *err, enum status status, cl_int code, const char *format,
+                        ...) {
     char sentence[1200];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    return fail(err, status, "%s: %s (%d)", sentence, device_error_symbol(code), code);
+    return fail(err, opencl_status(status, code), "%s: %s (%d)", sentence,
+                device_error_symbol(code), code);
 }

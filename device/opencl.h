@@ -49,8 +49,10 @@ struct found {
 enum status devices_find(struct found **list, size_t *n, struct error *err);
 void devices_free(struct found *list, size_t n);
 
-/* fail() with ": CL_SYMBOL" behind the sentence. Codes that mean a lost device or exhausted memory
- * override `status` by DEVICE or NOMEM. */
+/* What a failure with this code is: DEVICE or NOMEM where it means a lost device or exhausted memory, whatever
+ * was being done, else `status`. */
+enum status opencl_status(enum status status, cl_int code);
+/* fail() with ": CL_SYMBOL" behind the sentence and that status. */
 enum status opencl_fail(struct error *err, enum status status, cl_int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

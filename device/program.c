@@ -22,6 +22,7 @@
 
 enum {
     MAX_BINARY = 256 << 20, /* bytes of a binary that is believed */
+    MAX_ARGUMENTS = 1024,   /* of a kernel; 4 KiB of them are what the largest devices take */
     LOG_LINES = 20,         /* of the compiler's log in a failure */
     LOG_BYTES = 1300,       /* what an error has room for */
 };
@@ -186,9 +187,10 @@ static enum status fail_build(const struct program *program, const char *source,
     while (end > 0 && isspace((unsigned char)log[end - 1])) end--;
     str_add_bytes(&s, log, end);
     add_source_line(&s, source, log_line_number(log));
-    enum status st = fail(err, STATUS_BUILD, "%.100s does not compile with \"%.300s\" (%s):\n%s",
-                          program->name, options, device_error_symbol(code),
-                          s.length ? str_text(&s) : "the compiler gives no log");
+    enum status st =
+        fail(err, opencl_status(STATUS_BUILD, code),
+             "%.100s does not compile with \"%.300s\" (%s):\n%s", program->name, options,
+             device_error_symbol(code), s.length ? str_text(&s) : "the compiler gives no log");
     str_free(&s);
     free(log);
     return st;
@@ -251,12 +253,19 @@ enum status program_kernel(struct program *program, const char *entry, struct ke
     cl_kernel handle = clCreateKernel(program->handle, entry, &code);
     if (!handle)
         return opencl_fail(err, STATUS_BUILD, code, "%s has no kernel %s", program->name, entry);
+    cl_uint slot_count = 0;
+    code = clGetKernelInfo(handle, CL_KERNEL_NUM_ARGS, sizeof slot_count, &slot_count, NULL);
+    if (code != CL_SUCCESS || slot_count > MAX_ARGUMENTS) {
+        clReleaseKernel(handle);
+        return opencl_fail(err, STATUS_BUILD, code,
+                           "counting the arguments of kernel %s of %s (%u)", entry, program->name,
+                           slot_count);
+    }
     struct kernel *kernel = memory_new(sizeof *kernel + strlen(entry) + 1);
     memcpy(kernel->name, entry, strlen(entry) + 1);
     kernel->program = program;
     kernel->handle = handle;
-    clGetKernelInfo(handle, CL_KERNEL_NUM_ARGS, sizeof kernel->slot_count, &kernel->slot_count,
-                    NULL);
+    kernel->slot_count = slot_count;
     kernel->slots = memory_new((kernel->slot_count + 1) * sizeof *kernel->slots);
     for (cl_uint i = 0; i < kernel->slot_count; i++) kernel->slots[i].kind = -1;
     kernel->next = program->kernels;
