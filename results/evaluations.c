@@ -235,7 +235,8 @@ static enum status write_outcome(struct store *store, const struct evaluation *d
                     "build_ns = :build_ns, check_ns = :check_ns, wall_ns = :wall_ns, "
                     "elapsed_ns = :elapsed_ns, conditions = coalesce(:conditions, '{}'), "
                     "unix_s = :unix_s, boot_id = :boot_id, is_final = :is_final, "
-                    "is_resumed = is_resumed OR :is_resumed WHERE evaluation_id = :evaluation_id",
+                    "is_resumed = iif(:outcome = 'running', :is_resumed, "
+                    "is_resumed OR :is_resumed) WHERE evaluation_id = :evaluation_id",
                     err);
     return st == OK ? add_samples(store, done, err) : st;
 }

@@ -113,7 +113,7 @@ struct evaluation {
     int64_t unix_s;
     bool is_default; /* the family's own configuration; set when it begins */
     bool is_final;   /* measured among the finalists and checked in full */
-    bool is_resumed; /* found `running` once before */
+    bool is_resumed; /* found `running` once before; a row that runs again is so as it says */
 };
 void evaluation_free(struct evaluation *e);
 
