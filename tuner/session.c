@@ -467,8 +467,9 @@ static enum status spend(struct session *s, const char *state, struct error *err
 }
 
 /* What becomes of a row that is running when the worker has failed. Without room or refused, the candidate
- * never ran. Interrupted, it is as if it had not been asked for: tried once more, whatever was before. A
- * lost device leaves it running, because it may be to blame. */
+ * never ran. Interrupted, or where the worker's own kernels do not run or no process starts, it is as if it
+ * had not been asked for: tried once more, whatever was before. A lost device leaves it running, because it
+ * may be to blame. */
 static const struct {
     enum status status;
     enum outcome outcome;
@@ -477,6 +478,9 @@ static const struct {
     {STATUS_UNSUPPORTED, OUTCOME_LAUNCH_FAILED},
     {STATUS_INVALID, OUTCOME_LAUNCH_FAILED},
     {STATUS_INTERRUPTED, OUTCOME_RUNNING},
+    {STATUS_BUILD, OUTCOME_RUNNING},
+    {STATUS_LAUNCH, OUTCOME_RUNNING},
+    {STATUS_IO, OUTCOME_RUNNING},
 };
 
 /* Best effort: the failure that is being reported stays the one that is told. */
@@ -598,12 +602,18 @@ static enum status commit_finals(struct session *s, const struct quest *q, struc
     return st;
 }
 
-/* All at once; when the worker died it died of one of them: each alone, then. */
+/* Did the worker fail under all of them, one of which is to blame? */
+static bool is_shared(enum outcome outcome) {
+    return outcome == OUTCOME_CRASHED || outcome == OUTCOME_TIMEOUT ||
+           outcome == OUTCOME_LAUNCH_FAILED;
+}
+
+/* All at once; where that failed under all of them, each alone, then. */
 static enum status evaluate_finals(struct session *s, const struct work *works, size_t n,
                                    struct evaluation *e, struct error *err) {
     const volatile int *interrupt = s->options->interrupt;
     enum status st = worker_finals(s->worker, works, n, e, interrupt, err);
-    const bool died = n > 1 && (e[0].outcome == OUTCOME_CRASHED || e[0].outcome == OUTCOME_TIMEOUT);
+    const bool died = n > 1 && is_shared(e[0].outcome);
     for (size_t i = 0; st == OK && died && i < n; i++)
         st = worker_finals(s->worker, &works[i], 1, &e[i], interrupt, err);
     return st;
