@@ -17,7 +17,7 @@ SOURCES = $(foreach r,$(ROOMS),$(wildcard $(r)/*.c $(r)/*/*.c))
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(B)/embedded.o
 CLI     = $(patsubst %.c,$(B)/%.o,$(wildcard cli/*.c))
 TESTS   = $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c tests/test_*.c))
-HELPERS = $(patsubst %.c,$(B)/%,$(filter-out tests/support.c,$(filter-out $(wildcard tests/*/test_*.c),$(wildcard tests/*/*.c))))
+PRELOADS = $(patsubst %.c,$(B)/%.so,$(filter-out tests/support.c,$(filter-out $(wildcard tests/*/test_*.c),$(wildcard tests/*/*.c))))
 EMBED   = $(wildcard tuner/*.cl kernels/*.cl kernels/*.clh kernels/*/*.cl kernels/*/*.clh results/schema.sql results/profiles/*.profile plots/*.gp plots/*.sql plots/*.html)
 EMBED_H = $(wildcard kernels/*.c kernels/*/*.c kernels/*.def)
 
@@ -40,6 +40,10 @@ test: setup
 	MODEL= sh setup/model.sh >/dev/null || true
 	$(MAKE) $(PARALLEL) all $(B)/tests/all
 	sh tests/run.sh $(B)
+
+# Refuse a call at every place from which a session calls OpenCL, one after the other: half an hour.
+faults: all $(B)/tests/all
+	HONE_PROGRAM=$(B)/hone HONE_FAULT_SWEEP="new 1 9999" $(B)/tests/tuner/test_faults --filter 'faults/refused*'
 
 # Tune here for minutes what profiles hold, and write this device's into results/profiles/.
 profiles: all
@@ -92,8 +96,12 @@ $(B)/tests/%: tests/%.c $(B)/libhone.a $(B)/tests/support.o
 
 .SECONDARY: $(B)/tests/support.o
 
-# Programs that tests start: workers that fail on purpose.
-$(B)/tests/all: $(TESTS) $(HELPERS)
+# What tests put before a library of the system: it fails on purpose.
+$(B)/tests/%.so: tests/%.c
+	@mkdir -p $(@D)
+	$(call say,test)$(CC) $(CFLAGS) $(FLAGS) -fPIC -shared -MMD -MP -o $@ $< -ldl
+
+$(B)/tests/all: $(TESTS) $(PRELOADS)
 	@touch $@
 
 # What was resolved.
@@ -109,6 +117,6 @@ flags:
 clean:
 	rm -rf $(B)
 
-.PHONY: always all demo test profiles check setup install uninstall show flags clean
+.PHONY: always all demo test faults profiles check setup install uninstall show flags clean
 .DELETE_ON_ERROR:
--include $(OBJECTS:.o=.d) $(CLI:.o=.d) $(TESTS:=.d) $(HELPERS:=.d) $(B)/tests/support.d
+-include $(OBJECTS:.o=.d) $(CLI:.o=.d) $(TESTS:=.d) $(PRELOADS:.so=.d) $(B)/tests/support.d

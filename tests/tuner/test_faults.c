@@ -1,0 +1,269 @@
+/* test_faults.c: sessions over an OpenCL that hangs, dies, lies, refuses and is lost: every fault ends as the right
+ * outcome and the session goes on, or the program stops with code 5 when the device is gone.
+ *
+ * And one call is refused, at every place of a session from which OpenCL is called, until there is no further
+ * place. `make test` takes a few of them, `make faults` all; some, or those of one function (faults.c):
+ *
+ *     HONE_FAULT_SWEEP="clFinish 1 1000 10" build/tests/tuner/test_faults --filter 'faults/refused*' */
+#include "tests/tuner/faults.h"
+#include "results/store.h"
+#include "tuner/session.h"
+#include <inttypes.h>
+#include <math.h>
+
+TestSuite(faults, .timeout = 3600);
+
+#define TINY "--family", "gemv", "--problem", "m=64,k=64,n=1"
+
+/* Whatever failed must hold: a code that says how, a sentence if it was not well. */
+static void expect_orderly(const struct ending *end, const char *fault) {
+    cr_assert(end->code == 0 || end->code == 1 || end->code == 5, "%s: code %d: %s", fault,
+              end->code, end->err);
+    cr_assert(end->code == 0 || strstr(end->err, "hone: "), "%s: code %d says \"%s\"", fault,
+              end->code, end->err);
+}
+
+/* ---- outcomes ---- */
+
+/* Short enough for a test, long enough for a busy machine. */
+static const struct deadlines short_deadlines = {
+    .start = 120000000000,
+    .prepare = 60000000000,
+    .build = 5000000000,
+    .launch_least = 1000000000,
+    .launch_most = 3000000000,
+    .judge = 10000000000,
+    .ceiling = 60000000000,
+};
+
+/* `test_faults @child session N`: the session of N evaluations, which hangs for seconds only. */
+static int session_child(const char *evaluations) {
+    struct problem problem;
+    struct error err = {OK, ""};
+    json_t *result = NULL;
+    enum status st = problem_parse(slice_find("gemv"), "m=64,k=64,n=1", &problem, &err);
+    const struct session_options options = {.database = getenv("HONE_DB"),
+                                            .problems = &problem,
+                                            .n_problems = 1,
+                                            .seed = 1,
+                                            .evaluations = strtol(evaluations, NULL, 10),
+                                            .lock_text = "test_faults",
+                                            .deadlines = &short_deadlines};
+    if (st == OK) st = session_run(&options, &result, &err);
+    if (st != OK) fprintf(stderr, "hone: %s\n", err.text);
+    else json_dumpf(result, stdout, 0);
+    json_decref(result);
+    return status_exit_code(st);
+}
+
+/* A session of N evaluations over these faults, in a fresh folder. */
+static struct ending run_session(const struct scene *scene, const char *fault, const char *n) {
+    scene_forget(scene);
+    return scene_run(scene, "/proc/self/exe", fault,
+                     (const char *const[]){"@child", "session", n, NULL});
+}
+
+static json_t *problem_of(const struct ending *end) {
+    json_error_t why;
+    json_t *result = json_loads(end->out, 0, &why);
+    cr_assert_not_null(result, "%s: %s", why.text, end->err);
+    json_t *problem = json_incref(json_array_get(json_object_get(result, "problems"), 0));
+    json_decref(result);
+    return problem;
+}
+
+static int outcome_of(const json_t *problem, enum outcome outcome) {
+    const json_t *outcomes = json_object_get(problem, "outcomes");
+    return (int)json_integer_value(json_object_get(outcomes, outcome_names[outcome]));
+}
+
+/* Each fault meets a candidate of its own: the first of them is well. */
+Test(faults, each_is_an_outcome_and_the_session_goes_on) {
+    static const char story[] = "segv clBuildProgram 2 once -DTN=;"
+                                "abort clEnqueueNDRangeKernel 4 once matmul;"
+                                "refuse clBuildProgram 1 once -DTN=;"
+                                "lose clBuildProgram 1 once -DTN=;"
+                                "hang clBuildProgram 1 once -DTN=;"
+                                "refuse clEnqueueNDRangeKernel 1 once matmul;"
+                                "hang clEnqueueNDRangeKernel 8 once matmul;"
+                                "wrong clEnqueueReadBuffer 1 once matmul;"
+                                "refuse clFinish 1 once matmul";
+    static const struct {
+        enum outcome outcome;
+        int n;
+    } expected[] = {{OUTCOME_CRASHED, 4}, {OUTCOME_COMPILE_FAILED, 1}, {OUTCOME_LAUNCH_FAILED, 1},
+                    {OUTCOME_TIMEOUT, 2}, {OUTCOME_WRONG, 1},          {OUTCOME_IMPLAUSIBLE, 0}};
+    const struct scene scene = scene_open();
+    struct ending end = run_session(&scene, story, "11");
+    cr_assert_eq(end.code, 0, "%s", end.err);
+    json_t *problem = problem_of(&end);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        cr_expect_eq(outcome_of(problem, expected[i].outcome), expected[i].n, "%s: %d",
+                     outcome_names[expected[i].outcome], outcome_of(problem, expected[i].outcome));
+    cr_expect(json_is_object(json_object_get(problem, "best")));
+    scene_check_database(&scene, story);
+    json_decref(problem);
+    ending_free(&end);
+}
+
+/* A clock that only runs too fast where candidates run. */
+Test(faults, times_that_are_too_short_are_implausible) {
+    static const char fault[] = "short clGetEventProfilingInfo 1 all matmul";
+    const struct scene scene = scene_open();
+    struct ending end = run_session(&scene, fault, "2");
+    cr_assert_eq(end.code, 0, "%s", end.err);
+    json_t *problem = problem_of(&end);
+    cr_expect_eq(outcome_of(problem, OUTCOME_IMPLAUSIBLE), 2);
+    cr_expect(!json_is_object(json_object_get(problem, "best")));
+    json_decref(problem);
+    ending_free(&end);
+}
+
+/* The host's clock takes over. */
+Test(faults, events_without_times_are_done_without) {
+    static const char fault[] = "zero clGetEventProfilingInfo 1 all *";
+    const struct scene scene = scene_open();
+    struct ending end = run_session(&scene, fault, "2");
+    cr_assert_eq(end.code, 0, "%s", end.err);
+    json_t *problem = problem_of(&end);
+    const json_t *best = json_object_get(problem, "best");
+    cr_expect(json_number_value(json_object_get(best, "time_ns")) > 0);
+    cr_expect(json_number_value(json_object_get(best, "share")) > 0);
+    json_decref(problem);
+    ending_free(&end);
+}
+
+/* ---- the device is gone ---- */
+
+static struct ending tune(const struct scene *scene, const char *fault) {
+    return scene_run(scene, scene->program, fault,
+                     (const char *const[]){"tune", TINY, "--evals", "3", NULL});
+}
+
+/* In the middle of a candidate; for good; until somebody brings it back. */
+Test(faults, a_lost_device_ends_the_session) {
+    static const char fault[] = "abort clEnqueueNDRangeKernel 40 once matmul; lose any 1 all *";
+    const struct scene scene = scene_open();
+    for (int i = 0; i < 2; i++) {
+        struct ending end = tune(&scene, fault);
+        cr_assert_eq(end.code, 5, "%d: %s", end.code, end.err);
+        scene_check_database(&scene, fault);
+        ending_free(&end);
+    }
+    struct ending end = tune(&scene, NULL);
+    cr_assert_eq(end.code, 0, "%s", end.err);
+    cr_assert(strstr(end.out, "of the ceiling"), "%s", end.out);
+    scene_check_database(&scene, fault);
+    ending_free(&end);
+}
+
+/* A driver that loses its device for one process only: the next worker has it, and no candidate is to blame. */
+Test(faults, a_device_lost_to_one_process_costs_that_process) {
+    static const char fault[] =
+        "refuse clEnqueueNDRangeKernel 40 once matmul; lose any 1 process *";
+    const struct scene scene = scene_open();
+    struct ending end = run_session(&scene, fault, "3");
+    cr_assert_eq(end.code, 0, "%s", end.err);
+    json_t *problem = problem_of(&end);
+    cr_expect_eq(outcome_of(problem, OUTCOME_LAUNCH_FAILED), 1);
+    cr_expect_eq(outcome_of(problem, OUTCOME_OK) + outcome_of(problem, OUTCOME_ABANDONED), 2);
+    json_decref(problem);
+    ending_free(&end);
+}
+
+/* The worker's own kernels do not run: no candidate is to blame, however often that is tried. */
+Test(faults, a_worker_that_fails_by_itself_blames_nobody) {
+    static const char *const told[] = {"refuse clEnqueueNDRangeKernel 1 all canary",
+                                       "refuse clBuildProgram 1 all *",
+                                       "wrong clGetKernelInfo 1 all *"};
+    const struct scene scene = scene_open();
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        struct ending end = run_session(&scene, told[i], "1");
+        cr_assert_eq(end.code, 1, "%s: %d: %s", told[i], end.code, end.err);
+        cr_assert(strstr(end.err, "canary"), "%s: %s", told[i], end.err);
+        ending_free(&end);
+    }
+    struct ending end = run_session(&scene, NULL, "1");
+    cr_assert_eq(end.code, 0, "%s", end.err);
+    json_t *problem = problem_of(&end);
+    cr_expect_eq(outcome_of(problem, OUTCOME_OK), 1);
+    json_decref(problem);
+    ending_free(&end);
+}
+
+/* What a child finds that never had the device must not be believed for ever. */
+Test(faults, features_are_not_found_without_a_device) {
+    static const char fault[] = "refuse clCreateContext 1 all *";
+    const struct scene scene = scene_open();
+    char features[1200];
+    glob_t found;
+    snprintf(features, sizeof features, "%s/hone/features", scene.cache);
+    cr_assert_eq(unlink(features), 0); /* what other tests found */
+    struct ending end =
+        scene_run(&scene, scene.program, fault, (const char *const[]){"devices", NULL});
+    cr_expect_eq(end.code, 5, "%d: %s", end.code, end.err);
+    snprintf(features, sizeof features, "%s/hone/features/*", scene.cache);
+    cr_expect_eq(glob(features, 0, NULL, &found), GLOB_NOMATCH);
+    ending_free(&end);
+}
+
+/* ---- any call ---- */
+
+struct sweep {
+    char call[48];
+    int64_t first, last, step;
+    bool always_again; /* the same command once more, whatever the first time's code */
+};
+
+/* $HONE_FAULT_SWEEP, or a sample. */
+static struct sweep sweep_asked(void) {
+    struct sweep sweep = {"new", 2, INT64_MAX, 67, false};
+    const char *text = getenv("HONE_FAULT_SWEEP");
+    if (!text) return sweep;
+    sweep.step = 1;
+    sweep.always_again = true;
+    const int n = sscanf(text, "%47s %18" SCNd64 " %18" SCNd64 " %18" SCNd64, sweep.call,
+                         &sweep.first, &sweep.last, &sweep.step);
+    cr_assert_geq(n, 3, "HONE_FAULT_SWEEP is \"FUNCTION FIRST LAST\", not \"%s\"", text);
+    return sweep;
+}
+
+/* Refuse one call; what was not finished is gone on with. False: there was no such call. */
+static bool refuse_one(const char *call, int64_t n, bool always_again, int codes[6]) {
+    char fault[120];
+    const struct scene scene = scene_open();
+    snprintf(fault, sizeof fault, "refuse %s %" PRId64 " once *", call, n);
+    struct ending end = tune(&scene, fault);
+    expect_orderly(&end, fault);
+    scene_check_database(&scene, fault);
+    if (end.code != 0 || always_again) {
+        struct ending again = tune(&scene, NULL);
+        cr_assert_eq(again.code, 0, "%s, then the same command: code %d: %s", fault, again.code,
+                     again.err);
+        cr_assert(strstr(again.out, "kept in"), "%s, then the same command: %s", fault, again.out);
+        scene_check_database(&scene, fault);
+        ending_free(&again);
+    }
+    if (end.code != 0) cr_log_info("%s: code %d: %s", fault, end.code, strstr(end.err, "hone: "));
+    codes[end.code]++;
+    ending_free(&end);
+    return scene_count(&scene, 0) >= n;
+}
+
+Test(faults, refused_anywhere_a_session_ends_well) {
+    const struct sweep sweep = sweep_asked();
+    int codes[6] = {0}, runs = 0;
+    for (int64_t n = sweep.first; n <= sweep.last; n += sweep.step, runs++)
+        if (!refuse_one(sweep.call, n, sweep.always_again, codes)) break;
+    cr_log_info("checked %d sessions with one call refused: code 0 %d, 1 %d, 5 %d", runs, codes[0],
+                codes[1], codes[5]);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 4 && !strcmp(argv[1], "@child")) return session_child(argv[3]);
+    struct criterion_test_set *tests = criterion_initialize();
+    criterion_options.jobs = 1;
+    const int code = criterion_handle_args(argc, argv, true) ? !criterion_run_all_tests(tests) : 0;
+    criterion_finalize(tests);
+    return code;
+}
