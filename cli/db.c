@@ -9,6 +9,9 @@ static const char examples[] =
     "  hone db check                    is the file whole, are its rules kept\n"
     "  hone db retry                    forget the quarantine of crashed and hanging kernels\n"
     "  hone db export > mine.profile    what is known of this device, as text that reads well\n"
+    "  hone db export --t4 results/     all that was measured, for other tuners: T4 and T1, a file "
+    "a "
+    "kernel\n"
     "  hone db import mine.profile      take a profile as hints: checked before they are used\n"
     "  hone db merge shard-*.db         take over all that was measured elsewhere\n"
     "  hone db diff old.profile new.db  what a driver or a version changed\n"
@@ -73,8 +76,10 @@ static enum status open_database(const char *path, enum want want, struct store 
 }
 
 static enum status act(const struct action *action, const struct common_options *common,
-                       const char **files, struct error *err) {
+                       const char *t4, const char **files, struct error *err) {
     size_t n = 0;
+    if (t4 && action->run != db_export)
+        return fail(err, STATUS_USAGE, "hone db %s: --t4 is for export", action->name);
     while (files[n]) n++;
     if (n > action->most)
         return fail(err, STATUS_USAGE, "hone db %s takes %s: '%s' is one too many", action->name,
@@ -83,7 +88,7 @@ static enum status act(const struct action *action, const struct common_options 
         return fail(err, STATUS_USAGE, "hone db %s takes %s, not %zu", action->name, action->files,
                     n);
     char *database = store_default_path(common->database);
-    struct db_call call = {.common = common, .database = database, .files = files};
+    struct db_call call = {.common = common, .database = database, .files = files, .t4 = t4};
     enum status status = open_database(database, action->want, &call.store, err);
     if (status == OK) status = action->run(&call, err);
     store_close(call.store);
@@ -114,7 +119,16 @@ static enum status find_action(const char *name, const struct action **action, s
 
 enum status command_db(int argc, const char **argv, struct error *err) {
     struct common_options common = {0};
-    struct poptOption table[] = {COMMON_OPTIONS(common), END_OPTIONS};
+    char *t4 = NULL;
+    struct poptOption table[] = {
+        {"t4", 0, POPT_ARG_STRING, &t4, 0,
+         "export: every evaluation of every kernel, as T4 results with a T1 space beside, into "
+         "this "
+         "folder",
+         "FOLDER"},
+        COMMON_OPTIONS(common),
+        END_OPTIONS,
+    };
     poptContext context = NULL;
     const char **plain;
     bool helped;
@@ -124,7 +138,7 @@ enum status command_db(int argc, const char **argv, struct error *err) {
                       table, argc, argv, &context, &plain, &helped, err);
     if (status == OK && !helped) {
         status = find_action(*plain, &action, err);
-        if (status == OK) status = act(action, &common, plain + 1, err);
+        if (status == OK) status = act(action, &common, t4, plain + 1, err);
     }
     poptFreeContext(context);
     return status;

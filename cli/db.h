@@ -10,6 +10,7 @@ struct db_call {
     struct store *store;
     const char *database; /* its path, open or not */
     const char **files;   /* ended by NULL */
+    const char *t4;       /* folder of --t4; NULL: not asked for */
 };
 
 /* share.c */
@@ -18,8 +19,14 @@ enum status db_import(const struct db_call *call, struct error *err);
 enum status db_merge(const struct db_call *call, struct error *err);
 /* The profile of the device that --device names (NULL: there must be one), as text, the caller's. */
 enum status share_export(struct store *store, const char *device, char **text, struct error *err);
+/* The device of the list that is named by number or part of its keys (NULL: there must be one). NOTHING when the
+ * list is empty, USAGE with the list when it is not one. */
+enum status share_choose(struct store *store, const struct device_row *list, size_t n,
+                         const char *device, size_t *which, struct error *err);
 /* A whole text profile; the caller frees. */
 enum status share_read(const char *path, char **text, size_t *size, struct error *err);
+/* exchange.c: the files of --t4 */
+enum status exchange_export(const struct db_call *call, struct error *err);
 /* diff.c */
 enum status db_diff(const struct db_call *call, struct error *err);
 

@@ -19,13 +19,13 @@ static bool is_named(const struct device_row *row, size_t index, const char *dev
     return strcasestr(row->model, device) || strcasestr(row->version, device);
 }
 
-static enum status choose(struct store *store, const struct device_row *list, size_t n,
-                          const char *device, int64_t *id, struct error *err) {
+enum status share_choose(struct store *store, const struct device_row *list, size_t n,
+                         const char *device, size_t *which, struct error *err) {
     struct str all = {0};
     size_t n_found = 0;
     for (size_t i = 0; i < n; i++) {
         const bool is_found = !device || is_named(&list[i], i, device);
-        if (is_found) *id = list[i].id;
+        if (is_found) *which = i;
         n_found += is_found;
         str_addf(&all, "\n  %zu  %s, %s", i, list[i].name, list[i].version);
     }
@@ -45,17 +45,17 @@ static enum status choose(struct store *store, const struct device_row *list, si
 
 enum status share_export(struct store *store, const char *device, char **text, struct error *err) {
     struct device_row *list = NULL;
-    size_t n = 0;
-    int64_t id = 0;
+    size_t n = 0, which = 0;
     *text = NULL;
     enum status status = store_devices(store, &list, &n, err);
-    if (status == OK) status = choose(store, list, n, device, &id, err);
-    if (status == OK) status = store_export(store, id, "hone " HONE_VERSION, text, err);
+    if (status == OK) status = share_choose(store, list, n, device, &which, err);
+    if (status == OK) status = store_export(store, list[which].id, "hone " HONE_VERSION, text, err);
     device_rows_free(list, n);
     return status;
 }
 
 enum status db_export(const struct db_call *call, struct error *err) {
+    if (call->t4) return exchange_export(call, err);
     char *text = NULL;
     enum status status = share_export(call->store, call->common->device, &text, err);
     if (status == OK)

@@ -165,6 +165,28 @@ enum status store_bench_add(struct store *store, int64_t device_id, const char *
 /* Run a query of the report (read only) and write CSV (header first) to out; caller frees *csv. */
 enum status store_csv(struct store *store, const char *sql, char **csv, struct error *err);
 
+/* ---- what was tried, kernel by kernel ---- */
+
+/* A kernel on a problem in a class, by its newest source, and how many evaluations it has in all layouts. */
+struct tried {
+    char *family, *problem, *class_name, *variant, *source_key;
+    int64_t evaluations;
+};
+/* All that were tried on a device, in the order of their names; none that is under way is counted. Freed by
+ * tried_free. */
+enum status store_tried(struct store *store, int64_t device_id, struct tried **list, size_t *n,
+                        struct error *err);
+void tried_free(struct tried *list, size_t n);
+
+struct trial_record {
+    struct evaluation evaluation; /* with all its samples, oldest first */
+    size_t n_earlier;             /* of them; the time is the median of those behind */
+};
+/* The evaluations of one of them in the order made, those that are under way left out; freed by trials_free. */
+enum status store_trials(struct store *store, int64_t device_id, const struct tried *which,
+                         struct trial_record **list, size_t *n, struct error *err);
+void trials_free(struct trial_record *list, size_t n);
+
 /* ---- sharing ---- */
 
 /* What is known of a device as a text profile (results/profile.h): of every problem, class and layout the
