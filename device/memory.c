@@ -57,8 +57,38 @@ void arena_close(struct arena *arena) {
     if (!arena) return;
     arena->device->arena_count--;
     arena->device->arena_total_bytes -= arena->bytes;
+    for (size_t i = 0; i < arena->n_parts; i++) clReleaseMemObject(arena->parts[i].buffer);
     clReleaseMemObject(arena->buffer);
+    free(arena->parts);
     free(arena);
+}
+
+static bool is_part(const struct part *part, struct view view) {
+    return part->offset == view.offset && part->bytes == view.bytes;
+}
+
+/* Views come round in the order in which they came first: the next one is usually the one after the last. */
+static struct part *part_find(struct arena *arena, struct view view) {
+    for (size_t i = 0; i < arena->n_parts; i++) {
+        arena->part_at = (arena->part_at + 1) % arena->n_parts;
+        if (is_part(&arena->parts[arena->part_at], view)) return &arena->parts[arena->part_at];
+    }
+    return NULL;
+}
+
+const struct part *view_part_buffer(struct view view, cl_int *code) {
+    struct arena *arena = view.arena;
+    const cl_buffer_region region = {view.offset, view.bytes};
+    struct part *part = part_find(arena, view);
+    *code = CL_SUCCESS;
+    if (part) return part;
+    cl_mem buffer =
+        clCreateSubBuffer(arena->buffer, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, code);
+    if (!buffer) return NULL;
+    arena->parts = memory_grow(arena->parts, (arena->n_parts + 1) * sizeof *arena->parts);
+    part = &arena->parts[arena->part_at = arena->n_parts++];
+    *part = (struct part){view.offset, view.bytes, buffer, arena->device->next_serial++};
+    return part;
 }
 
 enum status arena_take(struct arena *arena, size_t bytes, struct view *out, struct error *err) {

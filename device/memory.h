@@ -5,6 +5,8 @@
 #include "device/device.h"
 
 enum { VIEW_ALIGN = 256 }; /* bytes; every view starts at a multiple */
+/* What is passed as a buffer of its own starts at a multiple of what any device asks for (NVIDIA: 512). */
+enum { BUFFER_ALIGN = 4096 };
 
 struct arena;
 struct view {

@@ -31,7 +31,16 @@ struct arena {
     cl_mem buffer;
     uint64_t serial;
     size_t bytes, used;
+    struct part *parts; /* buffers of their own within it, in the order made */
+    size_t n_parts, part_at;
 };
+struct part {
+    size_t offset, bytes;
+    cl_mem buffer;
+    uint64_t serial;
+};
+/* The view as a buffer, made when it is asked for first; it lives as long as the arena. NULL with OpenCL's code. */
+const struct part *view_part_buffer(struct view view, cl_int *code);
 
 struct image {
     struct device *device;

@@ -341,6 +341,14 @@ static cl_int view_set(struct kernel *kernel, cl_uint at, struct view view) {
     return code != CL_SUCCESS ? code : slot_set(kernel, at + 1, number, sizeof offset, &offset);
 }
 
+static cl_int buffer_set(struct kernel *kernel, cl_uint at, struct view view) {
+    cl_int code;
+    const struct part *part = view_part_buffer(view, &code);
+    if (!part) return code;
+    return slot_set(kernel, at, (struct slot){ARGUMENT_BUFFER, part->serial}, sizeof part->buffer,
+                    &part->buffer);
+}
+
 static cl_int argument_set(struct kernel *kernel, cl_uint at, const struct argument *a) {
     assert(a->kind != ARGUMENT_IMAGE || a->image);
     uint32_t bits = 0;
@@ -357,6 +365,10 @@ static cl_int argument_set(struct kernel *kernel, cl_uint at, const struct argum
                         sizeof a->image->image, &a->image->image);
     case ARGUMENT_LOCAL:
         return slot_set(kernel, at, (struct slot){a->kind, local_bytes}, local_bytes, NULL);
+    case ARGUMENT_NUMBER:
+        return slot_set(kernel, at, (struct slot){a->kind, a->number.bits}, a->number.bytes,
+                        &a->number.bits);
+    case ARGUMENT_BUFFER: return buffer_set(kernel, at, a->view);
     }
     return CL_INVALID_ARG_VALUE;
 }

@@ -20,15 +20,30 @@ int64_t program_build_ns(const struct program *program, bool *from_cache);
 /* Call after the first launch: keeps the binary in the cache folder, once. Failing is not an error. */
 void program_keep(struct program *program);
 
-enum argument_kind { ARGUMENT_VIEW, ARGUMENT_INT, ARGUMENT_FLOAT, ARGUMENT_IMAGE, ARGUMENT_LOCAL };
+/* NUMBER and BUFFER are for kernels that were not written for views. */
+enum argument_kind {
+    ARGUMENT_VIEW,
+    ARGUMENT_INT,
+    ARGUMENT_FLOAT,
+    ARGUMENT_IMAGE,
+    ARGUMENT_LOCAL,
+    ARGUMENT_NUMBER,
+    ARGUMENT_BUFFER
+};
 struct argument {
     enum argument_kind kind;
     union {
-        struct view view; /* becomes two kernel arguments: __global pointer, ulong byte offset */
+        /* becomes two kernel arguments: __global pointer, ulong byte offset; as a BUFFER the pointer alone, to
+         * the view's first byte: its offset is a multiple of BUFFER_ALIGN */
+        struct view view;
         int32_t i;
         float f;
         struct image *image;
         size_t local_bytes; /* __local memory; 0 is passed as 16 */
+        struct {
+            uint64_t bits; /* as they lie in memory, the first byte first */
+            size_t bytes;  /* at most 8 */
+        } number;
     };
 };
 

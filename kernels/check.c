@@ -112,7 +112,7 @@ static size_t round_up(size_t bytes, size_t multiple) {
 /* From one guard's end to the other's: the operand, the guard behind it, the texels of an image. */
 static size_t guarded_bytes(size_t bytes) {
     const size_t texels = op_image_bytes(bytes);
-    return round_up(texels > bytes + GUARD_BYTES ? texels : bytes + GUARD_BYTES, VIEW_ALIGN);
+    return round_up(texels > bytes + GUARD_BYTES ? texels : bytes + GUARD_BYTES, BUFFER_ALIGN);
 }
 
 /* Bytes that the operands take on the device, and the largest of them; doubles, because sizes that no

@@ -295,6 +295,44 @@ Test(device, arguments_follow_new_arenas) {
     bench_close(&b);
 }
 
+/* Kernels of others take pointers to their first value, and numbers of any size. */
+Test(device, buffers_and_numbers_for_kernels_without_views) {
+    static const char source[] =
+        "__kernel void plain(long n, __global const float *x, float a, __global float *y) {\n"
+        "    y[get_global_id(0)] = a * x[get_global_id(0)] + n;\n"
+        "}\n";
+    struct device *device = need_device();
+    struct arena *arena;
+    struct program *program;
+    struct launch launch = {.global = {4, 1, 1}, .local = {4, 1, 1}};
+    float x[2][4] = {{1, 2, 3, 4}, {5, 6, 7, 8}}, y[4], a = 0.5f;
+    uint32_t a_bits;
+    memcpy(&a_bits, &a, sizeof a);
+    must(arena_open(device, 4 * BUFFER_ALIGN, &arena, &err));
+    must(program_build(device, "plain.cl", source, "", &program, &err));
+    must(program_kernel(program, "plain", &launch.kernel, &err));
+    for (int round = 0; round < 6; round++) {
+        const int at = round % 2;
+        const struct view in = {arena, (size_t)at * BUFFER_ALIGN, sizeof x[0]};
+        const struct view out = {arena, 3 * BUFFER_ALIGN, sizeof y};
+        struct argument arguments[] = {
+            {.kind = ARGUMENT_NUMBER,
+             .number = {(uint64_t)((int64_t)-10 * round), sizeof(int64_t)}},
+            {.kind = ARGUMENT_BUFFER, .view = in},
+            {.kind = ARGUMENT_NUMBER, .number = {a_bits, sizeof a}},
+            {.kind = ARGUMENT_BUFFER, .view = out}};
+        must(view_write(in, 0, x[at], sizeof x[at], &err));
+        must(kernel_set(launch.kernel, arguments, 4, &err));
+        must(launch_enqueue(device, &launch, &err));
+        must(view_read(out, 0, y, sizeof y, &err));
+        for (int i = 0; i < 4; i++)
+            cr_assert_eq(y[i], 0.5f * x[at][i] - 10 * (float)round, "round %d: %g", round, y[i]);
+    }
+    program_close(program);
+    arena_close(arena);
+    device_close(device);
+}
+
 Test(device, launch_refusals_have_symbols) {
     struct bench b = bench_open();
     must(bench_set(&b, b.x, 0));
