@@ -59,11 +59,11 @@ static void judge_one(struct verdict *v, const struct judged *one) {
     v->sum_error += error * error;
     v->sum_reference += one->energy;
     if (ratio > v->worst) v->worst = ratio;
-    if (ratio > 1)
-        verdict_fail(v,
-                     "%s %lld, column %lld is %.9g, not %.9g: off by %.3g times the allowed %.3g",
-                     one->what, (long long)one->number, (long long)one->column, one->y,
-                     one->reference, ratio, one->bound);
+    if (ratio <= 1) return;
+    char column[40] = "";
+    if (one->column >= 0) snprintf(column, sizeof column, ", column %lld", (long long)one->column);
+    verdict_fail(v, "%s %lld%s is %.9g, not %.9g: off by %.3g times the allowed %.3g", one->what,
+                 (long long)one->number, column, one->y, one->reference, ratio, one->bound);
 }
 
 static double element_bound(enum class_id class, int64_t terms, double magnitude) {
@@ -93,12 +93,27 @@ void verdict_projection(struct verdict *v, enum class_id class, int64_t terms, d
                                   .column = column});
 }
 
+void verdict_value(struct verdict *v, double y, double reference, double bound, const char *what,
+                   int64_t number) {
+    judge_one(v, &(struct judged){.y = y,
+                                  .reference = reference,
+                                  .energy = reference * reference,
+                                  .bound = bound,
+                                  .what = what,
+                                  .number = number,
+                                  .column = -1});
+}
+
 void verdict_finish(struct verdict *v, enum class_id class) {
+    verdict_finish_within(v, gates[class].nmse);
+}
+
+void verdict_finish_within(struct verdict *v, double nmse) {
     v->nmse = v->sum_error == 0 ? 0 : v->sum_error / v->sum_reference;
     if (v->judged == 0) verdict_fail(v, "nothing was judged");
-    if (!(v->nmse <= gates[class].nmse))
+    if (!(v->nmse <= nmse))
         verdict_fail(v, "NMSE over %lld elements is %.3g, more than %.0e", (long long)v->judged,
-                     v->nmse, gates[class].nmse);
+                     v->nmse, nmse);
 }
 
 /* ---- open ---- */

@@ -78,10 +78,14 @@ void verdict_element(struct verdict *v, enum class_id class, int64_t terms, doub
 void verdict_projection(struct verdict *v, enum class_id class, int64_t terms, double y,
                         double reference, double magnitude, double energy, int projection,
                         int64_t column);
+/* One value against one whose bound is given; `what` and number say which: "y", 17. */
+void verdict_value(struct verdict *v, double y, double reference, double bound, const char *what,
+                   int64_t number);
 /* Record what no gate sees, such as a value written where none belongs. The first failure stays. */
 void verdict_fail(struct verdict *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* After the last element: computes nmse and applies its gate. */
 void verdict_finish(struct verdict *v, enum class_id class);
+void verdict_finish_within(struct verdict *v, double nmse); /* with a gate of that */
 
 /* The class's own error against f32 on this problem (NMSE of the two references): 0 for f32, else what
  * the family's class_error says; UNSUPPORTED when it has none, or no variant does this class. */

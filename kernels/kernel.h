@@ -145,9 +145,23 @@ struct hint {
     const char *config;
 };
 
+/* A kernel that is none of this program's (own.h): its symbols bear no prefix, it knows no layouts and classes. */
+struct own_kernel {
+    const char *text; /* of the .cl */
+    uint64_t key;     /* of what it is given, for the source key */
+    uint64_t space;   /* of its values and conditions: what a search depends on */
+    char *(*options)(const struct config *config, /* "-DTX=4 …"; the caller frees */
+                     const struct problem *problem);
+    /* In its order; at most OWN_ARGUMENTS. Returns how many. */
+    size_t (*arguments)(const struct config *config, const struct problem *problem,
+                        const struct view *operands, struct argument *out);
+};
+enum { OWN_ARGUMENTS = 20 };
+
 struct variant {
     const char *name, *summary;
-    const char *source; /* "kernels/matmul/tiled.cl" */
+    const char *source;           /* "kernels/matmul/tiled.cl" */
+    const struct own_kernel *own; /* NULL: one of ours; else it has no source */
     const struct param *params;
     int n_params;
     const struct constraint *constraints;
@@ -210,12 +224,20 @@ struct family {
     const char *const *examples; /* problems that tests run: text forms with class and layout, e.g.
                                       "m=172,k=64,n=3,w=f32 f32 panel16"; without them all that
                                       some variant accepts; ended by NULL */
+    /* Does judge look at every element, whole or not? Then no ragged relative is checked before. */
+    bool judges_all;
+    /* Is right what agrees with the default configuration? Then nothing is, unless that runs. */
+    bool is_relative;
     /* NMSE of the class's own reference against the f32 one; NAN without memory; NULL: no other class. */
     double (*class_error)(const struct problem *problem, uint64_t seed);
 };
 
 extern const struct family *const families[]; /* ended by NULL */
 const struct family *family_find(const char *name);
+/* One more family that family_find knows, of a kernel that is none of this program's; NULL: no more. It is no
+ * member of families[], and outlives its use. */
+void family_lend(const struct family *family);
+const struct slice *family_lent(void); /* as a slice; NULL: none */
 
 /* The default configuration for a problem: the first variant that accepts it, its fallback.
  * UNSUPPORTED when no variant accepts it. */

@@ -24,7 +24,13 @@ struct op {
 
 enum status op_source(const struct config *config, const struct problem *problem, char **source,
                       char **options, struct error *err) {
+    const struct own_kernel *own = config->variant->own;
     *options = NULL;
+    if (own) {
+        *source = text_copy(own->text);
+        *options = own->options(config, problem);
+        return OK;
+    }
     const enum status st = source_assemble(config->variant->source, source, err);
     if (st == OK) *options = source_options(config, problem);
     return st;
@@ -42,7 +48,7 @@ static enum status op_entry(struct op *op, const char *name, struct kernel **out
     *out = entry_find(op, name);
     if (*out) return OK;
     char symbol[ENTRY_TEXT];
-    snprintf(symbol, sizeof symbol, "%s%s", SOURCE_PREFIX, name);
+    snprintf(symbol, sizeof symbol, "%s%s", op->config.variant->own ? "" : SOURCE_PREFIX, name);
     const enum status st = program_kernel(op->program, symbol, out, err);
     if (st == OK && op->n_entries < STAGES) op->entry[op->n_entries++] = (struct entry){name, *out};
     return st;
@@ -138,6 +144,7 @@ enum status op_image_open(struct device *device, size_t bytes, struct image **ou
 /* ---- run ---- */
 
 enum { ARGUMENTS = OPERANDS + 1 + PROBLEM_FIELDS };
+static_assert((int)ARGUMENTS >= (int)OWN_ARGUMENTS, "all arguments of a kernel have room");
 
 /* Operands in order, scratch, then the int fields. Returns their number. */
 static size_t collect_arguments(const struct problem *problem, uint32_t image_bits,
@@ -178,8 +185,10 @@ enum status op_run(struct op *op, const struct problem *problem, const struct vi
     assert(!geometry.images || images);
     assert(scratch.bytes >= geometry.scratch_bytes);
     enum status st = load_images(problem, geometry.images, operands, images, err);
+    const struct own_kernel *own = op->config.variant->own;
     const size_t n =
-        collect_arguments(problem, geometry.images, operands, images, scratch, argument);
+        own ? own->arguments(&op->config, problem, operands, argument)
+            : collect_arguments(problem, geometry.images, operands, images, scratch, argument);
     for (int s = 0; st == OK && s < geometry.n_stages; s++) {
         const struct stage *stage = &geometry.stage[s];
         struct launch launch;

@@ -181,9 +181,20 @@ static bool describes(const char *path, const char *source) {
     return !is_others;
 }
 
+/* The key of a kernel of somebody's own. */
+static void own_source_key(const struct own_kernel *own, char text[17]) {
+    char *stripped = source_strip(own->text);
+    hash_hex(hash_bytes(hash_text(hash_start(), stripped), &own->key, sizeof own->key), text);
+    free(stripped);
+}
+
 void variant_source_key(const struct variant *variant, char text[17]) {
     char *source = NULL;
     uint64_t hash = hash_start();
+    if (variant->own) {
+        own_source_key(variant->own, text);
+        return;
+    }
     if (source_assemble(variant->source, &source, NULL) == OK) {
         char *stripped = source_strip(source);
         hash = hash_text(hash, stripped);
