@@ -188,6 +188,19 @@ bool quest_is_at_floor(const struct quest *quest) {
     return best && best->time_ns <= AT_FLOOR * best->floor_ns;
 }
 
+enum status quest_check_default(const struct quest *quest, struct error *err) {
+    enum outcome outcome = OUTCOME_CRASHED; /* in quarantine: it was not tried */
+    if (!quest->problem.family->is_relative || quest->n_attempts == 0) return OK;
+    for (size_t i = 0; i < quest->n_attempts; i++)
+        if (quest->attempts[i].is_default) outcome = quest->attempts[i].outcome;
+    if (outcome == OUTCOME_OK || outcome == OUTCOME_ABANDONED || quest->default_config < 0)
+        return OK;
+    return fail(err, STATUS_INVALID,
+                "%s: the default configuration, with whose outputs the others would be compared, "
+                "ended as %s: name a --reference, or other Default values",
+                quest->text, outcome_names[outcome]);
+}
+
 double quest_incumbent(const struct quest *quest) {
     double best = INFINITY;
     for (size_t i = 0; i < quest->n_attempts; i++)
@@ -293,6 +306,7 @@ const char *quest_family_key(const struct quest *quest, char text[17]) {
     for (const struct variant *const *v = quest->problem.family->variants; *v; v++) {
         char key[17];
         hash = hash_text(hash, quest_source_key(quest, (*v)->name, key));
+        if ((*v)->own) hash = hash_bytes(hash, &(*v)->own->space, sizeof(*v)->own->space);
     }
     hash_hex(hash, text);
     return text;

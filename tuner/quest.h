@@ -69,6 +69,9 @@ const struct attempt *quest_best(const struct quest *quest);
 double quest_incumbent(const struct quest *quest); /* INFINITY: none */
 /* Does the best take no longer than launching it does? Then there is nothing left to gain. */
 bool quest_is_at_floor(const struct quest *quest);
+/* A family whose outputs are compared with those of the default configuration has a right one: INVALID, with how it
+ * failed, when anything was tried and that was not ok. */
+enum status quest_check_default(const struct quest *quest, struct error *err);
 /* The fastest ok attempts that are within 5 % of the best, or may be, and not final yet; once there is a final
  * best, those that may be faster than it, for a second look. Returns their number. */
 size_t quest_finalists(const struct quest *quest, struct attempt **out, size_t limit);

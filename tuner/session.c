@@ -557,7 +557,8 @@ static enum status search_quest(struct session *s, struct quest *q, const struct
     }
     while (st == OK && goes_on(s, q, span, began)) {
         int64_t config = -1;
-        st = next_config(s, q, &config, &p.key, err);
+        st = quest_check_default(q, err);
+        if (st == OK) st = next_config(s, q, &config, &p.key, err);
         if (st != OK || config < 0) break;
         st = evaluate_one(s, q, &p, config, false, span, err);
         double eta = left_ns(s) == INT64_MAX ? NAN : (double)left_ns(s);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "tuner/frames.h"
+#include "tuner/t1_read.h"
 #include "tuner/target.h"
 #include <math.h>
 #include <stdlib.h>
@@ -145,8 +146,8 @@ static enum status start(struct worker *w, enum stage_id *stage, const volatile 
     const char *name = target_recording(w->selector) ? "recorded" : "worker";
     enum status st = child_open(name, &w->child, err);
     if (st != OK) return st;
-    json_t *hello = json_pack("{s:s,s:s?,s:o}", "device", w->selector, "model", w->model_key,
-                              "ceilings", frame_ceilings(&w->ceilings));
+    json_t *hello = json_pack("{s:s,s:s?,s:o,s:o}", "device", w->selector, "model", w->model_key,
+                              "ceilings", frame_ceilings(&w->ceilings), "own", t1_frame());
     json_t *reply = NULL;
     st = send_json(w, hello, err);
     if (st == OK) st = converse(w, stage, &reply, interrupt, err);
