@@ -103,7 +103,7 @@ static enum status add_record(struct store *store, const struct query *q, struct
     return add_samples(store, query_int(q, ID), text, err);
 }
 
-/* Times below 0.1 ns have no line; such a record is no measurement. */
+/* Times below 0.1 ns have no line; such a record is no measurement. A kernel of one's own is a hint to nobody. */
 static const char best_records[] =
     "WITH newest AS (SELECT family, variant, source_key, row_number() OVER (PARTITION BY family, "
     "variant ORDER BY max(evaluation_id) DESC) AS age FROM evaluations JOIN problems USING "
@@ -113,7 +113,8 @@ static const char best_records[] =
     "evaluation_id, row_number() OVER (PARTITION BY problem_id, class, layout "
     "ORDER BY is_final DESC, time_ns, evaluation_id) AS place "
     "FROM records r JOIN problems USING (problem_id) JOIN newest USING (family, variant, "
-    "source_key) WHERE device_id = :device_id AND newest.age = 1 AND time_ns >= 0.1 AND NOT EXISTS "
+    "source_key) WHERE device_id = :device_id AND newest.age = 1 AND time_ns >= 0.1 AND "
+    "family NOT LIKE 'source:%' AND NOT EXISTS "
     "(SELECT 1 FROM quarantine q WHERE q.device_id = r.device_id AND q.problem_id = r.problem_id "
     "AND q.class = r.class AND q.layout = r.layout AND q.source_key = r.source_key AND "
     "q.variant = r.variant AND q.config = r.config)) "
@@ -183,7 +184,8 @@ enum status store_export(struct store *store, int64_t device_id, const char *mak
     if (st == OK) st = add_records(store, device_id, &s, &n, err);
     st = sql_end(store, st, exporting, err);
     if (st == OK && n == 0)
-        st = fail(err, STATUS_NOTHING, "the database %s holds no record of this device",
+        st = fail(err, STATUS_NOTHING,
+                  "the database %s holds no record of this device that others could use",
                   store->path);
     str_addf(&s, "end %zu\n", n);
     if (st == OK) st = prove(store, &s, err);
