@@ -58,12 +58,13 @@ setup:
 	sh setup/install.sh
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/hone
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/doc/hone
 	install -m 755 $(B)/hone $(DESTDIR)$(PREFIX)/bin/hone
+	install -m 644 kernels/hone_reference.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 README.md LICENSE docs/*.md docs/gemm.svg $(DESTDIR)$(PREFIX)/share/doc/hone
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/hone
+	rm -f $(DESTDIR)$(PREFIX)/bin/hone $(DESTDIR)$(PREFIX)/include/hone_reference.h
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/hone
 
 $(B)/hone: $(CLI) $(B)/libhone.a

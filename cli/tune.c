@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "cli/plans.h"
 #include "cli/problems.h"
+#include "cli/source.h"
 #include "device/device.h"
 #include "results/store.h"
 #include "runtime/engine.h"
@@ -22,6 +23,7 @@ static const char examples[] =
     "  hone tune --model model.gguf --budget 60s   what this model needs\n"
     "  hone tune --family gemm --problem m=4096,k=4096,n=64 --param VW=16 --evals 100 --strategy "
     "random\n"
+    "  hone tune --source my.cl --space my.T1.json --reference ref.so   a kernel of one's own\n"
     "  hone tune --model model.gguf --shard 2/8 --db shard-2.db   one of eight machines' shares\n"
     "  hone tune --device replay:RTX_Titan.json.gz --evals 60     a recorded space stands for a "
     "device\n";
@@ -29,6 +31,7 @@ static const char examples[] =
 struct tune_options {
     struct common_options common;
     struct problem_options problems;
+    struct source_options source;
     char *model, *tokenizer, *budget, *strategy, *seed, *shard;
     const char **params;
     int evaluations, more;
@@ -44,6 +47,7 @@ static enum status refuse_problems(const struct tune_options *o, struct error *e
                                          {"--tokenizer", o->tokenizer},
                                          {"--shard", o->shard},
                                          {"--param", o->params},
+                                         {"--source", source_is_given(&o->source)},
                                          {NULL, false}};
     if (!*target_recording(o->common.device))
         return fail(err, STATUS_USAGE, "hone tune: --device replay:FILE names a recorded space");
@@ -51,9 +55,21 @@ static enum status refuse_problems(const struct tune_options *o, struct error *e
                         err);
 }
 
+static enum status collect_source(const struct tune_options *o, struct problem_list *list,
+                                  struct error *err) {
+    const struct option_given others[] = {{"--family", o->problems.family},
+                                          {"--model", o->model},
+                                          {"--class", o->problems.class_name},
+                                          {"--layout", o->problems.layout},
+                                          {NULL, false}};
+    const enum status status = options_none("tune", "--source is a problem of its own", others, err);
+    return status == OK ? source_collect(&o->source, o->problems.problem, list, err) : status;
+}
+
 static enum status collect(const struct tune_options *o, struct problem_list *list,
                            struct error *err) {
     if (target_recording(o->common.device)) return refuse_problems(o, err);
+    if (source_is_given(&o->source)) return collect_source(o, list, err);
     if (!o->model) return problems_collect(&o->problems, list, err);
     if (o->problems.family || o->problems.problem)
         return fail(err, STATUS_USAGE,
@@ -264,6 +280,7 @@ done:
     free(layout_names);
     free(limits);
     problem_list_free(&list);
+    source_return();
     free(database);
     return status;
 }
@@ -292,6 +309,7 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         PROBLEM_OPTIONS(o.problems),
         {"model", 'm', POPT_ARG_STRING, &o.model, 0, "tune what this model needs", "FILE"},
         {"tokenizer", 0, POPT_ARG_STRING, &o.tokenizer, 0, "tokenizer of a llama2.c model", "FILE"},
+        SOURCE_OPTIONS(o.source),
         {"budget", 0, POPT_ARG_STRING, &o.budget, 0, "wall time of the command (60s)", "TIME"},
         {"evals", 0, POPT_ARG_INT, &o.evaluations, 0, "evaluations a problem at most", "N"},
         {"shard", 0, POPT_ARG_STRING, &o.shard, 0,

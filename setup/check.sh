@@ -44,6 +44,7 @@ kernels  device base
 tuner    kernels results device base
 runtime  kernels results device base
 cli      tuner runtime/engine.h kernels results device base
+examples kernels/hone_reference.h
 '
 
 # A header of somebody else, and where it may be included. Tests of a room may what the room may. What
