@@ -62,6 +62,11 @@ double frame_read_number(const json_t *object, const char *key, double what) {
     return json_is_number(value) ? json_number_value(value) : what;
 }
 
+const char *frame_read_text(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
 /* ---- work ---- */
 
 json_t *frame_work(const struct work *work) {

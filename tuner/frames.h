@@ -55,3 +55,4 @@ json_t *frame_number(double value);
 /* A string of any bytes: what is not UTF-8 (a compiler's log, say) becomes question marks. */
 json_t *frame_text(const char *text);
 double frame_read_number(const json_t *object, const char *key, double what);
+const char *frame_read_text(const json_t *object, const char *key); /* "" when there is none */

@@ -30,23 +30,20 @@ struct bench_run {
     json_t *kernel_ns, *yardstick_ns;
 };
 
-static const char *text_of(const json_t *request, const char *key) {
-    const char *text = json_string_value(json_object_get(request, key));
-    return text ? text : "";
-}
-
 /* ---- before the samples ---- */
 
 static enum status read_problem(const json_t *request, struct problem *problem, struct error *err) {
-    const struct slice *slice = slice_find(text_of(request, "slice"));
+    const struct slice *slice = slice_find(frame_read_text(request, "slice"));
     if (!slice)
-        return fail(err, STATUS_UNSUPPORTED, "there is no family %s", text_of(request, "slice"));
-    const enum status st = problem_parse(slice, text_of(request, "problem"), problem, err);
-    const int class = class_find(text_of(request, "class"));
+        return fail(err, STATUS_UNSUPPORTED, "there is no family %s",
+                    frame_read_text(request, "slice"));
+    const enum status st = problem_parse(slice, frame_read_text(request, "problem"), problem, err);
+    const int class = class_find(frame_read_text(request, "class"));
     if (st == OK && class < 0)
-        return fail(err, STATUS_UNSUPPORTED, "there is no class %s", text_of(request, "class"));
+        return fail(err, STATUS_UNSUPPORTED, "there is no class %s",
+                    frame_read_text(request, "class"));
     problem->class = (enum class_id) class;
-    const struct layout *layout = layout_find(text_of(request, "layout"));
+    const struct layout *layout = layout_find(frame_read_text(request, "layout"));
     if (layout) problem->layout = layout;
     return st;
 }
@@ -55,7 +52,7 @@ static enum status read_problem(const json_t *request, struct problem *problem, 
 static enum status find_contender(struct bench_run *r, const json_t *request,
                                   const struct problem *problem, struct error *err) {
     const char *database = json_string_value(json_object_get(request, "database"));
-    const bool tuned = strcmp(text_of(request, "profile"), "tuned") == 0;
+    const bool tuned = strcmp(frame_read_text(request, "profile"), "tuned") == 0;
     enum status st = tuned && database ? store_open(database, STORE_READ, &r->store, err) : OK;
     if (st == STATUS_NOTHING) st = OK;
     if (st != OK) return st;
@@ -167,7 +164,7 @@ static json_t *answer(const struct bench_run *r) {
 static enum status run(const json_t *request, json_t **reply, struct error *err) {
     struct bench_run r = {.kernel_ns = json_array(), .yardstick_ns = json_array()};
     struct problem problem;
-    enum status st = device_open(text_of(request, "device"), &r.device, err);
+    enum status st = device_open(frame_read_text(request, "device"), &r.device, err);
     if (st == OK) st = read_problem(request, &problem, err);
     if (st == OK) st = find_contender(&r, request, &problem, err);
     if (st == OK) st = prepare(&r, json_is_true(json_object_get(request, "check")), err);

@@ -4,6 +4,7 @@
 #include "base/path.h"
 #include "base/stats.h"
 #include "base/str.h"
+#include "tuner/frames.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,6 @@ static const struct {
 };
 enum { PLACES = sizeof places / sizeof *places };
 static const char *const found_keys[] = {"profile", "layout", "variant", "config", "source_key"};
-
-static const char *text_of(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
 
 json_t *runs_new(void) {
     return json_pack("{s:s,s:[]}", "format", format, "benchmarks");
@@ -55,9 +51,9 @@ static bool is_run(const json_t *run) {
 static enum status check_bench(const json_t *bench, const char *path, struct error *err) {
     static const char *const wanted_keys[] = {"slice", "problem", "class", "profile"};
     const json_t *runs = json_object_get(bench, "runs"), *wanted = json_object_get(bench, "wanted");
-    bool good = *text_of(bench, "name") && json_is_array(runs);
+    bool good = *frame_read_text(bench, "name") && json_is_array(runs);
     for (size_t k = 0; k < sizeof wanted_keys / sizeof *wanted_keys; k++)
-        good = good && *text_of(wanted, wanted_keys[k]);
+        good = good && *frame_read_text(wanted, wanted_keys[k]);
     for (size_t i = 0; good && i < json_array_size(runs); i++) {
         if (is_run(json_array_get(runs, i))) continue;
         return fail(err, STATUS_INVALID, "%s: run %zu of %s has no proper times; record it again",
@@ -69,7 +65,7 @@ static enum status check_bench(const json_t *bench, const char *path, struct err
 }
 
 static enum status check_document(const json_t *document, const char *path, struct error *err) {
-    if (strcmp(text_of(document, "format"), format) != 0)
+    if (strcmp(frame_read_text(document, "format"), format) != 0)
         return fail(err, STATUS_INVALID,
                     "%s holds no runs of hone (\"format\": \"%s\"): record them with hone compare "
                     "--record",
@@ -153,7 +149,7 @@ json_t *runs_find(const json_t *document, const char *name) {
 }
 
 const char *runs_name(const json_t *bench) {
-    return text_of(bench, "name");
+    return frame_read_text(bench, "name");
 }
 
 size_t runs_count(const json_t *bench) {
@@ -165,7 +161,8 @@ size_t runs_count(const json_t *bench) {
 static enum status compare_places(const json_t *a, const json_t *b, const char *whose,
                                   struct error *err) {
     for (int p = 0; p < PLACES; p++) {
-        const char *was = text_of(a, places[p].key), *is = text_of(b, places[p].key);
+        const char *was = frame_read_text(a, places[p].key),
+                   *is = frame_read_text(b, places[p].key);
         if (strcmp(was, is) != 0)
             return fail(err, STATUS_NOTHING,
                         "these runs cannot be compared: the %s of %s was \"%s\" and is \"%s\" now; "
@@ -180,7 +177,7 @@ enum status runs_comparable(const json_t *base, const json_t *fresh, struct erro
 }
 
 bool runs_same_yardstick(const json_t *bench, const json_t *other) {
-    return strcmp(text_of(bench, "yardstick"), text_of(other, "yardstick")) == 0;
+    return strcmp(frame_read_text(bench, "yardstick"), frame_read_text(other, "yardstick")) == 0;
 }
 
 enum status runs_add(json_t *document, json_t *bench, const json_t *answer, struct error *err) {

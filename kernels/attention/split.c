@@ -118,8 +118,8 @@ static int64_t largest(int64_t a, int64_t b) {
 
 /* ORDER local: split.cl */
 static size_t local_bytes(const int *v, const struct problem *problem) {
-    const int64_t d = problem->value[F_D], queries = v[P_TR] * v[P_HT];
-    const int64_t chunk = v[P_CB] * POOL_BLOCK;
+    const int64_t d = problem->value[F_D], queries = (int64_t)v[P_TR] * v[P_HT];
+    const int64_t chunk = (int64_t)v[P_CB] * POOL_BLOCK;
     const int64_t meeting = v[P_WG] > 1 ? v[P_WG] * largest(queries, v[P_VW]) : 0;
     return (size_t)(v[P_HG] * queries * d + largest(queries * chunk, 2 * d * v[P_TR]) +
                     chunk / (v[P_RP] * v[P_VW]) + meeting) *
