@@ -9,3 +9,6 @@ const char *test_data(const char *name);
 const char *test_model(void);
 /* A fresh folder under $TMPDIR; removed at exit of the test process. Static memory. */
 const char *test_folder(void);
+/* From here on folders lie in memory where there is /dev/shm: for tests of many transactions that say nothing of
+ * disks. */
+void test_in_memory(void);

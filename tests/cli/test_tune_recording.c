@@ -21,6 +21,8 @@ static const char *folder_with_recording(double noise) {
     return folder;
 }
 
+TestSuite(tune_recording, .init = test_in_memory);
+
 #define TUNE(folder, ...) HONE(folder, "tune", "--device", "replay:made.json", __VA_ARGS__)
 
 static json_t *problem_of(json_t *result) {

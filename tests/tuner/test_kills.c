@@ -24,13 +24,13 @@ static const char evaluations_text[] = "60";
 
 static char *program; /* hone, by its whole path */
 
-/* Whoever is killed leaves its pages to the kernel: no disk is needed, and memory does not wait for others. */
+/* Whoever is killed leaves its pages to the kernel: no disk is needed. */
 static void set_up(void) {
     const char *named = getenv("HONE_PROGRAM");
     program = realpath(named && *named ? named : "build/hone", NULL);
     cr_assert_not_null(program, "set HONE_PROGRAM to the program");
     setenv("HONE_PROGRAM", program, 1);
-    if (access("/dev/shm", W_OK | X_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
+    test_in_memory();
     setenv("XDG_CACHE_HOME", test_folder(), 1); /* its locks are nobody else's */
 }
 static void tear_down(void) {
