@@ -106,6 +106,10 @@ Test(tune_recording, every_command_takes_it) {
     program_expect(HONE(folder, "db", "merge", "--db", "all.db", "hone.db"), 0, "30 evaluations");
     program_expect(HONE(folder, "db", "check", "--db", "all.db"), 0, "clean");
     program_expect(HONE(folder, "report", "--out", "report"), 0, "report");
+    program_expect(HONE(folder, "db", "export", "--t4", "t4"), 0, "30 evaluations");
+    program_expect(HONE(folder, "tune", "--device",
+                        "replay:t4/recorded-made-f32-kernel=made.t4.json", "--evals", "50", "-q"),
+                   0, "made: 30 evaluations"); /* what was tuned can stand for a device again */
     program_expect(HONE(folder, "explain", "--family", "recorded"), 2, "no family 'recorded'");
     program_expect(HONE(folder, "explain", "--family", "gemm", "--problem", "m=64,k=64,n=4"), 0,
                    "default");
