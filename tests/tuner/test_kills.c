@@ -22,19 +22,19 @@
 enum { KILLS_USUAL = 8, EVALUATIONS = 60 };
 static const char evaluations_text[] = "60";
 
-static char *program; /* hone, by its whole path */
+static char *hone; /* hone, by its whole path */
 
 /* Whoever is killed leaves its pages to the kernel: no disk is needed. */
 static void set_up(void) {
     const char *named = getenv("HONE_PROGRAM");
-    program = realpath(named && *named ? named : "build/hone", NULL);
-    cr_assert_not_null(program, "set HONE_PROGRAM to the program");
-    setenv("HONE_PROGRAM", program, 1);
+    hone = realpath(named && *named ? named : "build/hone", NULL);
+    cr_assert_not_null(hone, "set HONE_PROGRAM to the program");
+    setenv("HONE_PROGRAM", hone, 1);
     test_in_memory();
     setenv("XDG_CACHE_HOME", test_folder(), 1); /* its locks are nobody else's */
 }
 static void tear_down(void) {
-    free(program);
+    free(hone);
 }
 TestSuite(kills, .init = set_up, .fini = tear_down);
 
@@ -68,7 +68,7 @@ static pid_t shot_start(const struct shot *s) {
     if (pid == 0) {
         setpgid(0, 0);
         putenv((char *)(uintptr_t)s->mark);
-        program_become(program, s->folder, (char *const *)(uintptr_t)argv);
+        program_become(hone, s->folder, (char *const *)(uintptr_t)argv);
     }
     setpgid(pid, pid);
     free(device);
@@ -270,8 +270,9 @@ static void kill_one(const char *folder, const char *recording, int seed, struct
         was_killed = shot_kill(&killed, (int64_t)(rng_uniform(rng) * took_ns), &n_processes);
         expect_no_process(&killed);
         was_killed &= !is_over(&killed);
-        if (was_killed) resume(&killed, &whole, expected, tally);
-        if (was_killed) tally->with_worker += n_processes > 1;
+        if (!was_killed) continue;
+        tally->with_worker += n_processes > 1;
+        resume(&killed, &whole, expected, tally);
     }
     cr_assert(was_killed, "seed %d: it ended before every kill", seed);
     json_decref(expected);
