@@ -61,7 +61,7 @@ jansson.h       device/ results/ tuner/ runtime/ cli/
 zlib.h          device/ results/ tuner/ runtime/ cli/
 criterion/      tests/
 '
-libc='assert complex ctype dirent dlfcn errno fcntl fenv float fnmatch ftw getopt glob inttypes langinfo
+libc='assert complex ctype dirent dlfcn errno execinfo fcntl fenv float fnmatch ftw getopt glob inttypes langinfo
 limits link locale malloc math netdb poll pthread pwd sched search semaphore setjmp signal spawn stdalign stdarg
 stdatomic stdbool stddef stdint stdio stdlib string strings termios threads time unistd wchar wctype'
 
