@@ -57,6 +57,11 @@ struct device;
 enum status device_open(const char *selector, struct device **out, struct error *err);
 /* The same without finding features (none are set): for the child that finds them. */
 enum status device_open_bare(const char *selector, struct device **out, struct error *err);
+/* Without context and queue, which a device that hangs may never give: for who only asks about it, and runs
+ * nothing. No features are set. */
+enum status device_open_described(const char *selector, struct device **out, struct error *err);
+/* Set the features as device_open does; none where they cannot be found. */
+void device_load_features(struct device *device);
 void device_close(struct device *device); /* NULL is fine */
 
 /* What is known of it; the device's, as long as it is open. */

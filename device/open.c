@@ -60,38 +60,44 @@ static enum status open_handles(struct device *device, struct error *err) {
     return OK;
 }
 
-enum status device_open_bare(const char *selector, struct device **out, struct error *err) {
+enum status device_open_described(const char *selector, struct device **out, struct error *err) {
     struct found *list = NULL;
     size_t n = 0, index = 0;
-    struct device *device = NULL;
     *out = NULL;
     enum status st = devices_find(&list, &n, err);
     if (st == OK) st = found_select(list, n, selector, &index, err);
-    if (st != OK) goto done;
-    device = memory_new(sizeof *device);
-    device->info = list[index].info;
-    list[index].info.extensions = NULL; /* moved */
-    device->id = list[index].id;
-    device->index = index;
-    device->next_serial = 1;
-    st = open_handles(device, err);
-    if (st != OK) goto done;
-    *out = device;
-    device = NULL;
-done:
-    device_close(device);
+    if (st == OK) {
+        struct device *device = memory_new(sizeof *device);
+        device->info = list[index].info;
+        list[index].info.extensions = NULL; /* moved */
+        device->id = list[index].id;
+        device->index = index;
+        device->next_serial = 1;
+        *out = device;
+    }
     devices_free(list, n);
+    return st;
+}
+
+enum status device_open_bare(const char *selector, struct device **out, struct error *err) {
+    enum status st = device_open_described(selector, out, err);
+    if (st != OK || (st = open_handles(*out, err)) == OK) return st;
+    device_close(*out);
+    *out = NULL;
     return st;
 }
 
 /* Features that cannot be found (no child can be started) are features that are not used: every
  * kernel has a way without. */
+void device_load_features(struct device *device) {
+    uint64_t bits = 0;
+    if (device_find_features(device->index, &bits, NULL) == OK) device->features = bits;
+}
+
 enum status device_open(const char *selector, struct device **out, struct error *err) {
     enum status st = device_open_bare(selector, out, err);
-    if (st != OK) return st;
-    uint64_t bits = 0;
-    if (device_find_features((*out)->index, &bits, NULL) == OK) (*out)->features = bits;
-    return OK;
+    if (st == OK) device_load_features(*out);
+    return st;
 }
 
 static void series_clear(struct series *series) {

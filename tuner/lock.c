@@ -75,7 +75,7 @@ enum status lock_take_device(const char *selector, const char *command, struct l
                              struct error *err) {
     struct device *device = NULL;
     *out = NULL;
-    enum status st = device_open_bare(selector, &device, err);
+    enum status st = device_open_described(selector, &device, err);
     if (st == OK) st = lock_take(device_describe(device), command, out, err);
     device_close(device);
     return st;

@@ -467,9 +467,9 @@ static enum status spend(struct session *s, const char *state, struct error *err
 }
 
 /* What becomes of a row that is running when the worker has failed. Without room or refused, the candidate
- * never ran. Interrupted, or where the worker's own kernels do not run or no process starts, it is as if it
- * had not been asked for: tried once more, whatever was before. A lost device leaves it running, because it
- * may be to blame. */
+ * never ran. Interrupted, or where the device is gone, no process starts or the worker's own kernels do not
+ * run, it is as if it had not been asked for: tried once more, whatever was before. (A candidate that loses the
+ * device has crashed; it is the next one that does not find it.) */
 static const struct {
     enum status status;
     enum outcome outcome;
@@ -481,6 +481,7 @@ static const struct {
     {STATUS_BUILD, OUTCOME_RUNNING},
     {STATUS_LAUNCH, OUTCOME_RUNNING},
     {STATUS_IO, OUTCOME_RUNNING},
+    {STATUS_DEVICE, OUTCOME_RUNNING},
 };
 
 /* Best effort: the failure that is being reported stays the one that is told. */

@@ -27,13 +27,14 @@ enum status target_open(const char *selector, struct target *target, struct erro
     const char *file = target_recording(selector);
     *target = (struct target){0};
     const enum status st = file ? recorded_open(file, &target->recorded, err)
-                                : device_open(selector, &target->device, err);
+                                : device_open_described(selector, &target->device, err);
     if (st != OK) return st;
     if (file) {
         describe_recording(target->recorded, &target->told);
         target->info = &target->told;
         target->selector = text_copy(selector);
     } else {
+        device_load_features(target->device);
         target->info = device_describe(target->device);
         target->selector = text_format("%zu", device_index(target->device));
     }

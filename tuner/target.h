@@ -8,7 +8,7 @@
 
 struct target {
     const struct device_info *info;
-    struct device *device;     /* NULL: a recording stands for it */
+    struct device *device;     /* only described: no context; NULL: a recording stands for it */
     struct recorded *recorded; /* NULL: it is a device */
     char *selector;            /* what the worker is told to open */
     struct device_info told;   /* what info points to when it is a recording */
