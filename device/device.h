@@ -76,11 +76,11 @@ uint64_t device_features(const struct device *device); /* the same bits */
 
 /* The features of device number `index`, found in a child or taken from the cache; a feature whose
  * test hangs or crashes is absent and the others are still found. DEVICE when the child cannot open the
- * device: then nothing is kept. */
+ * device, or hangs doing so: then nothing is kept. */
 enum status device_find_features(size_t index, uint64_t *bits, struct error *err);
-/* Main of the child `hone @child features`: frames {"device": index, "feature": name} in,
- * {"has": bool, "why": sentence, "lost": bool, "closed": bool} out (lost: for this child, closed: it could not
- * be opened). Returns the exit code. */
+/* Main of the child `hone @child features`: frames {"device": index, "feature": name} in; at the first one the
+ * device is opened and {"closed": null or why} goes out, then {"has": bool, "why": sentence, "lost": bool} for
+ * each. Returns the exit code. */
 int device_feature_child(void);
 
 /* Wait until the queue is empty. DEVICE when the device is lost. */

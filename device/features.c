@@ -114,27 +114,42 @@ static bool can_have_child(void) {
     return slash && strncmp(slash + 1, "hone", 4) == 0;
 }
 
-static enum status ask_child(struct child *child, size_t index, int f, char **reply,
+/* A new child opens the device first. DEVICE when it cannot, or hangs doing so. */
+static enum status await_opening(struct child *child, struct error *err) {
+    char *note = NULL;
+    size_t size;
+    enum status st = child_receive(child, feature_deadline_ns, &note, &size, NULL, err);
+    if (st == STATUS_TIMEOUT)
+        return fail(err, STATUS_DEVICE, "finding features: the device does not open");
+    if (st != OK) return st;
+    json_t *root = json_loads(note, 0, NULL);
+    const char *why = json_string_value(json_object_get(root, "closed"));
+    if (why) st = fail(err, STATUS_DEVICE, "finding features: %s", why);
+    json_decref(root);
+    free(note);
+    return st;
+}
+
+static enum status ask_child(struct child *child, bool is_new, size_t index, int f, char **reply,
                              struct error *err) {
     size_t size;
     char *question = text_format("{\"device\": %zu, \"feature\": \"%s\"}", index, names[f].name);
     enum status st = child_send(child, question, strlen(question), err);
+    if (st == OK && is_new) st = await_opening(child, err);
     if (st == OK) st = child_receive(child, feature_deadline_ns, reply, &size, NULL, err);
     free(question);
     return st;
 }
 
-/* *goes_on: false when the test has lost the device for this child. DEVICE when the child never had it. */
-static enum status keep_reply(struct finding *finding, int f, const char *reply, bool *goes_on,
-                              struct error *err) {
+/* false: the test has lost the device for this child. */
+static bool keep_reply(struct finding *finding, int f, const char *reply) {
     json_t *root = json_loads(reply, 0, NULL);
     const char *why = json_string_value(json_object_get(root, "why"));
-    const bool is_closed = json_is_true(json_object_get(root, "closed"));
     finding->has[f] = json_is_true(json_object_get(root, "has"));
     snprintf(finding->why[f], MAX_WHY, "%s", why ? why : "the child answered nonsense");
-    *goes_on = !json_is_true(json_object_get(root, "lost"));
+    const bool is_lost = json_is_true(json_object_get(root, "lost"));
     json_decref(root);
-    return is_closed ? fail(err, STATUS_DEVICE, "finding features: %s", finding->why[f]) : OK;
+    return !is_lost;
 }
 
 /* Ask for every feature; a child that hangs, dies or loses the device costs this feature and is replaced:
@@ -146,15 +161,15 @@ static enum status find_all(size_t index, struct finding *finding, struct error 
     for (int f = 0; f < FEATURES && st == OK; f++) {
         struct error failure = {0};
         char *reply = NULL;
-        if (!child) st = child_open("features", &child, err);
+        const bool is_new = !child;
+        if (is_new) st = child_open("features", &child, err);
         if (st != OK) break;
         bool goes_on = false;
-        if (ask_child(child, index, f, &reply, &failure) == OK) {
-            st = keep_reply(finding, f, reply, &goes_on, err);
-        } else {
-            text_tame(failure.text);
-            snprintf(finding->why[f], MAX_WHY, "%.*s", MAX_WHY - 1, failure.text);
-        }
+        const enum status asked = ask_child(child, is_new, index, f, &reply, &failure);
+        text_tame(failure.text);
+        if (asked == OK) goes_on = keep_reply(finding, f, reply);
+        else snprintf(finding->why[f], MAX_WHY, "%.*s", MAX_WHY - 1, failure.text);
+        if (asked == STATUS_DEVICE) st = fail(err, asked, "%s", failure.text);
         if (!goes_on) {
             child_close(child);
             child = NULL;
@@ -204,29 +219,36 @@ static int feature_of_name(const char *name) {
     return FEATURE_NONE;
 }
 
-/* Answer one frame; *device is opened at the first one. */
-static enum status answer(const char *question, struct device **device) {
-    char why[MAX_WHY] = "the question is not understood", selector[24];
-    struct error err = {0};
-    json_t *root = json_loads(question, 0, NULL);
-    int f = feature_of_name(json_string_value(json_object_get(root, "feature")));
-    json_int_t index = json_integer_value(json_object_get(root, "device"));
-    json_decref(root);
-    snprintf(selector, sizeof selector, "%lld", (long long)index);
-    bool has = false;
-    if (f == FEATURE_NONE) has = false;
-    else if (!*device && device_open_bare(selector, device, &err) != OK)
-        snprintf(why, sizeof why, "%.*s", MAX_WHY - 1, err.text);
-    else has = feature_test(*device, f, why, sizeof why);
-    const bool is_lost = !has && *device && device_finish(*device, NULL) != OK;
-    const bool is_closed = f != FEATURE_NONE && !*device;
-    json_t *reply = json_pack("{s:b, s:s, s:b, s:b}", "has", has, "why", why, "lost", is_lost,
-                              "closed", is_closed);
-    char *text = reply ? json_dumps(reply, 0) : text_copy("{\"has\": false, \"why\": \"\"}");
+static enum status send_frame(json_t *frame) {
+    char *text = frame ? json_dumps(frame, 0) : text_copy("{}");
     enum status st = child_side_send(text, strlen(text), NULL);
     free(text);
-    json_decref(reply);
+    json_decref(frame);
     return st;
+}
+
+/* The device of the first question, and a word on how that went. */
+static enum status open_asked(const json_t *question, struct device **device) {
+    char selector[24];
+    struct error err = {0};
+    const json_int_t index = json_integer_value(json_object_get(question, "device"));
+    snprintf(selector, sizeof selector, "%lld", (long long)index);
+    const enum status opened = device_open_bare(selector, device, &err);
+    text_tame(err.text);
+    const enum status st =
+        send_frame(json_pack("{s:s?}", "closed", opened == OK ? NULL : err.text));
+    return opened == OK ? st : opened;
+}
+
+/* Answer one frame; *device is opened at the first one. */
+static enum status answer(const json_t *question, struct device **device) {
+    char why[MAX_WHY] = "the question is not understood";
+    const int f = feature_of_name(json_string_value(json_object_get(question, "feature")));
+    const enum status st = *device ? OK : open_asked(question, device);
+    if (st != OK) return st;
+    const bool has = f != FEATURE_NONE && feature_test(*device, f, why, sizeof why);
+    const bool is_lost = !has && device_finish(*device, NULL) != OK;
+    return send_frame(json_pack("{s:b, s:s, s:b}", "has", has, "why", why, "lost", is_lost));
 }
 
 int device_feature_child(void) {
@@ -234,7 +256,9 @@ int device_feature_child(void) {
     char *question = NULL;
     size_t size;
     while (child_side_receive(&question, &size, NULL) == OK) {
-        enum status st = answer(question, &device);
+        json_t *root = json_loads(question, 0, NULL);
+        enum status st = answer(root, &device);
+        json_decref(root);
         free(question);
         if (st != OK) break;
     }

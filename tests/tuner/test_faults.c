@@ -226,7 +226,7 @@ struct sweep {
 
 /* $HONE_FAULT_SWEEP, or a sample. */
 static struct sweep sweep_asked(void) {
-    struct sweep sweep = {"new", 2, INT64_MAX, 67, false};
+    struct sweep sweep = {"new", 20, INT64_MAX, 67, false};
     const char *text = getenv("HONE_FAULT_SWEEP");
     if (!text) return sweep;
     sweep.step = 1;
