@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdint.h>
@@ -73,6 +74,18 @@ static inline struct scene scene_open(void) {
     snprintf(scene.database, sizeof scene.database, "%s/hone.db", scene.folder);
     scene_link_features(&scene);
     return scene;
+}
+
+static inline int scene_remove(const char *path, const struct stat *info, int kind,
+                               struct FTW *at) {
+    (void)info, (void)kind;
+    return at->level > 0 ? remove(path) : 0;
+}
+
+/* As if nothing had been played yet. */
+static inline void scene_clear(const struct scene *scene) {
+    cr_assert_eq(nftw(scene->folder, scene_remove, 16, FTW_DEPTH | FTW_PHYS), 0);
+    scene_link_features(scene);
 }
 
 /* ---- running ---- */
