@@ -269,11 +269,33 @@ enum status check_open(struct device *device, const struct problem *problem, uin
     return OK;
 }
 
+/* The last that uses it frees it. */
+static void leave_reference(struct check_case *c) {
+    if (c->reference_users && --*c->reference_users > 0) return;
+    free(c->reference_users);
+    if (c->reference_close) c->reference_close(c->reference);
+    else free(c->reference);
+}
+
+void check_share(struct check_case *c, struct check_case *other) {
+    struct problem twin = other->problem;
+    twin.layout = c->problem.layout;
+    assert(problem_equal(&twin, &c->problem) && c->seed == other->seed);
+    if (c->reference || !other->reference) return;
+    if (!other->reference_users) {
+        other->reference_users = memory_new(sizeof *other->reference_users);
+        *other->reference_users = 1;
+    }
+    ++*other->reference_users;
+    c->reference = other->reference;
+    c->reference_close = other->reference_close;
+    c->reference_users = other->reference_users;
+}
+
 void check_close(struct check_case *c) {
     if (!c) return;
     device_finish(c->device, NULL);
-    if (c->reference_close) c->reference_close(c->reference);
-    else free(c->reference);
+    leave_reference(c);
     for (int i = 0; i < c->n_copies * OPERANDS; i++) image_close(c->image[i]);
     for (size_t i = 0; i < c->n_arenas; i++) arena_close(c->arenas[i]);
     arena_close(c->scratch_arena);
@@ -454,17 +476,28 @@ static enum status judge(struct check_case *c, const struct op *op, bool whole, 
                 op_config(op)->variant->name, config, v->failed);
 }
 
-enum status check_run(struct check_case *c, struct op *op, bool whole, struct verdict *verdict,
-                      struct error *err) {
-    *verdict = (struct verdict){0};
+enum status check_launch(struct check_case *c, struct op *op, struct error *err) {
     enum status st = reset_outputs(c, err);
     if (st == OK) st = prepare_scratch(c, op, err);
     if (st == OK) st = reset_scratch(c, err);
     if (st == OK) st = check_enqueue(c, op, 0, err);
-    if (st == OK) st = read_outputs(c, verdict, err);
+    return st == OK ? device_finish(c->device, err) : st;
+}
+
+enum status check_judge(struct check_case *c, struct op *op, bool whole, struct verdict *verdict,
+                        struct error *err) {
+    *verdict = (struct verdict){0};
+    enum status st = read_outputs(c, verdict, err);
     if (st == OK && c->scratch.arena) st = look_at_guards(c->scratch, "scratch", verdict, err);
     if (st == OK) st = judge(c, op, whole, verdict, err);
     return st == OK ? reset_outputs(c, err) : st;
+}
+
+enum status check_run(struct check_case *c, struct op *op, bool whole, struct verdict *verdict,
+                      struct error *err) {
+    *verdict = (struct verdict){0};
+    const enum status st = check_launch(c, op, err);
+    return st == OK ? check_judge(c, op, whole, verdict, err) : st;
 }
 
 static bool has_inout(const struct check_case *c) {

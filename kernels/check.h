@@ -39,6 +39,7 @@ struct check_case {
     struct phase phase;              /* all copies in one launch; copies 0: not set up yet */
     void *reference;                 /* the family's own cache, freed by free() … */
     void (*reference_close)(void *); /* … or by this when not NULL */
+    int *reference_users;            /* cases that share it; NULL: this one alone */
 };
 
 /* NOMEM, with the sizes, when one copy of the operands is more than the device holds, or one of them more
@@ -49,12 +50,19 @@ enum status check_fits(const struct device *device, const struct problem *proble
 enum status check_open(struct device *device, const struct problem *problem, uint64_t seed,
                        int n_copies, struct check_case **out, struct error *err);
 void check_close(struct check_case *c); /* NULL is fine */
+/* c judges with what `other` found out already, if it has found anything: they differ in nothing but the layout,
+ * which no reference depends on. */
+void check_share(struct check_case *c, struct check_case *other);
 
 /* Poison outputs, restore INOUT operands, run once on copy 0, read back, look at guards, judge.
  * whole: every element; else every element where that is cheap, else whole rows, first and last among
  * them, and random projections of all elements. WRONG with the sentence when a gate fails. */
 enum status check_run(struct check_case *c, struct op *op, bool whole, struct verdict *verdict,
                       struct error *err);
+/* The two halves of that, for who wants to know what each takes: run and wait; read back, look, judge. */
+enum status check_launch(struct check_case *c, struct op *op, struct error *err);
+enum status check_judge(struct check_case *c, struct op *op, bool whole, struct verdict *verdict,
+                        struct error *err);
 /* Enqueue one run on copy i mod n_copies, for timing. */
 enum status check_enqueue(struct check_case *c, struct op *op, int i, struct error *err);
 /* Enqueue one phase (op.h) over the copies that lie in one arena; *copies: how many. */

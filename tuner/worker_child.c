@@ -117,6 +117,17 @@ static struct kept_case *make_room(struct desk *d, const struct problem *problem
     }
 }
 
+/* What is right does not depend on the layout: whoever was judged first knows. */
+static void share_reference(struct desk *d, struct check_case *c) {
+    for (int i = 0; i < CASES_KEPT && !c->reference; i++) {
+        struct check_case *other = d->cases[i].c;
+        if (!other || other == c || other->seed != c->seed) continue;
+        struct problem twin = other->problem;
+        twin.layout = c->problem.layout;
+        if (problem_equal(&twin, &c->problem)) check_share(c, other);
+    }
+}
+
 static enum status desk_case(struct desk *d, const struct problem *problem, uint64_t seed,
                              int copies, struct check_case **out, struct error *err) {
     for (int i = 0; i < CASES_KEPT; i++) {
@@ -254,24 +265,26 @@ static enum status settle_failure(struct trial *t, enum status st, const struct 
     return st;
 }
 
-/* Build, with the first launch of this geometry, which may be half of the compilation. */
+/* Build, with the first launch of this geometry, which may be half of the compilation. What it writes is
+ * what is judged. */
 static enum status first_launch(struct desk *d, struct trial *t, const struct problem *problem,
                                 struct check_case *c, struct error *err) {
     int64_t began = clock_now_ns();
     tell_stage(STAGE_build, NAN);
     enum status st = desk_op(d, &t->work->config, problem, false, &t->op, err);
-    if (st == OK) st = check_enqueue(c, t->op, 0, err);
-    if (st == OK) st = device_finish(d->device, err);
+    if (st == OK) st = check_launch(c, t->op, err);
     if (st == OK) op_keep(t->op);
     t->build_ns += clock_now_ns() - began;
     return st;
 }
 
-static enum status judge(struct trial *t, struct check_case *c, bool whole, struct error *err) {
+static enum status judge(struct desk *d, struct trial *t, struct check_case *c, bool whole,
+                         struct error *err) {
     int64_t began = clock_now_ns();
     struct verdict verdict = {0};
     tell_stage(STAGE_judge, NAN);
-    enum status st = check_run(c, t->op, whole, &verdict, err);
+    share_reference(d, c);
+    enum status st = check_judge(c, t->op, whole, &verdict, err);
     if (st == OK && *verdict.failed) st = fail(err, STATUS_WRONG, "%s", verdict.failed);
     t->verdict = verdict;
     t->check_ns += clock_now_ns() - began;
@@ -288,7 +301,7 @@ static enum status try_small(struct desk *d, struct trial *t, struct error *err)
     tell_stage(STAGE_prepare, NAN);
     enum status st = desk_case(d, &small, t->work->seed, 1, &c, err);
     if (st == OK) st = first_launch(d, t, &small, c, err);
-    return st == OK ? judge(t, c, true, err) : st;
+    return st == OK ? judge(d, t, c, true, err) : st;
 }
 
 /* The same as a phase, run once. */
@@ -313,7 +326,7 @@ static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
         st = desk_case(d, problem, t->work->seed, copies_of(d, t->work), &t->c, err);
     }
     if (st == OK) st = first_launch(d, t, problem, t->c, err);
-    if (st == OK) st = judge(t, t->c, t->work->is_final, err);
+    if (st == OK) st = judge(d, t, t->c, t->work->is_final, err);
     struct op *timed = t->op;
     if (st == OK && t->work->as_phase) st = first_phase(d, t, &timed, err);
     t->watched = (struct watched){.timed = {t->c, timed, 0, d->host_clock, t->work->as_phase},
@@ -493,6 +506,7 @@ static enum status desk_open(struct desk *d, const json_t *hello, struct error *
     bool agree = false;
     enum status st = t1_lend_frame(json_object_get(hello, "own"), err);
     if (st == OK) st = desk_device(d, hello, err);
+    tell_stage(STAGE_ceiling, NAN);
     if (st == OK) st = measure_clocks_agree(d->device, &agree, err);
     d->host_clock = !agree;
     if (st == OK) st = canary_open(d->device, &d->canary, err);

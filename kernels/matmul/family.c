@@ -6,6 +6,7 @@
  * class rounds it. Large problems are judged by whole rows of W and by projections: with random signs
  * r, Σ over m of r[m]·C[n][m] must be (Σ over m of r[m]·W[m]) · X[n], which looks at every element of C. */
 #include "base/hash.h"
+#include "base/parallel.h"
 #include "base/rng.h"
 #include "kernels/activation.h"
 #include "kernels/check.h"
@@ -21,6 +22,10 @@ enum { SAMPLED_ROWS = 8 };
 enum { PROJECTIONS_LEAST = 2, PROJECTIONS_ALL = 16 };
 /* Below this many multiplications the whole reference is cheap. */
 static const double WHOLE_IS_CHEAP = 3e7;
+/* A whole reference up to this size is kept for the next configuration: that of 12288 × 1024. */
+static const size_t KEPT_BYTES = 256 << 20;
+/* Below this one that is kept is cheap, too: a quarter of a second, once. */
+static const double KEPT_IS_CHEAP = 1e9;
 
 static const struct field fields[] = {
     [F_M] = {"m", "outputs, rows of W", FIELD_SIZE, USE_ARGUMENT, 1, 1 << 24, -1, NULL},
@@ -154,9 +159,16 @@ static enum status fill(const struct problem *p, uint64_t seed, struct check_cas
 
 /* ---- reference ---- */
 
-/* Kept with the case: X as the class sees it, and the projections of W. */
+/* What an element should be, and the sum of its terms' sizes, which its error is measured by. */
+struct element {
+    double value, magnitude;
+};
+/* Kept with the case: X as the class sees it, the projections of W, and all elements, once they were asked
+ * for and when there is room. Nothing of it depends on the layout. */
 struct reference {
-    double *x;            /* [N][K] */
+    double *x;           /* [N][K] */
+    struct element *all; /* [M][N]; NULL: not kept */
+    bool is_all_there;
     double *signed_sum;   /* [projections][K]: Σ r[m]·W[m][k] */
     double *absolute_sum; /* [K]: Σ |W[m][k]| */
 };
@@ -167,6 +179,7 @@ static void reference_close(void *p) {
     free(r->x);
     free(r->signed_sum);
     free(r->absolute_sum);
+    free(r->all);
     free(r);
 }
 
@@ -249,50 +262,125 @@ static double epilogue(const struct problem *p, const struct check_case *c, int6
     return 0;
 }
 
-static void judge_row(const struct problem *p, const struct check_case *c,
-                      const struct reference *r, const double *w, int64_t m,
-                      struct verdict *verdict) {
-    const int64_t k = p->value[F_K], ldc = p->value[F_LDC] ? p->value[F_LDC] : p->value[F_M];
-    const float *y = (const float *)c->host[O_C];
-    for (int64_t n = 0; n < p->value[F_N]; n++) {
-        const double *x = r->x + n * k;
-        double sum = 0, magnitude = 0;
-        for (int64_t i = 0; i < k; i++) {
-            const double product = w[i] * x[i];
-            sum += product;
-            magnitude += fabs(product);
+/* Rows that share a pass over X, which is larger than the nearest caches, and sums side by side in each: one
+ * alone waits for each of its additions. */
+enum { BLOCK = 4, LANES = 2 };
+typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
+typedef int64_t lane_bits __attribute__((vector_size(LANES * sizeof(int64_t))));
+
+static lanes load(const double *from) {
+    lanes value;
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+
+/* Σ w·x and Σ |w·x| for BLOCK rows of w, k apart; k is even or the last value stands alone. */
+static void products(const double *w, const double *x, int64_t k, struct element out[BLOCK]) {
+    const lane_bits without_sign = {INT64_MAX, INT64_MAX};
+    lanes sum[BLOCK] = {0}, size[BLOCK] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= k; i += LANES) {
+        const lanes at = load(x + i);
+#pragma GCC unroll 4
+        for (int b = 0; b < BLOCK; b++) {
+            const lanes product = load(w + b * k + i) * at;
+            sum[b] += product;
+            size[b] += (lanes)((lane_bits)product & without_sign);
         }
-        const double extra = epilogue(p, c, m, n);
-        verdict_element(verdict, p->class, k, y[n * ldc + m], sum + extra, magnitude + fabs(extra),
-                        m, n);
+    }
+    for (int b = 0; b < BLOCK; b++) {
+        const double last = i < k ? w[b * k + i] * x[i] : 0;
+        out[b] =
+            (struct element){sum[b][0] + sum[b][1] + last, size[b][0] + size[b][1] + fabs(last)};
     }
 }
 
-/* All rows, or the first, the last and some between. */
-static enum status judge_rows(const struct problem *p, struct check_case *c,
-                              const struct reference *r, bool all, struct verdict *verdict,
-                              struct error *err) {
-    const int64_t m_all = p->value[F_M], k = p->value[F_K];
+static void judge_row(const struct problem *p, const struct check_case *c,
+                      const struct element *row, int64_t m, struct verdict *verdict) {
+    const int64_t ldc = p->value[F_LDC] ? p->value[F_LDC] : p->value[F_M];
+    const float *y = (const float *)c->host[O_C];
+    for (int64_t n = 0; n < p->value[F_N]; n++)
+        verdict_element(verdict, p->class, p->value[F_K], y[n * ldc + m], row[n].value,
+                        row[n].magnitude, m, n);
+}
+
+/* Room for all elements? Without it they are made again each time. */
+static bool keeps_all(const struct problem *p, struct reference *r) {
+    const size_t bytes = (size_t)p->value[F_M] * (size_t)p->value[F_N] * sizeof *r->all;
+    if (!r->all && bytes <= KEPT_BYTES) r->all = malloc(bytes);
+    return r->all;
+}
+
+/* Rows of W: all, or the first, the last and some between; judged, or kept to be judged. */
+struct rows_task {
+    const struct problem *p;
+    const struct check_case *c;
+    const struct reference *r;
+    bool all;
+    struct verdict *verdict; /* NULL: kept */
+};
+
+static int64_t row_number(const struct rows_task *t, int64_t i) {
+    return t->all ? i : i * (t->p->value[F_M] - 1) / (SAMPLED_ROWS - 1);
+}
+
+/* Rows i, i + 1 … of the task (at most BLOCK, in w) for all tokens: elements [BLOCK][N]. */
+static void multiply_block(const struct rows_task *t, const double *w, int64_t i, int n_rows,
+                           struct element *elements) {
+    const int64_t n_all = t->p->value[F_N], k = t->p->value[F_K];
+    struct element out[BLOCK];
+    for (int64_t n = 0; n < n_all; n++) {
+        products(w, t->r->x + n * k, k, out);
+        for (int b = 0; b < n_rows; b++) {
+            const double extra = epilogue(t->p, t->c, row_number(t, i + b), n);
+            elements[b * n_all + n] =
+                (struct element){out[b].value + extra, out[b].magnitude + fabs(extra)};
+        }
+    }
+}
+
+static enum status do_rows(void *context, int64_t first, int64_t last, struct error *err) {
+    const struct rows_task *t = context;
+    const int64_t n = t->p->value[F_N], k = t->p->value[F_K];
     struct weight_row row;
-    enum status st = weight_row_open(matmul_weight(p), k, &row, err);
+    enum status st = weight_row_open(matmul_weight(t->p), k, &row, err);
     if (st != OK) return st;
-    double *w = malloc(k * sizeof *w);
-    if (!w) {
-        st = fail(err, STATUS_NOMEM, "reference of matmul: no memory for a row of W");
+    double *w = calloc(BLOCK * k, sizeof *w);
+    struct element *spare = malloc(BLOCK * n * sizeof *spare);
+    if (!w || !spare) {
+        st = fail(err, STATUS_NOMEM, "reference of matmul: no memory for rows of W and of C");
         goto done;
     }
-    const struct random_weights random = {c->seed};
-    const struct matrix matrix = random_matrix(p, &random);
-    const int64_t n_rows = all ? m_all : SAMPLED_ROWS;
-    for (int64_t i = 0; i < n_rows; i++) {
-        const int64_t m = all ? i : i * (m_all - 1) / (n_rows - 1);
-        matrix.read(&matrix, m, &row);
-        row_to_double(matrix.weight, k, &row, w);
-        judge_row(p, c, r, w, m, verdict);
+    const struct random_weights random = {t->c->seed};
+    const struct matrix matrix = random_matrix(t->p, &random);
+    for (int64_t i = first; i < last; i += BLOCK) {
+        const int n_rows = last - i < BLOCK ? (int)(last - i) : BLOCK;
+        struct element *elements = t->verdict ? spare : t->r->all + i * n;
+        for (int b = 0; b < n_rows; b++) {
+            matrix.read(&matrix, row_number(t, i + b), &row);
+            row_to_double(matrix.weight, k, &row, w + b * k);
+        }
+        multiply_block(t, w, i, n_rows, elements);
+        for (int b = 0; t->verdict && b < n_rows; b++)
+            judge_row(t->p, t->c, elements + b * n, row_number(t, i + b), t->verdict);
     }
 done:
     free(w);
+    free(spare);
     weight_row_close(&row);
+    return st;
+}
+
+static enum status judge_rows(const struct problem *p, struct check_case *c, struct reference *r,
+                              bool all, struct verdict *verdict, struct error *err) {
+    const int64_t m_all = p->value[F_M];
+    struct rows_task task = {p, c, r, all, verdict};
+    if (!all || !keeps_all(p, r)) return do_rows(&task, 0, all ? m_all : SAMPLED_ROWS, err);
+    task.verdict = NULL;
+    const enum status st = r->is_all_there ? OK : parallel_for(m_all, do_rows, &task, err);
+    r->is_all_there = st == OK;
+    for (int64_t m = 0; st == OK && m < m_all; m++)
+        judge_row(p, c, r->all + m * p->value[F_N], m, verdict);
     return st;
 }
 
@@ -348,7 +436,9 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
         if ((st = widen_x(p, c, r, err)) != OK) return st;
     }
     const double products = (double)p->value[F_M] * p->value[F_N] * p->value[F_K];
-    const bool all = whole || products <= WHOLE_IS_CHEAP || p->value[F_M] <= SAMPLED_ROWS;
+    const bool all = whole || r->is_all_there || products <= WHOLE_IS_CHEAP ||
+                     p->value[F_M] <= SAMPLED_ROWS ||
+                     (products <= KEPT_IS_CHEAP && keeps_all(p, r));
     if ((st = judge_rows(p, c, r, all, verdict, err)) != OK) return st;
     if (!all) {
         if (!r->signed_sum && (st = project_w(p, c, r, err)) != OK) return st;

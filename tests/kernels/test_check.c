@@ -217,17 +217,34 @@ Test(check, phases_write_what_launches_write) {
 
 /* Large enough to be sampled; the wrong element lies in no sampled row: the projections see it. */
 Test(check, projections_see_what_no_sampled_row_has) {
-    const struct problem p = problem_of("gemm", "m=3000,k=1024,n=16");
+    const struct problem p = problem_of("gemm", "m=3000,k=1024,n=336");
     struct trial right = trial_open(&p, FAULT_NONE, 1);
     must(check_run(right.check, right.op, false, &right.verdict, &err));
-    cr_expect_eq(right.verdict.judged, 8 * 16 + 2 * 16, "8 rows and 2 projections");
+    cr_expect_eq(right.verdict.judged, 8 * 336 + 2 * 336, "8 rows and 2 projections");
     trial_close(&right);
     struct trial t = trial_open(&p, FAULT_ONE_OFF, 1);
     cr_expect_eq(check_run(t.check, t.op, false, &t.verdict, &err), STATUS_WRONG);
-    cr_expect(strstr(t.verdict.failed, "projection 0, column 8 is"), "%s", t.verdict.failed);
+    cr_expect(strstr(t.verdict.failed, "projection 0, column 168 is"), "%s", t.verdict.failed);
     cr_expect_eq(check_run(t.check, t.op, true, &t.verdict, &err), STATUS_WRONG);
-    cr_expect(strstr(t.verdict.failed, "row 1501, column 8 is"), "%s", t.verdict.failed);
+    cr_expect(strstr(t.verdict.failed, "row 1501, column 168 is"), "%s", t.verdict.failed);
     trial_close(&t);
+}
+
+/* A whole reference is kept: everything is judged then, the second time and by whoever shares it, who may
+ * live longer. */
+Test(check, references_are_kept_and_shared) {
+    const struct problem p = problem_of("gemm", "m=3001,k=1024,n=16");
+    struct trial right = trial_open(&p, FAULT_NONE, 1), wrong = trial_open(&p, FAULT_ONE_OFF, 1);
+    must(check_run(right.check, right.op, true, &right.verdict, &err));
+    cr_expect_eq(right.verdict.judged, 3001 * 16);
+    must(check_run(right.check, right.op, false, &right.verdict, &err));
+    cr_expect_eq(right.verdict.judged, 3001 * 16);
+    check_share(wrong.check, right.check);
+    cr_expect_eq(wrong.check->reference, right.check->reference);
+    trial_close(&right);
+    cr_expect_eq(check_run(wrong.check, wrong.op, false, &wrong.verdict, &err), STATUS_WRONG);
+    cr_expect_eq(wrong.verdict.judged, 3001 * 16);
+    trial_close(&wrong);
 }
 
 /* rmsnorm with r=1 changes its input: runs add up, check_after starts over. */
