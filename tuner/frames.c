@@ -11,7 +11,7 @@
 enum { SAMPLES_MOST = 4096 };
 
 const char *const stage_names[STAGE_COUNT] = {
-#define XX(name, deadline, blame) #name,
+#define XX(name, deadline, blame, time) #name,
     STAGE_MAP(XX)
 #undef XX
 };
@@ -24,16 +24,25 @@ int stage_find(const char *name) {
 
 bool stage_blames_candidate(enum stage_id stage) {
     static const bool blame[STAGE_COUNT] = {
-#define XX(name, deadline, is_blamed) is_blamed,
+#define XX(name, deadline, is_blamed, time) is_blamed,
         STAGE_MAP(XX)
 #undef XX
     };
     return blame[stage];
 }
 
+enum time_id stage_time(enum stage_id stage) {
+    static const enum time_id times[STAGE_COUNT] = {
+#define XX(name, deadline, blame, time) TIME_##time,
+        STAGE_MAP(XX)
+#undef XX
+    };
+    return times[stage];
+}
+
 int64_t stage_deadline(const struct deadlines *deadlines, enum stage_id stage, double hint_ns) {
     const int64_t deadline[STAGE_COUNT] = {
-#define XX(name, deadline, blame) deadlines->deadline,
+#define XX(name, deadline, blame, time) deadlines->deadline,
         STAGE_MAP(XX)
 #undef XX
     };

@@ -4,17 +4,18 @@
 #include "tuner/worker.h"
 #include <jansson.h>
 
-/* stage, its deadline, is the candidate to blame when the worker dies in it */
+/* stage, its deadline, is the candidate to blame when the worker dies in it, what its time goes to: filling
+ * inputs is part of checking */
 #define STAGE_MAP(XX)                                                                              \
-    XX(start, start, false)                                                                        \
-    XX(prepare, prepare, false)                                                                    \
-    XX(build, build, true)                                                                         \
-    XX(launch, launch_most, true)                                                                  \
-    XX(judge, judge, true)                                                                         \
-    XX(ceiling, ceiling, false)
+    XX(start, start, false, other)                                                                 \
+    XX(prepare, prepare, false, check)                                                             \
+    XX(build, build, true, build)                                                                  \
+    XX(launch, launch_most, true, device)                                                          \
+    XX(judge, judge, true, check)                                                                  \
+    XX(ceiling, ceiling, false, device)
 
 enum stage_id {
-#define XX(name, deadline, blame) STAGE_##name,
+#define XX(name, deadline, blame, time) STAGE_##name,
     STAGE_MAP(XX)
 #undef XX
         STAGE_COUNT
@@ -22,6 +23,7 @@ enum stage_id {
 extern const char *const stage_names[STAGE_COUNT];
 int stage_find(const char *name);                 /* −1: unknown */
 bool stage_blames_candidate(enum stage_id stage); /* the third column */
+enum time_id stage_time(enum stage_id stage);     /* the fourth */
 /* hint_ns: what the worker asks for a launch; bounded on both sides. */
 int64_t stage_deadline(const struct deadlines *deadlines, enum stage_id stage, double hint_ns);
 

@@ -15,6 +15,7 @@
 #include "tuner/lock.h"
 #include "tuner/quest.h"
 #include "tuner/seeds.h"
+#include "tuner/times.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -904,12 +905,19 @@ static json_t *session_json(const struct session *s, const char *state) {
         here += s->quests[i].n_here;
         all += (int64_t)s->quests[i].n_attempts;
     }
-    return json_pack("{s:s,s:s,s:s,s:I,s:f,s:{s:I,s:s,s:I,s:f,s:b},s:o}", "device", s->info->name,
-                     "db", store_path(s->store), "strategy", s->strategy->name, "evaluations",
-                     (json_int_t)here, "seconds", (double)(clock_now_ns() - s->began_ns) / 1e9,
-                     "session", "id", (json_int_t)s->row.id, "state", state, "evaluations",
-                     (json_int_t)all, "seconds", (double)spent_ns(s) / 1e9, "resumed", s->was_found,
-                     "problems", problems);
+    const int64_t wall_ns = clock_now_ns() - s->began_ns;
+    return json_pack("{s:s,s:s,s:s,s:I,s:f,s:o,s:{s:I,s:s,s:I,s:f,s:b},s:o}", "device",
+                     s->info->name, "db", store_path(s->store), "strategy", s->strategy->name,
+                     "evaluations", (json_int_t)here, "seconds", (double)wall_ns / 1e9, "time",
+                     times_json(s->worker, wall_ns), "session", "id", (json_int_t)s->row.id,
+                     "state", state, "evaluations", (json_int_t)all, "seconds",
+                     (double)spent_ns(s) / 1e9, "resumed", s->was_found, "problems", problems);
+}
+
+static void say_times(const struct session *s) {
+    char text[160];
+    times_format(s->worker, clock_now_ns() - s->began_ns, text);
+    log_say("time: %s", text);
 }
 
 /* ---- the story ---- */
@@ -953,6 +961,7 @@ enum status session_run(const struct session_options *options, json_t **result, 
         struct error second;
         enum status last = spend(&s, state, st == OK ? err : &second);
         log_progress_done();
+        say_times(&s);
         if (st == OK) st = last;
         if (st == OK && !stopped && left > 0)
             log_say("The time is over: %zu of %zu problem%s not reached; the same command goes on.",

@@ -30,6 +30,7 @@ struct worker {
     struct deadlines deadlines;
     struct child *child; /* NULL: none runs */
     struct ceiling_memory ceilings;
+    int64_t time_ns[TIMES];
     int crashes;      /* in a row */
     struct work good; /* the last that went well */
     bool has_good;
@@ -63,6 +64,10 @@ void worker_close(struct worker *worker) {
 
 const struct ceiling_memory *worker_ceilings(const struct worker *worker) {
     return &worker->ceilings;
+}
+
+const int64_t *worker_times(const struct worker *worker) {
+    return worker->time_ns;
 }
 
 /* ---- conversation ---- */
@@ -111,8 +116,10 @@ static enum status converse(struct worker *w, enum stage_id *stage, json_t **rep
     double hint_ns = INFINITY;
     for (;;) {
         char *bytes = NULL;
-        int64_t deadline = stage_deadline(&w->deadlines, *stage, hint_ns);
+        const int64_t deadline = stage_deadline(&w->deadlines, *stage, hint_ns);
+        const int64_t began = clock_now_ns();
         enum status st = receive(w, deadline, &bytes, interrupt, err);
+        w->time_ns[stage_time(*stage)] += clock_now_ns() - began;
         if (st == STATUS_TIMEOUT)
             return fail(err, st, "no end of %s after %.1f s", stage_names[*stage],
                         (double)deadline / 1e9);

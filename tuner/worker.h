@@ -16,6 +16,15 @@ struct deadlines {
 };
 extern const struct deadlines deadlines_usual;
 
+/* What the time of a session goes to. Other: whatever neither builds, checks nor runs what is timed. */
+#define TIME_MAP(XX) XX(build) XX(check) XX(device) XX(other)
+enum time_id {
+#define XX(name) TIME_##name,
+    TIME_MAP(XX)
+#undef XX
+        TIMES
+};
+
 struct worker;
 /* deadlines NULL: the usual ones. The process starts with the first request. model_key: what the device that the
  * selector means is known by; NULL: whatever it is. With a key, a device that is not there any more, or
@@ -26,6 +35,8 @@ enum status worker_open(const char *device_selector, const char *model_key,
 void worker_close(struct worker *worker); /* NULL is fine */
 /* Ceilings that workers measured so far. */
 const struct ceiling_memory *worker_ceilings(const struct worker *worker);
+/* ns that were spent waiting for workers, by what they were at: [TIMES]. */
+const int64_t *worker_times(const struct worker *worker);
 
 struct work {
     struct config config;
