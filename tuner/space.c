@@ -256,10 +256,24 @@ static enum status build_index(struct space *s, struct error *err) {
     return st;
 }
 
+/* An enumeration lists its points in the order of their bytes: an index of millions would cost more than it
+ * saves. */
+static int64_t find_sorted(const struct space *s, const unsigned char *point) {
+    size_t low = 0, high = s->n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = memcmp(point_at(s, middle), point, s->stride);
+        if (order == 0) return (int64_t)middle;
+        if (order < 0) low = middle + 1;
+        else high = middle;
+    }
+    return -1;
+}
+
 static int64_t find(const struct space *s, const struct config *config, unsigned layout) {
     unsigned char point[POINT_MOST];
     if (!point_of(s, config, layout, point)) return -1;
-    return (int64_t)*entry_of(s, point) - 1;
+    return s->index ? (int64_t)*entry_of(s, point) - 1 : find_sorted(s, point);
 }
 
 int64_t space_find(const struct space *space, const struct config *config,
@@ -353,7 +367,7 @@ static enum status list_or_draw(struct walk *w, struct error *err) {
                     "no memory for a space of more than %zu configurations; narrow it "
                     "with --param",
                     w->space->n);
-    return w->is_full ? draw_parts(w, err) : build_index(w->space, err);
+    return w->is_full ? draw_parts(w, err) : OK;
 }
 
 enum status space_open(const struct device *device, const struct problem *problem,

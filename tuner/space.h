@@ -27,7 +27,7 @@ struct space {
     unsigned char *points;
     size_t stride, n;
     double raw;      /* points before constraints */
-    uint32_t *index; /* hash table of numbers + 1; owned */
+    uint32_t *index; /* hash table of numbers + 1; owned; NULL: points are in the order of their bytes */
     size_t index_size;
 };
 /* layout NULL: every layout that some variant accepts; else only this one. UNSUPPORTED when nothing is
@@ -41,7 +41,7 @@ enum status space_open(const struct device *device, const struct problem *proble
 enum status space_list(const struct problem *problem, const unsigned char *places, size_t n,
                        struct space *space, struct error *err);
 void space_close(struct space *space);
-/* Number of the configuration in the space, −1 when it is not in it. O(1). */
+/* Number of the configuration in the space, −1 when it is not in it. O(log n). */
 int64_t space_find(const struct space *space, const struct config *config,
                    const struct layout *layout);
 /* Configuration number `at`. */
