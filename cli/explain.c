@@ -111,7 +111,7 @@ static enum status explain_problem(struct store *store, struct device *device,
     enum status status = lookup(store, &query, &out->answer, err);
     if (status == OK) {
         const struct record_key *found = &out->answer.record.key;
-        out->rule = lookup_rule_names[out->answer.rule];
+        out->rule = lookup_rule_text(&out->answer);
         out->problem.layout = layout_find(found->layout);
         status = config_parse(problem->family, found->variant, found->config, &out->config, err);
     } else if (status == STATUS_NOTHING) {
@@ -149,14 +149,18 @@ static json_t *explanation_json(const struct explanation *x) {
         if (x->messages[i])
             json_object_set_new(messages, outcome_names[i], json_string(x->messages[i]));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b}",
+    json_t *range = x->answer.n_high ? json_pack("[I, I]", (json_int_t)x->answer.n_low,
+                                                 (json_int_t)x->answer.n_high)
+                                     : json_null();
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, "
+                     "s:o}",
                      "family", slice_of(&x->problem)->name, "problem", problem, "class",
                      class_names[x->problem.class], "layout", x->problem.layout->name, "rule",
                      x->rule, "variant", x->config.variant->name, "config", config, "record",
                      record_json(&x->answer.record), "runner_up", record_json(&x->answer.runner_up),
                      "outcomes", outcomes, "messages", messages, "predicted_ns",
                      number_json(x->predicted_ns), "ceiling_ns", number_json(x->ceiling_ns),
-                     "origin", x->answer.origin, "current", x->is_current);
+                     "origin", x->answer.origin, "current", x->is_current, "measured_n", range);
 }
 
 /* Where the record is from, and what it says of the time here. */
@@ -201,6 +205,10 @@ static enum status explanation_print(const struct explanation *x, struct error *
                    slice_of(&x->problem)->name, problem, class_names[x->problem.class],
                    x->problem.layout->name, x->config.variant->name, config, x->rule);
     const struct evaluation *second = &x->answer.runner_up;
+    if (status == OK && x->answer.n_high)
+        status = out_printf(err, ", %sthe n that it was right at (%lld to %lld)",
+                            x->answer.is_beyond ? "beyond " : "between ",
+                            (long long)x->answer.n_low, (long long)x->answer.n_high);
     if (status == OK && x->answer.record.id) status = print_record(x, err);
     if (status == OK && second->id)
         status = out_printf(err, "\n  next  %s %s: %s", second->key.variant, second->key.config,

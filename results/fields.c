@@ -21,6 +21,13 @@ bool field_next(const char **at, struct text_field *field) {
     return true;
 }
 
+int64_t field_n(const char *problem) {
+    struct text_field field;
+    while (field_next(&problem, &field))
+        if (field.name_length == 1 && *field.name == 'n' && field.is_size) return field.size;
+    return 0;
+}
+
 static bool same_text(const char *a, size_t a_length, const char *b, size_t b_length) {
     return a_length == b_length && !memcmp(a, b, a_length);
 }

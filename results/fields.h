@@ -13,6 +13,8 @@ struct text_field {
 };
 /* The field at *at, which moves on; false at the end. */
 bool field_next(const char **at, struct text_field *field);
+/* The field named n of a problem's text; 0: it has none. */
+int64_t field_n(const char *problem);
 
 enum apart { APART_NOT, APART_IN_N, APART_IN_SIZES, APART_UNRELATED };
 /* Σ |ln(a/b)| over the sizes in *distance. Unrelated: other fields, other texts, a size of 0 and one

@@ -7,6 +7,7 @@
 #include "results/fields.h"
 #include "results/profile.h"
 #include "results/sql.h"
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,19 @@ const char *const lookup_rule_names[LOOKUP_RULES] = {
     [LOOKUP_NEAR_SHAPE] = "near-shape", [LOOKUP_ELSEWHERE] = "elsewhere",
     [LOOKUP_IMPORTED] = "imported",     [LOOKUP_PROFILE] = "profile",
 };
+const char *lookup_rule_text(const struct lookup_answer *answer) {
+    return answer->is_beyond ? "near-n-beyond" : lookup_rule_names[answer->rule];
+}
+
 /* Problems that are apart in nothing, in n, in sizes, answer by the first three rules. */
 _Static_assert((int)APART_NOT == LOOKUP_EXACT && (int)APART_IN_N == LOOKUP_NEAR_N &&
                    (int)APART_IN_SIZES == LOOKUP_NEAR_SHAPE,
                "the order of both");
 
 enum { KEY_BYTES = 64 };
+/* So many of the nearest n are asked what was among their finals, and so many of the best of each n whether
+ * they were on both sides. */
+enum { FINALS_OF = 16, COVERING_TRIES = 16 };
 
 struct search {
     struct store *store; /* NULL: there is no database */
@@ -33,8 +41,15 @@ struct search {
         char *problem;
         enum apart apart;
         double distance;
+        int64_t n; /* its field of that name; 0: none */
     } * relatives;
     size_t n;
+    struct final {
+        char *name;
+        int64_t n;
+    } * finals;
+    size_t n_finals;
+    bool wants_covering; /* only configurations that were right below and above the n asked for */
     char variant[KEY_BYTES], source_key[KEY_BYTES]; /* the last that was asked for */
 };
 
@@ -110,11 +125,86 @@ static enum status find_relatives(struct search *s, struct error *err) {
         const enum apart apart = fields_compare(s->query->problem, query_peek(&q, 0), &distance);
         if (apart == APART_UNRELATED) continue;
         s->relatives = memory_grow(s->relatives, (s->n + 1) * sizeof *s->relatives);
-        s->relatives[s->n++] = (struct relative){query_text(&q, 0), apart, distance};
+        s->relatives[s->n++] =
+            (struct relative){query_text(&q, 0), apart, distance, field_n(query_peek(&q, 0))};
     }
     query_close(&q);
     if (s->n) qsort(s->relatives, s->n, sizeof *s->relatives, by_nearness);
     return st == STATUS_NOTHING ? OK : st;
+}
+
+/* "panel16 tiled TM=1 01234…": what a configuration is, whatever the problem. */
+static char *name_of(const char *layout, const char *variant, const char *config,
+                     const char *source_key) {
+    return text_format("%s %s %s %s", layout, variant, config, source_key);
+}
+
+static enum status add_finals(struct search *s, const struct relative *relative,
+                              struct error *err) {
+    const struct record_key key = {.family = s->query->family,
+                                   .problem = relative->problem,
+                                   .class_name = s->query->class_name};
+    struct query q;
+    enum status st = query_open(&q, s->store, "looking where configurations were measured",
+                                "SELECT layout, variant, config, source_key FROM evaluations "
+                                "JOIN problems USING (problem_id) WHERE family = :family AND "
+                                "problem = :problem AND class = :class AND "
+                                "device_id = :device_id AND outcome = 'ok' AND is_final = 1",
+                                err);
+    if (st != OK) return st;
+    query_bind_key(&q, &key);
+    query_bind_int(&q, ":device_id", s->device_id);
+    while ((st = query_next(&q, err)) == OK) {
+        s->finals = memory_grow(s->finals, (s->n_finals + 1) * sizeof *s->finals);
+        s->finals[s->n_finals++] =
+            (struct final){name_of(query_peek(&q, 0), query_peek(&q, 1), query_peek(&q, 2),
+                                   query_peek(&q, 3)),
+                           relative->n};
+    }
+    query_close(&q);
+    return st == STATUS_NOTHING ? OK : st;
+}
+
+/* What was measured in finals at the nearest n. */
+static enum status find_finals(struct search *s, struct error *err) {
+    enum status st = OK;
+    int asked = 0;
+    for (size_t i = 0; st == OK && i < s->n && asked < FINALS_OF; i++) {
+        if (s->relatives[i].apart > APART_IN_N) continue;
+        st = add_finals(s, &s->relatives[i], err);
+        asked++;
+    }
+    return st;
+}
+
+/* The least and the greatest n at which a configuration was among the finals, or its record stands. */
+static void find_range(const struct search *s, const struct record_key *key, int64_t *low,
+                       int64_t *high) {
+    char *name = name_of(key->layout, key->variant, key->config, key->source_key);
+    *low = *high = field_n(key->problem);
+    for (size_t i = 0; i < s->n_finals; i++) {
+        if (strcmp(s->finals[i].name, name) != 0) continue;
+        if (s->finals[i].n < *low) *low = s->finals[i].n;
+        if (s->finals[i].n > *high) *high = s->finals[i].n;
+    }
+    free(name);
+}
+
+static bool is_between(const struct search *s, int64_t low, int64_t high) {
+    const int64_t n = field_n(s->query->problem);
+    return low <= n && n <= high;
+}
+
+/* Is the row's configuration one that covers the n asked for? */
+static bool covers(const struct search *s, const struct query *q, const char *problem) {
+    const struct record_key key = {.problem = problem,
+                                   .layout = query_peek(q, RECORD_LAYOUT),
+                                   .variant = query_peek(q, RECORD_VARIANT),
+                                   .config = query_peek(q, RECORD_CONFIG),
+                                   .source_key = query_peek(q, RECORD_SOURCE_KEY)};
+    int64_t low, high;
+    find_range(s, &key, &low, &high);
+    return is_between(s, low, high);
 }
 
 /* Does the row of records_open answer by this rule, and does the caller take it? */
@@ -135,11 +225,13 @@ static enum status ask_relative(struct search *s, const struct relative *relativ
                                    .layout = s->query->layout};
     struct query q;
     bool is_full = false;
+    int tries = s->wants_covering ? COVERING_TRIES : INT_MAX;
     enum status st = records_open(&q, s->store, s->query->model, &key, err);
     if (st != OK) return st;
-    while (!is_full && (st = query_next(&q, err)) == OK) {
+    while (!is_full && tries-- > 0 && (st = query_next(&q, err)) == OK) {
         struct evaluation e;
         if (!suits(s, &q, rule)) continue;
+        if (s->wants_covering && !covers(s, &q, relative->problem)) continue;
         if ((st = evaluation_read(s->store, query_int(&q, RECORD_ID), &e, err)) != OK) break;
         if ((st = consider(s, rule, &e, &is_full, err)) != OK) break;
     }
@@ -148,12 +240,37 @@ static enum status ask_relative(struct search *s, const struct relative *relativ
 }
 
 /* The first three rules ask their own relatives, "elsewhere" asks all. */
+static enum status ask_rule(struct search *s, enum lookup_rule rule, struct error *err) {
+    enum status st = OK;
+    for (size_t i = 0; st == OK && i < s->n && !s->answer->record.id; i++)
+        if (rule == LOOKUP_ELSEWHERE || (int)s->relatives[i].apart == (int)rule)
+            st = ask_relative(s, &s->relatives[i], rule, err);
+    return st;
+}
+
+/* Where the answer was measured, for who must say that this is beyond. */
+static void tell_range(const struct search *s) {
+    struct lookup_answer *a = s->answer;
+    if (!a->record.id || a->rule != LOOKUP_NEAR_N) return;
+    find_range(s, &a->record.key, &a->n_low, &a->n_high);
+    a->is_beyond = !is_between(s, a->n_low, a->n_high);
+}
+
+/* First what is known on both sides, where anything is. */
+static enum status ask_near_n(struct search *s, struct error *err) {
+    enum status st = find_finals(s, err);
+    s->wants_covering = s->n_finals > 1;
+    if (st == OK && s->wants_covering) st = ask_rule(s, LOOKUP_NEAR_N, err);
+    s->wants_covering = false;
+    return st == OK ? ask_rule(s, LOOKUP_NEAR_N, err) : st;
+}
+
 static enum status ask_records(struct search *s, struct error *err) {
     enum status st = find_relatives(s, err);
     for (enum lookup_rule rule = LOOKUP_EXACT; rule <= LOOKUP_ELSEWHERE; rule++)
-        for (size_t i = 0; st == OK && i < s->n && !s->answer->record.id; i++)
-            if (rule == LOOKUP_ELSEWHERE || (int)s->relatives[i].apart == (int)rule)
-                st = ask_relative(s, &s->relatives[i], rule, err);
+        if (st == OK && !s->answer->record.id)
+            st = rule == LOOKUP_NEAR_N ? ask_near_n(s, err) : ask_rule(s, rule, err);
+    tell_range(s);
     return st;
 }
 
@@ -298,6 +415,8 @@ enum status lookup(struct store *store, const struct lookup_query *query,
     if (st == OK && !answer->record.id) st = ask_shipped(&s, err);
     for (size_t i = 0; i < s.n; i++) free(s.relatives[i].problem);
     free(s.relatives);
+    for (size_t i = 0; i < s.n_finals; i++) free(s.finals[i].name);
+    free(s.finals);
     if (st != OK) {
         evaluation_free(&answer->record);
         evaluation_free(&answer->runner_up);

@@ -1,7 +1,9 @@
 /* lookup.h: which configuration answers a problem. Rules in order:
  *
  *   exact      same device model, version and source key, same problem, class, layout
- *   near-n     same weights and layout, nearest n
+ *   near-n     same weights and layout, nearest n; first of all configurations that were among the finals at an n
+ *              below and at one above (tuning measures what is good at one n at the others), then of those beyond
+ *              the n that they were measured at: the answer says so
  *   near-shape nearest other sizes (distance = Σ |ln(a/b)| over numeric fields)
  *   elsewhere  the same device model under another version or source key
  *   imported   a profile that `hone db import` brought in, of the same device model or architecture
@@ -40,8 +42,12 @@ struct lookup_answer {
     struct evaluation record; /* evaluation_free; a profile's has minus its line for an id, and no
                                  samples, interval or share (NAN) */
     struct evaluation runner_up; /* the next best for the same problem; id 0: none */
+    int64_t n_low, n_high;       /* near-n: the n at which its configuration was measured, from … to */
+    bool is_beyond;              /* near-n: the n that was asked for is outside of them */
     char origin[200];            /* of a profile's: its name and provenance; else "" */
 };
+/* The rule's name; "near-n-beyond" for an answer beyond the n that it was measured at. */
+const char *lookup_rule_text(const struct lookup_answer *answer);
 /* NOTHING when no rule answers. store NULL: there is no database, only profiles answer. */
 enum status lookup(struct store *store, const struct lookup_query *query,
                    struct lookup_answer *answer, struct error *err);

@@ -191,6 +191,35 @@ Test(lookup, near_n_is_the_nearest_by_ratio) {
     expect(store, &query, LOOKUP_NEAR_N, "N=1", "");
 }
 
+/* What was among the finals on both sides comes before what is nearest, and what answers beyond says so. */
+Test(lookup, near_n_prefers_what_was_measured_on_both_sides) {
+    static const struct {
+        const char *problem, *config;
+        bool is_beyond;
+        int64_t low, high;
+    } cases[] = {{"m=256,k=128,n=2,w=q4:128", "BOTH=1", false, 1, 64},
+                 {"m=256,k=128,n=60,w=q4:128", "BOTH=1", false, 1, 64},
+                 {"m=256,k=128,n=128,w=q4:128", "HIGH=1", true, 64, 64}};
+    add("m=256,k=128,n=1,w=q4:128", "LOW=1", 1);
+    add("m=256,k=128,n=1,w=q4:128", "BOTH=1", 3);
+    add("m=256,k=128,n=64,w=q4:128", "HIGH=1", 50);
+    add("m=256,k=128,n=64,w=q4:128", "BOTH=1", 64);
+    record_new(store, device, key_of("m=256,k=128,n=64,w=q4:128", "LOW=1"), OUTCOME_OK, 90, false);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct lookup_query query = query_for(cases[i].problem);
+        struct lookup_answer answer;
+        struct error err = {OK, ""};
+        WELL(lookup(store, &query, &answer, &err));
+        cr_assert_eq(answer.rule, LOOKUP_NEAR_N);
+        cr_assert_str_eq(answer.record.key.config, cases[i].config, "%s", query.problem);
+        cr_assert_eq(answer.is_beyond, cases[i].is_beyond);
+        cr_assert_eq(answer.n_low, cases[i].low);
+        cr_assert_eq(answer.n_high, cases[i].high);
+        cr_assert_str_eq(lookup_rule_text(&answer), cases[i].is_beyond ? "near-n-beyond" : "near-n");
+        free_answer(&answer);
+    }
+}
+
 Test(lookup, near_shape_is_the_nearest_by_all_sizes) {
     add("m=512,k=128,n=16,w=q4:128", "NEAR=1", 99);
     add("m=1024,k=128,n=16,w=q4:128", "FAR=1", 1);
