@@ -143,9 +143,12 @@ enum status problems_of_model(const char *path, const char *tokenizer, const cha
 
 /* ---- shares ---- */
 
-static uint64_t problem_hash(const struct problem *problem) {
+/* Those of a model that differ in n alone stay together: they share a matrix, whose layout is chosen for all. */
+static uint64_t problem_hash(const struct problem *problem, bool is_of_model) {
+    struct problem one = *problem;
     char text[160];
-    problem_format(problem, text);
+    if (is_of_model && problem_has(problem, "n")) problem_set(&one, "n", 1);
+    problem_format(&one, text);
     uint64_t hash = hash_text(hash_start(), problem->family->name);
     hash = hash_text(hash_text(hash, text), class_names[problem->class]);
     return hash ^ hash >> 32;
@@ -168,7 +171,7 @@ enum status problems_keep_share(struct problem_list *list, const char *text, str
     const enum status status = parse_share(text, &share, &n, err);
     if (status != OK) return status;
     for (size_t i = 0; i < list->n; i++) {
-        if (problem_hash(&list->items[i]) % (uint64_t)n != (uint64_t)share - 1) continue;
+        if (problem_hash(&list->items[i], list->weights) % (uint64_t)n != (uint64_t)share - 1) continue;
         list->items[kept] = list->items[i];
         if (list->weights) list->weights[kept] = list->weights[i];
         kept++;

@@ -142,6 +142,41 @@ static enum status print_problem(const json_t *row, struct error *err) {
                       json_string_value(json_object_get(best, "config")));
 }
 
+/* One line a matrix: its layout, which variant serves which n, and how far that is from the best at each. */
+static enum status print_matrix(const json_t *matrix, struct error *err) {
+    const char *layout = json_string_value(json_object_get(matrix, "layout"));
+    if (!layout) return OK;
+    enum status status = out_printf(err, "%-8s %-30s %-4s %s, at most ×%.2f of the best:",
+                                    json_string_value(json_object_get(matrix, "family")),
+                                    json_string_value(json_object_get(matrix, "problem")),
+                                    json_string_value(json_object_get(matrix, "class")), layout,
+                                    number_at(matrix, "worst"));
+    size_t i;
+    json_t *range;
+    json_array_foreach (json_object_get(matrix, "ranges"), i, range) {
+        const json_t *n = json_object_get(range, "n");
+        const json_int_t low = json_integer_value(json_array_get(n, 0)),
+                         high = json_integer_value(json_array_get(n, 1));
+        if (status == OK) status = out_printf(err, "%s n=%lld", i ? ";" : "", (long long)low);
+        if (status == OK && high != low) status = out_printf(err, "..%lld", (long long)high);
+        if (status == OK)
+            status = out_printf(err, " %s", json_string_value(json_object_get(range, "variant")));
+    }
+    return status == OK ? out_printf(err, "\n") : status;
+}
+
+static enum status print_model(const json_t *model, struct error *err) {
+    enum status status = OK;
+    size_t i;
+    json_t *matrix;
+    json_array_foreach (json_object_get(model, "matrices"), i, matrix)
+        if (status == OK) status = print_matrix(matrix, err);
+    const double worst = number_at(model, "worst_slowdown");
+    if (status != OK || !(worst > 0)) return status;
+    return out_printf(err, "one layout a matrix costs at most ×%.2f at any n that was measured\n",
+                      worst);
+}
+
 static enum status print_run(const json_t *run, struct error *err) {
     const char *device = json_string_value(json_object_get(run, "device"));
     const char *database = json_string_value(json_object_get(run, "db"));
@@ -151,6 +186,7 @@ static enum status print_run(const json_t *run, struct error *err) {
     json_t *row;
     json_array_foreach (json_object_get(run, "problems"), i, row)
         if (status == OK) status = print_problem(row, err);
+    if (status == OK) status = print_model(json_object_get(run, "model"), err);
     if (status == OK && database) status = out_printf(err, "kept in %s\n", database);
     return status;
 }

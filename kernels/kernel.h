@@ -65,6 +65,7 @@ enum status problem_expand(const struct slice *slice, const char *text, struct p
                            size_t *n, struct error *err);
 void problem_format(const struct problem *problem, char text[160]); /* without class and layout */
 int64_t problem_get(const struct problem *problem, const char *field); /* asserts that it exists */
+bool problem_has(const struct problem *problem, const char *field);
 void problem_set(struct problem *problem, const char *field, int64_t value);
 bool problem_equal(const struct problem *a, const struct problem *b); /* class and layout too */
 /* Does one program of a configuration run both? They differ at most in sizes that are arguments. */
@@ -187,6 +188,9 @@ const struct variant *variant_find(const struct family *family, const char *name
 void variant_source_key(const struct variant *variant, char text[17]);
 /* The same by name, as records have it; "" when the family has no such variant. Returns text. */
 const char *family_source_key(const struct family *family, const char *variant, char text[17]);
+/* One key for all kernels of a family. */
+struct family;
+void family_key(const struct family *family, char text[17]);
 
 /* ---- families ---- */
 

@@ -366,6 +366,10 @@ void problem_format(const struct problem *problem, char text[160]) {
     }
 }
 
+bool problem_has(const struct problem *problem, const char *field) {
+    return field_find(problem->family, field, strlen(field)) >= 0;
+}
+
 int64_t problem_get(const struct problem *problem, const char *field) {
     const int f = field_find(problem->family, field, strlen(field));
     assert(f >= 0);

@@ -207,6 +207,16 @@ void variant_source_key(const struct variant *variant, char text[17]) {
     hash_hex(hash, text);
 }
 
+void family_key(const struct family *family, char text[17]) {
+    uint64_t hash = hash_start();
+    for (const struct variant *const *v = family->variants; *v; v++) {
+        char key[17];
+        variant_source_key(*v, key);
+        hash = hash_text(hash, key);
+    }
+    hash_hex(hash, text);
+}
+
 const char *family_source_key(const struct family *family, const char *variant, char text[17]) {
     const struct variant *found = variant_find(family, variant);
     text[0] = 0;

@@ -156,10 +156,9 @@ static enum status add_finals(struct search *s, const struct relative *relative,
     query_bind_int(&q, ":device_id", s->device_id);
     while ((st = query_next(&q, err)) == OK) {
         s->finals = memory_grow(s->finals, (s->n_finals + 1) * sizeof *s->finals);
-        s->finals[s->n_finals++] =
-            (struct final){name_of(query_peek(&q, 0), query_peek(&q, 1), query_peek(&q, 2),
-                                   query_peek(&q, 3)),
-                           relative->n};
+        s->finals[s->n_finals++] = (struct final){
+            name_of(query_peek(&q, 0), query_peek(&q, 1), query_peek(&q, 2), query_peek(&q, 3)),
+            relative->n};
     }
     query_close(&q);
     return st == STATUS_NOTHING ? OK : st;

@@ -12,6 +12,10 @@
 /* Rows of a batch that are worth tuning for: decode, and a whole batch of a prompt (max_rows). */
 static const int64_t rows_tuned[] = {1, INT64_MAX};
 enum { ROWS_TUNED = sizeof rows_tuned / sizeof *rows_tuned };
+/* Between them lie the ends of prompts and what several sequences ask together: what is best for decode and for
+ * prefill is measured there, so that it is known which of them serves. */
+static const int64_t rows_between[] = {4, 16, 64};
+enum { ROWS_BETWEEN = sizeof rows_between / sizeof *rows_between };
 
 struct list {
     struct engine_problem *item;
@@ -47,6 +51,16 @@ static void add_steps(struct list *list, const struct plan *plan, int64_t n) {
     if (n == 1) add(list, &plan->best, weight);
 }
 
+/* The multiplications at n rows, without weight. */
+static void add_between(struct list *list, const struct plan *plan, int64_t n) {
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        struct problem problem = plan->steps[i].problem;
+        if (plan->steps[i].is_head || !step_is_matrix(&plan->steps[i])) continue;
+        problem_set(&problem, "n", n);
+        add(list, &problem, 0);
+    }
+}
+
 enum status engine_model_problems(const struct engine_model *engine_model, const char *class_name,
                                   int64_t max_rows, struct engine_problem **out, size_t *n,
                                   struct error *err) {
@@ -71,6 +85,8 @@ enum status engine_model_problems(const struct engine_model *engine_model, const
             const int64_t rows = rows_tuned[i] < max_rows ? rows_tuned[i] : max_rows;
             add_steps(&list, plan, rows);
         }
+        for (int i = 0; i < ROWS_BETWEEN && rows_between[i] < max_rows; i++)
+            add_between(&list, plan, rows_between[i]);
         plan_close(plan);
     }
     if (st != OK) {

@@ -2,6 +2,7 @@
 #include "runtime/routes.h"
 #include "base/str.h"
 #include "runtime/verify.h"
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,7 +153,7 @@ static bool ask_records(struct routes *routes, struct served *served) {
                              answer.record.key.config, &served->config, NULL) == OK;
     if (good && answer.rule != LOOKUP_EXACT)
         good = verify_config(routes->verify, &served->config, &served->problem, why);
-    served->rule = lookup_rule_names[answer.rule];
+    served->rule = lookup_rule_text(&answer);
     if (!good) {
         char *sentence =
             text_format("a record of %s is not used: %s", served->problem.family->name, why);
@@ -230,9 +231,35 @@ static double expected_ns(struct routes *routes, const struct problem *problem, 
     return is_known ? time_ns * operations(&at) / operations(&other) : NAN;
 }
 
+/* What tuning chose for all n of this matrix together, with these kernels (a fact of kind "plan", see
+ * tuner/session.c); NULL: nothing. */
+static const struct layout *chosen_layout(struct routes *routes, const struct problem *problem) {
+    const struct device_info *info = device_describe(routes->device);
+    struct problem one = *problem;
+    char text[160], kernels[17], *key, *value = NULL;
+    if (!routes->store || routes->options.ignore_records || !problem_has(problem, "n")) return NULL;
+    problem_set(&one, "n", 1);
+    problem_format(&one, text);
+    family_key(problem->family, kernels);
+    key = text_format("layout %s %s %s", problem->family->name, text, class_names[problem->class]);
+    const enum status st = store_fact_get(routes->store, "plan", info->model_key, info->version_key,
+                                          key, &value, NULL);
+    json_t *choice = st == OK ? json_loads(value, 0, NULL) : NULL;
+    const char *made_of = json_string_value(json_object_get(choice, "kernels"));
+    const char *name = json_string_value(json_object_get(choice, "layout"));
+    const struct layout *layout =
+        name && made_of && !strcmp(made_of, kernels) ? layout_find(name) : NULL;
+    json_decref(choice);
+    free(value);
+    free(key);
+    return layout;
+}
+
 const struct layout *routes_layout(struct routes *routes, const struct problem *problem) {
-    const struct layout *found[LAYOUTS];
+    const struct layout *found[LAYOUTS], *chosen = chosen_layout(routes, problem);
     const size_t n = family_layouts(problem, found);
+    for (size_t i = 0; chosen && i < n; i++)
+        if (found[i] == chosen) return chosen;
     const int64_t most = routes->options.max_rows;
     const struct layout *best = n ? found[0] : problem->layout;
     double least = INFINITY;

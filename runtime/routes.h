@@ -35,7 +35,7 @@ struct served {
     struct op *op;
     struct problem problem; /* with that N */
     struct config config;
-    const char *rule; /* "exact" … "profile", "default" */
+    const char *rule; /* "exact" … "profile" (lookup_rule_text), "default" */
     bool is_tuned;    /* any rule but the default */
     bool is_fresh;    /* built, not run yet: the caller keeps its program after the first run */
 };
@@ -46,8 +46,9 @@ enum status route_serve(struct route *route, int64_t n, struct served **out, str
 void routes_rest(struct routes *routes);
 
 /* The layout for a weight matrix that is multiplied once for every generated token and, in batches of
- * max_rows, once for every token of a prompt: the one whose times for both, by the records, are least in
- * sum. The first layout that some variant accepts where there is no record. */
+ * max_rows, once for every token of a prompt: the one that tuning chose for all n together; else the one whose
+ * times for both, by the records, are least in sum. The first layout that some variant accepts where there is
+ * no record. */
 const struct layout *routes_layout(struct routes *routes, const struct problem *problem);
 /* Whether records of this device, version and kernel answer for a problem, at any N and in any layout. */
 bool routes_is_tuned(struct routes *routes, const struct problem *problem);

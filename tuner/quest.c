@@ -64,6 +64,7 @@ enum status quest_open(struct quest *quest, const struct target *target,
 void quest_close(struct quest *quest) {
     quest_rest(quest);
     free(quest->attempts);
+    json_decref(quest->cross);
     *quest = (struct quest){0};
 }
 
@@ -141,7 +142,7 @@ static double hope_of(const struct evaluation *e) {
     return hope_ns > 0 && hope_ns < e->time_ns ? hope_ns : e->time_ns;
 }
 
-void quest_tell(struct quest *quest, const struct evaluation *e) {
+void quest_remember(struct quest *quest, const struct evaluation *e) {
     if (quest->n_attempts == quest->capacity) {
         quest->capacity = quest->capacity ? quest->capacity * 2 : 64;
         quest->attempts = memory_grow(quest->attempts, quest->capacity * sizeof *quest->attempts);
@@ -156,6 +157,10 @@ void quest_tell(struct quest *quest, const struct evaluation *e) {
                           .floor_ns = e->floor_ns,
                           .is_final = e->is_final,
                           .is_default = e->is_default};
+}
+
+void quest_tell(struct quest *quest, const struct evaluation *e) {
+    quest_remember(quest, e);
     const int64_t config = quest_find(quest, &e->key);
     const bool is_timed = e->outcome == OUTCOME_OK || e->outcome == OUTCOME_ABANDONED;
     if (config >= 0)
@@ -171,16 +176,25 @@ static bool is_candidate(const struct attempt *a) {
     return a->outcome == OUTCOME_OK && a->setting.layout;
 }
 
-const struct attempt *quest_best(const struct quest *quest) {
+/* Layout NULL: any. */
+static const struct attempt *best_of(const struct quest *quest, const struct layout *layout) {
     const struct attempt *best = NULL;
     for (size_t i = 0; i < quest->n_attempts; i++) {
         const struct attempt *a = &quest->attempts[i];
-        if (!is_candidate(a)) continue;
+        if (!is_candidate(a) || (layout && a->setting.layout != layout)) continue;
         if (!best || a->is_final > best->is_final ||
             (a->is_final == best->is_final && a->time_ns < best->time_ns))
             best = a;
     }
     return best;
+}
+
+const struct attempt *quest_best(const struct quest *quest) {
+    return best_of(quest, NULL);
+}
+
+const struct attempt *quest_best_in(const struct quest *quest, const struct layout *layout) {
+    return best_of(quest, layout);
 }
 
 bool quest_is_at_floor(const struct quest *quest) {
@@ -268,10 +282,11 @@ json_t *quest_json(const struct quest *quest) {
         if (n > 0 || o == OUTCOME_OK)
             json_object_set_new(outcomes, outcome_names[o], json_integer(n));
     }
-    json_t *object = json_pack("{s:s,s:s,s:s,s:o,s:I,s:f,s:b}", "family", slice_name(quest),
-                               "problem", quest->text, "class", class_names[quest->problem.class],
-                               "outcomes", outcomes, "space", (json_int_t)quest->space_n, "raw",
-                               quest->space_raw, "finished", quest->is_done);
+    json_t *object =
+        json_pack("{s:s,s:s,s:s,s:o,s:I,s:f,s:b}", "family", slice_name(quest), "problem",
+                  quest->text, "class", class_names[quest->problem.class], "outcomes", outcomes,
+                  "space", (json_int_t)quest->space_n, "raw", quest->space_raw, "finished",
+                  quest->is_done && (quest->cross_weight == 0 || quest->is_crossed));
     double default_ns = quest_default_ns(quest);
     json_object_set_new(object, "default", json_pack("{s:o}", "time_ns", number(default_ns)));
     if (!best) {

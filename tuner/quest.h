@@ -23,9 +23,10 @@ struct attempt {
 };
 struct quest {
     struct problem problem;
-    const struct layout *layout;     /* the only one; NULL: all */
-    char text[160];                  /* of the problem */
-    double weight;                   /* of the budget */
+    const struct layout *layout; /* the only one; NULL: all */
+    char text[160];              /* of the problem */
+    double weight;               /* of the budget */
+    double uses; /* a token; 0: not searched, only measured with what is best at other n */
     const struct device *device;     /* NULL: a recording stands for it */
     const struct recorded *recorded; /* NULL: there is a device */
     const struct space_limit *limits;
@@ -41,9 +42,13 @@ struct quest {
     int64_t default_config; /* −1: none is in the space */
     int64_t retry_id;       /* row found running, to be tried once more; 0: none */
     int64_t retry_config;
+    struct setting retry_setting; /* the same when no search is on */
     bool is_done;
-    int final_rounds; /* that were held, under the session's present grant */
-    int64_t n_here;   /* evaluations of this run */
+    int final_rounds;    /* that were held, under the session's present grant */
+    json_t *cross;       /* steps at other configurations' n (cross.h); owned; NULL: none */
+    double cross_weight; /* of the budget, for the next of them; 0: none is wanted */
+    bool is_crossed;
+    int64_t n_here; /* evaluations of this run */
 };
 
 /* UNSUPPORTED when nothing is valid, NOMEM when the device has no room for the problem. Limits outlive the quest. */
@@ -61,11 +66,14 @@ enum status quest_begin(struct quest *quest, const struct strategy *strategy, ui
 void quest_rest(struct quest *quest);
 /* Remember an evaluation; while searching the strategy is told, too. */
 void quest_tell(struct quest *quest, const struct evaluation *e);
+/* The same for one that the strategy did not ask for and does not hear of. */
+void quest_remember(struct quest *quest, const struct evaluation *e);
 /* A configuration that may not run: it failed before. */
 void quest_skip(struct quest *quest, int64_t config);
 
-/* The fastest ok attempt (finals before others), NULL: none. */
+/* The fastest ok attempt (finals before others), NULL: none; the same in one layout. */
 const struct attempt *quest_best(const struct quest *quest);
+const struct attempt *quest_best_in(const struct quest *quest, const struct layout *layout);
 double quest_incumbent(const struct quest *quest); /* INFINITY: none */
 /* Does the best take no longer than launching it does? Then there is nothing left to gain. */
 bool quest_is_at_floor(const struct quest *quest);

@@ -12,9 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* As many finalists as the worker of a device takes. */
-enum { WORKS_MOST = 12 };
-
 /* One configuration under way. */
 struct playing {
     const struct recorded_config *config;

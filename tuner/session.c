@@ -1,7 +1,10 @@
 /* session.c: the story of a tuning session.
  *
  *     lock the device, open the database, find the session or begin it
- *     for each problem:  seeds · replay what was measured · ask, commit, measure, tell · finals
+ *     for each problem, what matters most first:
+ *         seeds · replay what was measured · ask, commit, measure, tell · finals
+ *     for each matrix whose problems at all n are done: what is good at one n is measured at the others,
+ *         and one layout is chosen for all
  *     a finished session: measure its winners once more
  *
  * The parent owns the database and runs no kernel: those run in a worker that may die. The outcome of
@@ -11,8 +14,10 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "tuner/cross.h"
 #include "tuner/frames.h"
 #include "tuner/lock.h"
+#include "tuner/matrices.h"
 #include "tuner/quest.h"
 #include "tuner/seeds.h"
 #include "tuner/times.h"
@@ -27,7 +32,10 @@ static const double SEARCH_SHARE = 0.8;
 static const double EVEN_SHARE = 0.5;
 /* A problem that was begun gets its default and its best seed measured, and its finals, though its time is
  * over; one that was not begun then is left for the next run. */
-enum { EVALUATIONS_LEAST = 2, FINALISTS = 4, FINAL_ROUNDS = 3 };
+enum { EVALUATIONS_LEAST = 2, FINALISTS = 4, FINAL_ROUNDS = 3, CROSS_LEAST = 2 };
+/* Measuring what is good at one n at the others: a part of what the problems of a matrix have. */
+static const double CROSS_SHARE = 0.25,
+                    BETWEEN_SHARE = 0.1; /* at n that are used; at those between */
 /* A session that goes on with less of its budget than this is given the whole of it again. */
 static const double REST_LEAST = 0.1;
 /* Whatever a database says. */
@@ -38,6 +46,20 @@ static const int64_t SAMPLES_LEAST_NS = 50000000, SAMPLES_MOST_NS = 2000000000;
 /* Samples of all finalists together; of a winner that is measured once more. */
 static const int64_t FINALS_LEAST_NS = 200000000, FINALS_MOST_NS = 8000000000;
 static const int64_t RECHECK_NS = 2000000000;
+
+/* A quest's place in the order: with the others of its matrix, which are as important as all of them
+ * together. */
+struct turn {
+    struct quest *quest;
+    struct matrix_uses *matrix; /* NULL: none */
+    double together, alone;     /* time of a token, roughly */
+    size_t first;               /* the first quest of its matrix, or itself */
+};
+
+/* How long measurements took. */
+struct pace {
+    int64_t ns, n;
+};
 
 struct session {
     const struct session_options *options;
@@ -53,6 +75,10 @@ struct session {
     struct worker *worker;
     struct quest *quests;
     size_t n_quests;
+    struct turn *turns;           /* the quests, what matters most first */
+    struct matrix_uses *matrices; /* only where it is known how often they are used */
+    size_t n_matrices;
+    struct pace first, again; /* of measurements in this run */
     int64_t began_ns, spent_before_ns;
     int64_t allowance_ns; /* what the session may have spent when it ends; INT64_MAX: no limit */
 };
@@ -141,18 +167,12 @@ static enum status save_ceilings(struct session *s, struct error *err) {
 
 /* ---- seeds and state of a quest: fixed when it begins ---- */
 
-static json_t *seed_json(const struct quest *q, int64_t seed) {
-    char config[400];
-    const struct setting setting = quest_setting(q, seed);
-    config_format(&setting.config, config);
-    return json_pack("{s:s,s:s,s:s}", "layout", setting.layout->name, "variant",
-                     setting.config.variant->name, "config", config);
-}
-
 static enum status save_seeds(struct session *s, const struct quest *q, struct error *err) {
     json_t *seeds = json_array();
-    for (size_t i = 0; i < q->search.n_seeds; i++)
-        json_array_append_new(seeds, seed_json(q, q->seeds[i]));
+    for (size_t i = 0; i < q->search.n_seeds; i++) {
+        const struct setting setting = quest_setting(q, q->seeds[i]);
+        json_array_append_new(seeds, setting_json(&setting));
+    }
     char *key = fact_key(s, q);
     const enum status st = set_fact(s, "seeds", key, seeds, err);
     free(key);
@@ -186,6 +206,13 @@ static enum status save_rounds(struct session *s, const struct quest *q, struct 
     return st;
 }
 
+static enum status save_cross(struct session *s, const struct quest *q, struct error *err) {
+    char *key = fact_key(s, q);
+    const enum status st = set_fact(s, "cross", key, json_incref(q->cross), err);
+    free(key);
+    return st;
+}
+
 static void load_rounds(struct session *s, struct quest *q) {
     char *key = fact_key(s, q);
     json_t *fact = get_fact(s, "finals", key);
@@ -194,6 +221,17 @@ static void load_rounds(struct session *s, struct quest *q) {
     if (json_is_integer(grant) && json_integer_value(grant) == s->grants)
         q->final_rounds = (int)bounded(json_integer_value(rounds), 0, FINAL_ROUNDS);
     json_decref(fact);
+    free(key);
+}
+
+static void load_cross(struct session *s, struct quest *q) {
+    char *key = fact_key(s, q);
+    q->cross = get_fact(s, "cross", key);
+    if (!json_is_array(q->cross)) {
+        json_decref(q->cross);
+        q->cross = json_array();
+    }
+    q->is_crossed = cross_is_done(q->cross, s->grants);
     free(key);
 }
 
@@ -319,16 +357,21 @@ static enum status catch_up(struct session *s, struct quest *q, int64_t config, 
 static enum status replay_one(struct session *s, struct quest *q, struct evaluation *e,
                               struct error *err) {
     const int64_t config = quest_find(q, &e->key);
-    enum status st = q->strategy ? catch_up(s, q, config, err) : OK;
+    const bool was_asked = q->strategy && !cross_has(q->cross, e->sequence);
+    enum status st = was_asked ? catch_up(s, q, config, err) : OK;
     if (st != OK) return st;
     if (e->outcome == OUTCOME_RUNNING && config >= 0) {
         q->retry_id = e->id;
         q->retry_config = config;
         return OK;
     }
-    if (e->outcome == OUTCOME_RUNNING && !q->strategy) return OK;
+    if (e->outcome == OUTCOME_RUNNING && !q->strategy) {
+        q->retry_id = e->id;
+        q->retry_setting = quest_setting_of(q, &e->key);
+        return OK;
+    }
     st = e->outcome == OUTCOME_RUNNING ? settle_unknown(s, e, err) : OK;
-    if (st == OK) quest_tell(q, e);
+    if (st == OK) (was_asked ? quest_tell : quest_remember)(q, e);
     return st == OK ? demote(s, q, &e->key, err) : st;
 }
 
@@ -402,8 +445,11 @@ static struct span span_of(const struct session *s, const struct quest *q) {
     int64_t left = left_ns(s), now = clock_now_ns();
     if (left == INT64_MAX) return (struct span){INT64_MAX, INT64_MAX};
     double all = 0;
-    for (size_t i = 0; i < s->n_quests; i++) all += s->quests[i].is_done ? 0 : s->quests[i].weight;
-    double mine = (double)left * (all > 0 ? q->weight / all : 1);
+    for (size_t i = 0; i < s->n_quests; i++)
+        all += (s->quests[i].is_done ? 0 : s->quests[i].weight) +
+               (s->quests[i].is_crossed ? 0 : s->quests[i].cross_weight);
+    const double weight = q->is_done ? q->cross_weight : q->weight;
+    double mine = (double)left * (all > 0 ? weight / all : 1);
     return (struct span){now + (int64_t)(mine * SEARCH_SHARE), now + (int64_t)mine};
 }
 
@@ -411,7 +457,8 @@ static struct span span_of(const struct session *s, const struct quest *q) {
 static bool goes_on(const struct session *s, const struct quest *q, const struct span *span,
                     int64_t search_began_ns) {
     int64_t limit = granted(s, s->options->evaluations);
-    if (is_interrupted(s) || (limit > 0 && (int64_t)q->n_attempts >= limit)) return false;
+    const int64_t asked = (int64_t)q->n_attempts - cross_count(q->cross, (int64_t)q->n_attempts);
+    if (is_interrupted(s) || (limit > 0 && asked >= limit)) return false;
     if (q->n_attempts < EVALUATIONS_LEAST || span->search_end_ns == INT64_MAX) return true;
     if (quest_is_at_floor(q)) return false;
     int64_t now = clock_now_ns();
@@ -508,6 +555,21 @@ static enum status commit_step(struct session *s, const struct evaluation *done,
     return store_end(s->store, st, err);
 }
 
+/* Let the worker evaluate what is running. */
+static enum status evaluate(struct session *s, struct quest *q, const struct work *work,
+                            struct evaluation *e, struct error *err) {
+    const int64_t began = clock_now_ns();
+    const enum status st = worker_evaluate(s->worker, work, e, s->options->interrupt, err);
+    if (st != OK) {
+        settle_unfinished(s, e, err);
+        return st;
+    }
+    e->elapsed_ns = spent_ns(s);
+    s->first = (struct pace){s->first.ns + clock_now_ns() - began, s->first.n + 1};
+    q->n_here++;
+    return OK;
+}
+
 /* Commit `done` with the next running row, let the worker evaluate it, tell the strategy. */
 static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
                                 bool is_retry, const struct span *span, struct error *err) {
@@ -530,14 +592,9 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
                               .budget_ns = samples_budget(span),
                               .small_first = is_retry};
     if (st != OK) return st;
-    st = worker_evaluate(s->worker, &work, &p->now, s->options->interrupt, err);
-    if (st != OK) {
-        settle_unfinished(s, &p->now, err);
-        return st;
-    }
-    p->now.elapsed_ns = spent_ns(s);
+    st = evaluate(s, q, &work, &p->now, err);
+    if (st != OK) return st;
     quest_tell(q, &p->now);
-    q->n_here++;
     p->done = p->now;
     p->done_key = p->key;
     p->has_done = true;
@@ -625,9 +682,9 @@ static enum status evaluate_finals(struct session *s, const struct work *works, 
 /* Measure these attempts side by side, checked in full, for about that long. */
 static enum status measure_again(struct session *s, struct quest *q, struct attempt **who, size_t n,
                                  int64_t budget_ns, struct error *err) {
-    struct work works[FINALISTS] = {0};
-    struct evaluation e[FINALISTS] = {0};
-    struct record_key keys[FINALISTS] = {0};
+    struct work works[WORKS_MOST] = {0};
+    struct evaluation e[WORKS_MOST] = {0};
+    struct record_key keys[WORKS_MOST] = {0};
     enum status st = OK;
     for (size_t i = 0; i < n; i++) {
         works[i] = (struct work){.config = who[i]->setting.config,
@@ -641,7 +698,9 @@ static enum status measure_again(struct session *s, struct quest *q, struct atte
         e[i].id = who[i]->id;
         e[i].sequence = who[i] - q->attempts;
     }
+    const int64_t began = clock_now_ns();
     if (st == OK) st = evaluate_finals(s, works, n, e, err);
+    s->again = (struct pace){s->again.ns + clock_now_ns() - began, s->again.n + (int64_t)n};
     if (st == OK) st = commit_finals(s, q, who, e, n, err);
     for (size_t i = 0; i < n; i++) drop(&e[i], &keys[i]);
     return st;
@@ -654,11 +713,21 @@ static int64_t finals_budget(const struct span *span) {
     return left < FINALS_LEAST_NS ? FINALS_LEAST_NS : left > FINALS_MOST_NS ? FINALS_MOST_NS : left;
 }
 
+/* How many measurements fit into the time until then, at that pace. */
+static size_t affordable(const struct pace *pace, int64_t end_ns, size_t most) {
+    if (end_ns == INT64_MAX || pace->n == 0) return most;
+    const int64_t left = end_ns - clock_now_ns(),
+                  n = left > 0 ? left / (pace->ns / pace->n + 1) : 0;
+    return n < (int64_t)most ? (size_t)n : most;
+}
+
+/* The best is measured whatever the time. */
 static enum status hold_finals(struct session *s, struct quest *q, const struct span *span,
                                struct error *err) {
     while (q->final_rounds < FINAL_ROUNDS) {
         struct attempt *who[FINALISTS];
-        size_t n = quest_finalists(q, who, FINALISTS);
+        const size_t most = affordable(&s->again, span->end_ns, FINALISTS);
+        const size_t n = quest_finalists(q, who, q->final_rounds == 0 && most == 0 ? 1 : most);
         if (n == 0) return OK;
         q->final_rounds++;
         enum status st = measure_again(s, q, who, n, finals_budget(span), err);
@@ -670,6 +739,7 @@ static enum status hold_finals(struct session *s, struct quest *q, const struct 
 /* ---- one problem ---- */
 
 static enum status run_quest(struct session *s, struct quest *q, struct error *err) {
+    q->is_done = q->is_done || q->uses == 0;
     if (q->is_done) return replay(s, q, err);
     struct span span = span_of(s, q);
     enum status st = begin_quest(s, q, err);
@@ -693,6 +763,142 @@ static enum status run_quest(struct session *s, struct quest *q, struct error *e
                 100 * best->share, gain);
     }
     return st;
+}
+
+/* ---- one matrix: all its n together ---- */
+
+/* One configuration in a row of its own, without racing: its time is wanted even when it is slow. */
+static enum status cross_one(struct session *s, struct quest *q, const struct setting *setting,
+                             const struct span *span, struct error *err) {
+    struct record_key key = {0};
+    enum outcome verdict = OUTCOME_OK;
+    char *message = NULL;
+    enum status st = quest_key(q, setting, &key, err);
+    if (st == OK && !q->retry_id)
+        st = store_verdict(s->store, s->device_id, &key, &verdict, &message, err);
+    free(message);
+    struct evaluation e = new_evaluation(s, q, false, &key);
+    if (st == OK && verdict == OUTCOME_OK) {
+        const struct work work = {.config = setting->config,
+                                  .problem = quest_problem(q, setting),
+                                  .seed = 1,
+                                  .incumbent_ns = INFINITY,
+                                  .budget_ns = samples_budget(span),
+                                  .small_first = q->retry_id != 0};
+        e.id = q->retry_id;
+        e.is_resumed = q->retry_id != 0;
+        st =
+            q->retry_id ? store_step(s->store, &e, NULL, err) : store_step(s->store, NULL, &e, err);
+        if (st == OK) st = evaluate(s, q, &work, &e, err);
+        if (st == OK) st = commit_step(s, &e, NULL, err);
+        if (st == OK) quest_remember(q, &e);
+        if (st == OK) q->retry_id = 0;
+    }
+    drop(&e, &key);
+    return st;
+}
+
+/* The newest attempt of a setting that was right; NULL: none. */
+static struct attempt *right_attempt(struct quest *q, const struct setting *setting) {
+    for (size_t i = q->n_attempts; i > 0; i--) {
+        struct attempt *a = &q->attempts[i - 1];
+        if (a->outcome == OUTCOME_OK && a->setting.layout == setting->layout &&
+            config_equal(&a->setting.config, &setting->config))
+            return a;
+    }
+    return NULL;
+}
+
+/* The step's settings that are not measured here yet, while the time lasts; *left: how many it did not last for. */
+static enum status measure_missing(struct session *s, struct quest *q,
+                                   const struct setting *settings, size_t n,
+                                   const struct span *span, size_t *left, struct error *err) {
+    enum status st = OK;
+    *left = 0;
+    if (q->retry_id && q->retry_setting.layout) st = cross_one(s, q, &q->retry_setting, span, err);
+    for (size_t i = 0; st == OK && i < n; i++) {
+        if (right_attempt(q, &settings[i])) continue;
+        if (is_interrupted(s) || affordable(&s->first, span->search_end_ns, 1) == 0) ++*left;
+        else st = cross_one(s, q, &settings[i], span, err);
+    }
+    return st;
+}
+
+/* The settings of the step that is under way, or of a new one. */
+static enum status open_step(struct session *s, const struct matrix_uses *m, size_t at,
+                             struct setting settings[WORKS_MOST], size_t *n, struct error *err) {
+    struct quest *q = m->quest[at];
+    const json_t *step = cross_under_way(q->cross);
+    enum status st = OK;
+    if (!step) {
+        *n = matrix_candidates(m, at, settings, WORKS_MOST);
+        step = cross_begin(q->cross, s->grants, (int64_t)q->n_attempts, settings, *n);
+        st = save_cross(s, q, err);
+    }
+    *n = cross_settings(step, q, settings, WORKS_MOST);
+    return st;
+}
+
+/* What is good at other n, beside what is good here, measured side by side. Where the time was too short for
+ * that, the step stays under way. */
+static enum status cross_quest(struct session *s, const struct matrix_uses *m, size_t at,
+                               struct error *err) {
+    struct quest *q = m->quest[at];
+    struct setting settings[WORKS_MOST];
+    struct attempt *who[WORKS_MOST];
+    const struct span span = span_of(s, q);
+    size_t n, n_right = 0, left = 0;
+    enum status st = open_step(s, m, at, settings, &n, err);
+    if (st == OK) st = measure_missing(s, q, settings, n, &span, &left, err);
+    for (size_t i = 0; i < n; i++) {
+        who[n_right] = right_attempt(q, &settings[i]);
+        n_right += who[n_right] != NULL;
+    }
+    size_t n_who = affordable(&s->again, span.end_ns, n_right);
+    if (q->uses > 0 && n_who < CROSS_LEAST) n_who = n_right < CROSS_LEAST ? n_right : CROSS_LEAST;
+    if (st == OK && n_who > 1 && !is_interrupted(s))
+        st = measure_again(s, q, who, n_who, finals_budget(&span), err);
+    if (st != OK || is_interrupted(s) || (n_who < 2 && (left > 0 || n_right > 1))) return st;
+    cross_end(cross_under_way(q->cross), (int64_t)q->n_attempts);
+    q->is_crossed = true;
+    return save_cross(s, q, err);
+}
+
+/* The engine asks for it by the problem at n = 1 (runtime/routes.c). */
+static enum status save_choice(struct session *s, const struct matrix_uses *m, struct error *err) {
+    const struct matrix_choice choice = matrix_choose(m);
+    if (!choice.layout) return OK;
+    struct problem one = m->quest[0]->problem;
+    char problem[160], kernels[17], name[160];
+    problem_set(&one, "n", 1);
+    problem_format(&one, problem);
+    family_key(one.family, kernels);
+    matrix_name(m, name);
+    char *key = text_format("layout %s %s %s", one.family->name, problem, class_names[one.class]);
+    json_t *value = matrix_json(m);
+    json_object_set_new(value, "kernels", json_string(kernels));
+    const enum status st = set_fact(s, "plan", key, value, err);
+    free(key);
+    log_say("%s %s: layout %s for every n, at most ×%.2f of the best at each", one.family->name,
+            name, choice.layout->name, choice.worst);
+    return st;
+}
+
+/* At the n that are used, or at those between. */
+static enum status cross_matrix(struct session *s, const struct matrix_uses *m, bool used,
+                                struct error *err) {
+    enum status st = OK;
+    bool is_new = false;
+    for (size_t i = 0; i < m->n; i++)
+        if (!m->quest[i]->is_done) return OK;
+    for (size_t i = 0; st == OK && i < m->n && !is_over(s); i++) {
+        struct quest *q = m->quest[i];
+        if (q->is_crossed || (q->uses > 0) != used) continue;
+        st = cross_quest(s, m, i, err);
+        is_new = is_new || q->is_crossed;
+    }
+    if (st == OK) st = spend(s, "running", err);
+    return st == OK && is_new ? save_choice(s, m, err) : st;
 }
 
 /* A finished session measures its winners once more. One that is not right any more gives way to the
@@ -760,18 +966,66 @@ static enum status open_one(struct session *s, const struct problem *problem, si
     enum status st =
         quest_open(q, &s->target, problem, fixed_layout(o, i), o->limits, o->n_limits, err);
     if (st != OK) return st;
-    q->weight = rough_ns(&q->problem) * (o->weights ? o->weights[i] : 1);
+    q->uses = o->weights ? o->weights[i] : 1;
+    q->weight = rough_ns(&q->problem) * q->uses;
     s->n_quests++;
     return OK;
 }
 
 /* Shares of the budget. */
 static void weigh_quests(struct session *s) {
-    double all = 0;
-    for (size_t i = 0; i < s->n_quests; i++) all += s->quests[i].weight;
+    double all = 0, searched = 0;
+    for (size_t i = 0; i < s->n_quests; i++) {
+        all += s->quests[i].weight;
+        searched += s->quests[i].uses > 0;
+    }
     for (size_t i = 0; i < s->n_quests; i++)
-        s->quests[i].weight = EVEN_SHARE / (double)s->n_quests +
-                              (1 - EVEN_SHARE) * (all > 0 ? s->quests[i].weight / all : 0);
+        if (s->quests[i].uses > 0)
+            s->quests[i].weight = EVEN_SHARE / searched +
+                                  (1 - EVEN_SHARE) * (all > 0 ? s->quests[i].weight / all : 0);
+    for (size_t i = 0; i < s->n_matrices; i++) {
+        const struct matrix_uses *m = &s->matrices[i];
+        double together = 0;
+        for (size_t k = 0; k < m->n; k++) together += m->quest[k]->weight;
+        for (size_t k = 0; k < m->n; k++)
+            m->quest[k]->cross_weight = m->quest[k]->uses > 0
+                                            ? CROSS_SHARE * m->quest[k]->weight
+                                            : BETWEEN_SHARE * together / (double)m->n;
+    }
+}
+
+static int by_importance(const void *a, const void *b) {
+    const struct turn *x = a, *y = b;
+    if (x->together != y->together) return x->together < y->together ? 1 : -1;
+    if (x->first != y->first) return x->first > y->first ? 1 : -1;
+    if (x->alone != y->alone) return x->alone < y->alone ? 1 : -1;
+    return (x->quest > y->quest) - (x->quest < y->quest);
+}
+
+/* Without weights, which tell what matters, the order is that of the question. */
+static void order_quests(struct session *s) {
+    s->turns = memory_new((s->n_quests + 1) * sizeof *s->turns);
+    for (size_t i = 0; i < s->n_quests; i++) {
+        struct quest *q = &s->quests[i];
+        s->turns[i] = (struct turn){q, NULL, q->weight, q->weight, i};
+    }
+    if (!s->options->weights) return;
+    s->n_matrices = matrices_find(s->quests, s->n_quests, &s->matrices);
+    for (size_t i = 0; i < s->n_matrices; i++) {
+        struct matrix_uses *m = &s->matrices[i];
+        double together = 0;
+        size_t first = SIZE_MAX;
+        for (size_t k = 0; k < m->n; k++) {
+            const size_t at = (size_t)(m->quest[k] - s->quests);
+            together += m->quest[k]->weight;
+            first = at < first ? at : first;
+        }
+        for (size_t k = 0; k < m->n; k++) {
+            struct turn *turn = &s->turns[m->quest[k] - s->quests];
+            *turn = (struct turn){m->quest[k], m, together, turn->alone, first};
+        }
+    }
+    qsort(s->turns, s->n_quests, sizeof *s->turns, by_importance);
 }
 
 /* Problems that nothing can do here, or that have no room, are said and left out; all of them: how the
@@ -796,6 +1050,7 @@ static enum status open_quests(struct session *s, struct error *err) {
         for (char *line; rest && *rest && (line = strsep(&rest, "\n"));) log_warn("%s", line);
     }
     str_free(&left_out);
+    order_quests(s);
     weigh_quests(s);
     return st;
 }
@@ -864,7 +1119,7 @@ static enum status grant_more(struct session *s, struct error *err) {
     if (!s->was_finished || !s->options->more) return OK;
     s->grants += s->grants < GRANTS_MOST;
     s->was_finished = false;
-    for (size_t i = 0; i < s->n_quests; i++) s->quests[i].is_done = false;
+    for (size_t i = 0; i < s->n_quests; i++) s->quests[i].is_done = s->quests[i].is_crossed = false;
     return save_grants(s, err);
 }
 
@@ -882,7 +1137,8 @@ static enum status open_session(struct session *s, struct error *err) {
         return st;
     st = worker_open(s->target.selector, s->info->model_key, o->deadlines, &s->worker, err);
     for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++)
-        s->quests[i].is_done = load_done(s, &s->quests[i]);
+        s->quests[i].is_done = s->quests[i].uses == 0 || load_done(s, &s->quests[i]);
+    for (size_t i = 0; st == OK && i < s->n_quests; i++) load_cross(s, &s->quests[i]);
     if (st == OK) allow(s);
     return st == OK ? grant_more(s, err) : st;
 }
@@ -893,6 +1149,8 @@ static void close_session(struct session *s) {
     store_close(s->store);
     for (size_t i = 0; i < s->n_quests; i++) quest_close(&s->quests[i]);
     free(s->quests);
+    free(s->turns);
+    free(s->matrices);
     lock_release(s->lock);
     target_close(&s->target);
 }
@@ -906,12 +1164,15 @@ static json_t *session_json(const struct session *s, const char *state) {
         all += (int64_t)s->quests[i].n_attempts;
     }
     const int64_t wall_ns = clock_now_ns() - s->began_ns;
-    return json_pack("{s:s,s:s,s:s,s:I,s:f,s:o,s:{s:I,s:s,s:I,s:f,s:b},s:o}", "device",
-                     s->info->name, "db", store_path(s->store), "strategy", s->strategy->name,
-                     "evaluations", (json_int_t)here, "seconds", (double)wall_ns / 1e9, "time",
-                     times_json(s->worker, wall_ns), "session", "id", (json_int_t)s->row.id,
-                     "state", state, "evaluations", (json_int_t)all, "seconds",
-                     (double)spent_ns(s) / 1e9, "resumed", s->was_found, "problems", problems);
+    json_t *object = json_pack(
+        "{s:s,s:s,s:s,s:I,s:f,s:o,s:{s:I,s:s,s:I,s:f,s:b},s:o}", "device", s->info->name, "db",
+        store_path(s->store), "strategy", s->strategy->name, "evaluations", (json_int_t)here,
+        "seconds", (double)wall_ns / 1e9, "time", times_json(s->worker, wall_ns), "session", "id",
+        (json_int_t)s->row.id, "state", state, "evaluations", (json_int_t)all, "seconds",
+        (double)spent_ns(s) / 1e9, "resumed", s->was_found, "problems", problems);
+    if (s->n_matrices)
+        json_object_set_new(object, "model", matrices_json(s->matrices, s->n_matrices));
+    return object;
 }
 
 static void say_times(const struct session *s) {
@@ -924,7 +1185,10 @@ static void say_times(const struct session *s) {
 
 static size_t count_unfinished(const struct session *s) {
     size_t n = 0;
-    for (size_t i = 0; i < s->n_quests; i++) n += !s->quests[i].is_done;
+    for (size_t i = 0; i < s->n_quests; i++) {
+        const struct quest *q = &s->quests[i];
+        n += !q->is_done || (q->cross_weight > 0 && !q->is_crossed);
+    }
     return n;
 }
 
@@ -935,9 +1199,17 @@ static enum status tell_story(struct session *s, struct error *err) {
                 (long long)s->row.id);
     else if (s->was_found) log_say("going on with session %lld", (long long)s->row.id);
     for (size_t i = 0; st == OK && i < s->n_quests; i++) {
-        struct quest *q = &s->quests[i];
+        const struct turn *turn = &s->turns[i];
+        struct quest *q = turn->quest;
+        const bool is_last = i + 1 == s->n_quests || turn[1].matrix != turn->matrix;
         if (is_over(s)) st = replay(s, q, err); /* to be reported with what is known of it */
         else st = s->was_finished ? recheck(s, q, err) : run_quest(s, q, err);
+        if (st == OK && turn->matrix && is_last && !s->was_finished)
+            st = cross_matrix(s, turn->matrix, true, err);
+    }
+    for (size_t i = 0; st == OK && i < s->n_quests && !s->was_finished; i++) {
+        const struct matrix_uses *m = s->turns[i].matrix;
+        if (m && (i == 0 || s->turns[i - 1].matrix != m)) st = cross_matrix(s, m, false, err);
     }
     return st;
 }
@@ -964,8 +1236,10 @@ enum status session_run(const struct session_options *options, json_t **result, 
         say_times(&s);
         if (st == OK) st = last;
         if (st == OK && !stopped && left > 0)
-            log_say("The time is over: %zu of %zu problem%s not reached; the same command goes on.",
-                    left, s.n_quests, s.n_quests == 1 ? "" : "s");
+            log_say(
+                "The time is over: %zu of %zu problem%s not reached, or not measured with what is "
+                "best at other n; the same command goes on.",
+                left, s.n_quests, s.n_quests == 1 ? "" : "s");
         if (stopped && (st == OK || st == STATUS_INTERRUPTED))
             st = fail(err, STATUS_INTERRUPTED,
                       "interrupted; what was measured is kept, and the same "

@@ -26,8 +26,9 @@ struct space {
      * parameter's value among its values. Owned. */
     unsigned char *points;
     size_t stride, n;
-    double raw;      /* points before constraints */
-    uint32_t *index; /* hash table of numbers + 1; owned; NULL: points are in the order of their bytes */
+    double raw; /* points before constraints */
+    uint32_t
+        *index; /* hash table of numbers + 1; owned; NULL: points are in the order of their bytes */
     size_t index_size;
 };
 /* layout NULL: every layout that some variant accepts; else only this one. UNSUPPORTED when nothing is

@@ -38,6 +38,7 @@ const struct ceiling_memory *worker_ceilings(const struct worker *worker);
 /* ns that were spent waiting for workers, by what they were at: [TIMES]. */
 const int64_t *worker_times(const struct worker *worker);
 
+enum { WORKS_MOST = 12 }; /* in one request */
 struct work {
     struct config config;
     struct problem problem;

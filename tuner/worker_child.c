@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Enough that all finalists of one request fit, each with its ragged relative. */
-enum { FINALISTS_MOST = 12, OPS_KEPT = 24, CASES_KEPT = 2 * FINALISTS_MOST };
+enum { OPS_KEPT = 2 * WORKS_MOST, CASES_KEPT = 2 * WORKS_MOST };
 /* Host and device copies of inputs may take this share of the device's memory. */
 static const double CASES_SHARE = 0.4;
 /* A launch may take this many times the best before it counts as hanging. */
@@ -462,10 +462,10 @@ static enum status evaluate(struct desk *d, const struct work *work, json_t *res
 /* Those that pass the whole check are measured in turn; the others are reported as what they are. */
 static enum status finals(struct desk *d, const struct work *works, size_t n, json_t *results,
                           struct error *err) {
-    struct trial trials[FINALISTS_MOST] = {0};
-    struct subject subjects[FINALISTS_MOST];
-    struct sample_set sets[FINALISTS_MOST] = {0};
-    size_t who[FINALISTS_MOST], n_right = 0;
+    struct trial trials[WORKS_MOST] = {0};
+    struct subject subjects[WORKS_MOST];
+    struct sample_set sets[WORKS_MOST] = {0};
+    size_t who[WORKS_MOST], n_right = 0;
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++) {
         trials[i] = (struct trial){.work = &works[i], .outcome = OUTCOME_OK};
@@ -531,9 +531,8 @@ static void desk_close(struct desk *d) {
 static enum status serve_works(struct desk *d, const json_t *list, json_t *results,
                                struct error *err) {
     size_t n = json_array_size(list);
-    struct work works[FINALISTS_MOST];
-    if (n == 0 || n > FINALISTS_MOST)
-        return fail(err, STATUS_INVALID, "%zu works in one request", n);
+    struct work works[WORKS_MOST];
+    if (n == 0 || n > WORKS_MOST) return fail(err, STATUS_INVALID, "%zu works in one request", n);
     for (size_t i = 0; i < n; i++) {
         enum status st = frame_read_work(json_array_get(list, i), &works[i], err);
         if (st != OK) return st;
