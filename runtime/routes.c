@@ -31,6 +31,8 @@ struct routes {
     size_t n_routes;
     struct kept_op *ops;
     size_t n_ops;
+    const struct family *keyed; /* whose kernels `kernels` is the key of; NULL: none yet */
+    char kernels[17];
 };
 
 /* ---- open ---- */
@@ -231,16 +233,22 @@ static double expected_ns(struct routes *routes, const struct problem *problem, 
     return is_known ? time_ns * operations(&at) / operations(&other) : NAN;
 }
 
+/* Made from all sources of the family, and asked for once a matrix. */
+static const char *kernels_key(struct routes *routes, const struct family *family) {
+    if (routes->keyed != family) family_key(family, routes->kernels);
+    routes->keyed = family;
+    return routes->kernels;
+}
+
 /* What tuning chose for all n of this matrix together, with these kernels (a fact of kind "plan", see
  * tuner/session.c); NULL: nothing. */
 static const struct layout *chosen_layout(struct routes *routes, const struct problem *problem) {
     const struct device_info *info = device_describe(routes->device);
     struct problem one = *problem;
-    char text[160], kernels[17], *key, *value = NULL;
+    char text[160], *key, *value = NULL;
     if (!routes->store || routes->options.ignore_records || !problem_has(problem, "n")) return NULL;
     problem_set(&one, "n", 1);
     problem_format(&one, text);
-    family_key(problem->family, kernels);
     key = text_format("layout %s %s %s", problem->family->name, text, class_names[problem->class]);
     const enum status st = store_fact_get(routes->store, "plan", info->model_key, info->version_key,
                                           key, &value, NULL);
@@ -248,7 +256,9 @@ static const struct layout *chosen_layout(struct routes *routes, const struct pr
     const char *made_of = json_string_value(json_object_get(choice, "kernels"));
     const char *name = json_string_value(json_object_get(choice, "layout"));
     const struct layout *layout =
-        name && made_of && !strcmp(made_of, kernels) ? layout_find(name) : NULL;
+        name && made_of && !strcmp(made_of, kernels_key(routes, problem->family))
+            ? layout_find(name)
+            : NULL;
     json_decref(choice);
     free(value);
     free(key);
