@@ -142,14 +142,29 @@ static bool sizes_hold(const int *value, const struct problem *problem) {
     return is_good;
 }
 
+#define OPERANDS_MAP(XX)                                                                           \
+    XX(0)                                                                                          \
+    XX(1)                                                                                          \
+    XX(2)                                                                                          \
+    XX(3)                                                                                          \
+    XX(4)                                                                                          \
+    XX(5)                                                                                          \
+    XX(6)                                                                                          \
+    XX(7)                                                                                          \
+    XX(8)                                                                                          \
+    XX(9)
 #define TEN_MAP(XX, tens)                                                                          \
     XX(tens##0)                                                                                    \
     XX(tens##1)                                                                                    \
     XX(tens##2)                                                                                    \
     XX(tens##3)                                                                                    \
-    XX(tens##4) XX(tens##5) XX(tens##6) XX(tens##7) XX(tens##8) XX(tens##9)
-#define OPERANDS_MAP(XX) TEN_MAP(XX, )
-#define CONDITIONS_MAP(XX) TEN_MAP(XX, ) TEN_MAP(XX, 1) TEN_MAP(XX, 2)
+    XX(tens##4)                                                                                    \
+    XX(tens##5)                                                                                    \
+    XX(tens##6)                                                                                    \
+    XX(tens##7)                                                                                    \
+    XX(tens##8)                                                                                    \
+    XX(tens##9)
+#define CONDITIONS_MAP(XX) OPERANDS_MAP(XX) TEN_MAP(XX, 1) TEN_MAP(XX, 2)
 
 #define XX(i)                                                                                      \
     static size_t bytes_##i(const struct problem *problem) {                                       \

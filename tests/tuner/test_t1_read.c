@@ -289,6 +289,11 @@ Test(t1_read, real_files_are_read_as_far_as_they_are_opencl) {
     }
 }
 
+/* A word of JSON by a shorter one and blanks. */
+static void overwrite(char *at, const char *from, const char *to) {
+    for (; *from; from++, at++) *at = *to ? *to++ : ' ';
+}
+
 /* CLBlast's space, with the group sizes that the file forgot: as many points as Python's eval leaves of 663,552. */
 Test(t1_read, a_published_space_has_as_many_points_as_python_counts) {
     struct device *device = NULL;
@@ -300,10 +305,8 @@ Test(t1_read, a_published_space_has_as_many_points_as_python_counts) {
     cr_assert_eq(path_read(test_data("tuning/gemm_milo.json"), 1 << 20, &text, &size, &err), OK);
     char *x = strstr(text, "\"block_size_x\""), *y = strstr(text, "\"block_size_y\"");
     cr_assert(x && y);
-    memset(x, ' ', strlen("\"block_size_x\""));
-    memset(y, ' ', strlen("\"block_size_y\""));
-    memcpy(x, "\"MDIMC\"", 7);
-    memcpy(y, "\"NDIMC\"", 7);
+    overwrite(x, "\"block_size_x\"", "\"MDIMC\"");
+    overwrite(y, "\"block_size_y\"", "\"NDIMC\"");
     const struct t1_source source = {.path = "a", .space = text, .kernel = ""};
     cr_assert_eq(t1_lend(&source, &family, NULL, &err), OK, "%s", err.text);
     const struct problem problem = own_problem(family);
