@@ -62,7 +62,8 @@ static enum status collect_source(const struct tune_options *o, struct problem_l
                                           {"--class", o->problems.class_name},
                                           {"--layout", o->problems.layout},
                                           {NULL, false}};
-    const enum status status = options_none("tune", "--source is a problem of its own", others, err);
+    const enum status status =
+        options_none("tune", "--source is a problem of its own", others, err);
     return status == OK ? source_collect(&o->source, o->problems.problem, list, err) : status;
 }
 
