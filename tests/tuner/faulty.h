@@ -182,12 +182,6 @@ enum status family_default(const struct problem *problem, struct config *out, st
     faulty_fallback(problem, out);
     return OK;
 }
-void family_lend(const struct family *family) {
-    (void)family;
-}
-const struct slice *family_lent(void) {
-    return NULL;
-}
 size_t family_layouts(const struct problem *problem, const struct layout *out[LAYOUTS]) {
     (void)problem;
     out[0] = &layouts[LAYOUT_rows];
