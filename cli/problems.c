@@ -171,7 +171,8 @@ enum status problems_keep_share(struct problem_list *list, const char *text, str
     const enum status status = parse_share(text, &share, &n, err);
     if (status != OK) return status;
     for (size_t i = 0; i < list->n; i++) {
-        if (problem_hash(&list->items[i], list->weights) % (uint64_t)n != (uint64_t)share - 1) continue;
+        if (problem_hash(&list->items[i], list->weights) % (uint64_t)n != (uint64_t)share - 1)
+            continue;
         list->items[kept] = list->items[i];
         if (list->weights) list->weights[kept] = list->weights[i];
         kept++;

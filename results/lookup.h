@@ -42,9 +42,9 @@ struct lookup_answer {
     struct evaluation record; /* evaluation_free; a profile's has minus its line for an id, and no
                                  samples, interval or share (NAN) */
     struct evaluation runner_up; /* the next best for the same problem; id 0: none */
-    int64_t n_low, n_high;       /* near-n: the n at which its configuration was measured, from … to */
-    bool is_beyond;              /* near-n: the n that was asked for is outside of them */
-    char origin[200];            /* of a profile's: its name and provenance; else "" */
+    int64_t n_low, n_high; /* near-n: the n at which its configuration was measured, from … to */
+    bool is_beyond;        /* near-n: the n that was asked for is outside of them */
+    char origin[200];      /* of a profile's: its name and provenance; else "" */
 };
 /* The rule's name; "near-n-beyond" for an answer beyond the n that it was measured at. */
 const char *lookup_rule_text(const struct lookup_answer *answer);

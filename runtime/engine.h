@@ -50,7 +50,8 @@ int64_t engine_memory_bytes(const struct engine_model *model, int64_t positions,
 /* The kernels that running this model takes, as problems to tune: family, problem text, class. */
 struct engine_problem {
     char family[16], problem[160], class_name[8];
-    double weight; /* how often it runs for a generated token and a token of the prompt together; 0: at this n
+    double
+        weight; /* how often it runs for a generated token and a token of the prompt together; 0: at this n
                       only what is best at others is worth measuring */
 };
 /* For batches of 1 … max_rows rows in that class ("f32", "i8"; matrices that the class does not apply to

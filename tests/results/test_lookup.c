@@ -215,7 +215,8 @@ Test(lookup, near_n_prefers_what_was_measured_on_both_sides) {
         cr_assert_eq(answer.is_beyond, cases[i].is_beyond);
         cr_assert_eq(answer.n_low, cases[i].low);
         cr_assert_eq(answer.n_high, cases[i].high);
-        cr_assert_str_eq(lookup_rule_text(&answer), cases[i].is_beyond ? "near-n-beyond" : "near-n");
+        cr_assert_str_eq(lookup_rule_text(&answer),
+                         cases[i].is_beyond ? "near-n-beyond" : "near-n");
         free_answer(&answer);
     }
 }
