@@ -97,7 +97,7 @@ static bool may_run(const struct quest *q, const struct setting *setting) {
 }
 
 size_t matrix_candidates(const struct matrix_uses *m, size_t at, struct setting *out, size_t most) {
-    struct candidate list[MATRIX_SIZES_MOST * LAYOUTS * FEW];
+    struct candidate *list = memory_new(m->n * LAYOUTS * FEW * sizeof *list);
     size_t n = 0, kept = 0;
     for (size_t i = 0; i < m->n; i++)
         for (int l = 0; l < LAYOUTS; l++) {
@@ -116,6 +116,7 @@ size_t matrix_candidates(const struct matrix_uses *m, size_t at, struct setting 
         for (size_t k = 0; k < kept && is_new; k++) is_new = !is_same(&out[k], &list[i].setting);
         if (is_new) out[kept++] = list[i].setting;
     }
+    free(list);
     return kept;
 }
 

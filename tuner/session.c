@@ -791,8 +791,10 @@ static enum status cross_one(struct session *s, struct quest *q, const struct se
             q->retry_id ? store_step(s->store, &e, NULL, err) : store_step(s->store, NULL, &e, err);
         if (st == OK) st = evaluate(s, q, &work, &e, err);
         if (st == OK) st = commit_step(s, &e, NULL, err);
-        if (st == OK) quest_remember(q, &e);
-        if (st == OK) q->retry_id = 0;
+        if (st == OK) {
+            quest_remember(q, &e);
+            q->retry_id = 0;
+        }
     }
     drop(&e, &key);
     return st;
