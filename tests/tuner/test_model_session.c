@@ -34,7 +34,7 @@ static struct session_options options_for(const char *database) {
                                     .weights = weights,
                                     .strategy = "random",
                                     .seed = 1,
-                                    .evaluations = 3,
+                                    .evaluations = 2,
                                     .lock_text = "test_model_session"};
 }
 
@@ -44,8 +44,9 @@ static const char *database(void) {
     return path;
 }
 
-static json_t *run(const char *path) {
-    const struct session_options options = options_for(path);
+static json_t *run_on(const char *path, bool more) {
+    struct session_options options = options_for(path);
+    options.more = more;
     struct error err = {0};
     json_t *result = NULL;
     cr_assert_eq(session_run(&options, &result, &err), OK, "%s", err.text);
@@ -53,6 +54,10 @@ static json_t *run(const char *path) {
         json_string_value(json_object_get(json_object_get(result, "session"), "state")),
         "finished");
     return result;
+}
+
+static json_t *run(const char *path) {
+    return run_on(path, false);
 }
 
 /* The first number of the answer; −1: there is none, or no database yet. */
@@ -71,6 +76,9 @@ static int64_t count(const char *path, const char *sql) {
 static const char between[] = "SELECT count(*) FROM evaluations JOIN problems USING (problem_id) "
                               "WHERE problem LIKE '%n=8,%'";
 
+static const char decode[] = "SELECT count(*) FROM evaluations JOIN problems USING (problem_id) "
+                             "WHERE problem LIKE '%n=1,w%'";
+
 /* What is measured between is what is best on the sides; the time is of all that was done. */
 static void expect_crossed(const char *path, json_t *result) {
     json_t *model = json_object_get(result, "model");
@@ -82,7 +90,7 @@ static void expect_crossed(const char *path, json_t *result) {
     cr_assert_geq(json_number_value(json_object_get(model, "worst_slowdown")), 1);
     cr_assert_gt(count(path, between), 1);
     cr_assert_eq(count(path, "SELECT count(*) FROM evaluations WHERE outcome = 'running'"), 0);
-    /* side by side, checked in full: at n between, and of n = 1 and 32 more than the three that were asked */
+    /* side by side, checked in full: at n between, and of n = 1 and 32 more than were asked */
     cr_assert_geq(
         count(path,
               "SELECT min(finals) FROM (SELECT sum(is_final) AS finals FROM evaluations "
@@ -170,6 +178,12 @@ Test(model_session, killed_while_it_measures_between) {
     json_t *again = run(path);
     cr_assert_eq(json_integer_value(json_object_get(again, "evaluations")), 0);
     json_decref(again);
+    /* --more searches on behind the rows that no strategy asked for, and measures the new best between */
+    const int64_t searched = count(path, decode);
+    json_t *more = run_on(path, true);
+    expect_crossed(path, more);
+    cr_assert_geq(count(path, decode), searched + 2);
+    json_decref(more);
     struct store *store;
     struct error err = {0};
     char *report = NULL;
