@@ -64,6 +64,8 @@ static const struct hint hints[] = {
     {DEVICE_CPU, "panel16", "VW=8,RV=2"},
     {DEVICE_GPU, "panel32", "VW=1,LM=32,KL=4,DOT=dp4a"},
     {DEVICE_GPU, "panel32", "VW=1,LM=32,KL=8,GS=group"},
+    {DEVICE_GPU, "panel32", "VW=1,RV=2,TN=8,UNROLL=2,LM=16,KL=16"},
+    {DEVICE_GPU, "panel64", "VW=4,UNROLL=2,LM=32,KL=4,SK=8,GS=group"},
     {DEVICE_GPU, "panel64", "VW=2,LM=32,KL=4"},
     {DEVICE_GPU, "panel64", "VW=4,LM=16,KL=8,SK=4"},
     {0},

@@ -53,6 +53,7 @@ static const struct constraint constraints[] = {
 };
 
 static const struct hint hints[] = {
+    {DEVICE_GPU, "rows", "VW=4,LK=128,LR=1,TN=1,UNROLL=2"},
     {DEVICE_GPU, "rows", "LK=32,LR=4,TN=1"},
     {DEVICE_GPU, "rows", "LK=32,LR=4,TN=4,UNROLL=2"},
     {0},
