@@ -11,8 +11,10 @@ struct session_options {
     const struct problem *problems; /* class set; layout: every accepted one is searched */
     size_t n_problems;              /* 0 with a recording, which brings its own */
     const char *const *layout; /* per problem NULL (all layouts) or a layout's name; may be NULL */
-    const double
-        *weights; /* per problem: how much its time matters (uses a token); NULL: all alike */
+    /* Per problem how often a token needs it: what takes most of a token's time comes first, and one layout is
+     * chosen for all n of a matrix. 0: not searched, only measured with what is best at other n. NULL: all
+     * alike, in the order given. */
+    const double *weights;
     const char *strategy; /* NULL: default */
     uint64_t seed;
     int64_t budget_ns;   /* wall time of the command for this device; 0: no limit */
