@@ -163,6 +163,11 @@ static enum status print_matrix(const json_t *matrix, struct error *err) {
         if (status == OK)
             status = out_printf(err, " %s", json_string_value(json_object_get(range, "variant")));
     }
+    json_t *n;
+    json_array_foreach (json_object_get(matrix, "open"), i, n)
+        if (status == OK)
+            status = out_printf(err, "%s%lld", i ? ", " : "; not measured in it: n=",
+                                (long long)json_integer_value(n));
     return status == OK ? out_printf(err, "\n") : status;
 }
 

@@ -166,8 +166,9 @@ struct matrix_choice matrix_choose(const struct matrix_uses *m) {
     if (!c.layout) return c;
     c.worst = 1;
     for (size_t i = 0; i < m->n; i++) {
-        const double slowdown = time_in(m->quest[i], c.layout) / least_time(m->quest[i]);
-        if (isfinite(slowdown)) c.worst = fmax(c.worst, slowdown);
+        const double time = time_in(m->quest[i], c.layout);
+        if (isfinite(time)) c.worst = fmax(c.worst, time / least_time(m->quest[i]));
+        else c.n_open++;
     }
     c.decode = least_cost(m, DECODE, &decode);
     c.prefill = least_cost(m, PREFILL, &prefill);
@@ -211,6 +212,15 @@ static json_t *ranges_json(const struct matrix_uses *m, const struct layout *lay
     return ranges;
 }
 
+/* The n that nothing is known of in this layout. */
+static json_t *open_json(const struct matrix_uses *m, const struct layout *layout) {
+    json_t *open = json_array();
+    for (size_t i = 0; i < m->n; i++)
+        if (!quest_best_in(m->quest[i], layout))
+            json_array_append_new(open, json_integer(problem_get(&m->quest[i]->problem, "n")));
+    return open;
+}
+
 json_t *matrix_json(const struct matrix_uses *m) {
     const struct matrix_choice c = matrix_choose(m);
     char name[160];
@@ -224,6 +234,7 @@ json_t *matrix_json(const struct matrix_uses *m) {
     json_object_set_new(object, "layout", json_string(c.layout->name));
     json_object_set_new(object, "ranges", ranges_json(m, c.layout));
     json_object_set_new(object, "worst", json_real(c.worst));
+    json_object_set_new(object, "open", open_json(m, c.layout));
     if (c.decode && c.prefill)
         json_object_set_new(object, "two",
                             json_pack("{s:s,s:s,s:f}", "decode", c.decode->name, "prefill",

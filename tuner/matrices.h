@@ -23,7 +23,8 @@ size_t matrix_candidates(const struct matrix_uses *m, size_t at, struct setting 
 struct matrix_choice {
     const struct layout *layout; /* NULL: no layout was measured at every n that is used */
     double cost_ns;              /* of a token, in that layout */
-    double worst;                /* largest time in it over the best in any, over all n */
+    double worst;  /* largest time in it over the best in any, over the n measured in it */
+    size_t n_open; /* how many n nothing was measured at in it: worst is silent on them */
     const struct layout *decode, *prefill; /* the best two, for n = 1 and beyond; may be the same */
     double two_cost_ns;
 };
@@ -32,7 +33,7 @@ struct matrix_choice matrix_choose(const struct matrix_uses *m);
 /* "m=3072,k=576,w=q4:32": what all its problems have in common. */
 void matrix_name(const struct matrix_uses *m, char text[160]);
 /* {"family", "problem", "class", "layout", "ranges": [{"n": [low, high], "variant", "config", "slowdown"}],
- *  "worst", "two": {"decode", "prefill", "gain"}}; layout null and no ranges: nothing was chosen. */
+ *  "worst", "open": [n without a measurement in that layout], "two": {"decode", "prefill", "gain"}}; layout null and no ranges: nothing was chosen. */
 json_t *matrix_json(const struct matrix_uses *m);
 /* {"matrices": […], "worst_slowdown": of all that have a layout; null: none has}. */
 json_t *matrices_json(const struct matrix_uses *list, size_t n);

@@ -881,8 +881,11 @@ static enum status save_choice(struct session *s, const struct matrix_uses *m, s
     json_object_set_new(value, "kernels", json_string(kernels));
     const enum status st = set_fact(s, "plan", key, value, err);
     free(key);
-    log_say("%s %s: layout %s for every n, at most ×%.2f of the best at each", one.family->name,
-            name, choice.layout->name, choice.worst);
+    char open[80] = "";
+    if (choice.n_open)
+        snprintf(open, sizeof open, "; %zu of %zu n not measured in it", choice.n_open, m->n);
+    log_say("%s %s: layout %s for every n, at most ×%.2f of the best measured%s", one.family->name,
+            name, choice.layout->name, choice.worst, open);
     return st;
 }
 

@@ -87,6 +87,16 @@ Test(matrices, the_layout_is_best_for_all_n_together) {
                        1.2, 1e-9);
     json_decref(json);
 
+    /* Where nothing is known in it, that is said, and not taken for the best. */
+    cr_assert_eq(c.n_open, 0);
+    quests[2].attempts[1].outcome = OUTCOME_WRONG;
+    cr_assert_eq(matrix_choose(list).layout, &layouts[LAYOUT_panel16]);
+    cr_assert_eq(matrix_choose(list).n_open, 1);
+    json_t *one = matrix_json(list), *open = json_object_get(one, "open");
+    cr_assert_eq(json_array_size(open), 1);
+    cr_assert_eq(json_integer_value(json_array_get(open, 0)), 4);
+    json_decref(one);
+
     /* What is not measured at every n that is used is no choice, however fast elsewhere. */
     quests[1].attempts[1].outcome = OUTCOME_WRONG;
     cr_assert_eq(matrix_choose(list).layout, &layouts[LAYOUT_rows]);
