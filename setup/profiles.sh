@@ -22,6 +22,6 @@ trap 'exit 130' INT TERM HUP
 "$hone" db export --db "$database" --device 0 >"$work"
 name=$(sed -n 's/^device //p' "$work" | awk -F'|' '{ print $1 " " $4 " " $5 }' | tr -cs 'A-Za-z0-9\n' '-' |
     tr '[:upper:]' '[:lower:]' | sed 's/^-*//; s/-*$//')
-cp "$work" "results/profiles/$name.profile"
+cat "$work" >"results/profiles/$name.profile"
 "$hone" db profiles "results/profiles/$name.profile"
 echo "make builds it in"
