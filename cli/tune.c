@@ -166,8 +166,9 @@ static enum status print_matrix(const json_t *matrix, struct error *err) {
     json_t *n;
     json_array_foreach (json_object_get(matrix, "open"), i, n)
         if (status == OK)
-            status = out_printf(err, "%s%lld", i ? ", " : "; not measured in it: n=",
-                                (long long)json_integer_value(n));
+            status =
+                out_printf(err, "%s%lld",
+                           i ? ", " : "; not measured in it: n=", (long long)json_integer_value(n));
     return status == OK ? out_printf(err, "\n") : status;
 }
 

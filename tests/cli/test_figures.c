@@ -8,7 +8,7 @@
 /* ---- databases ---- */
 
 /* A search of one problem: eight right, one abandoned, two failed; the best is number 3. */
-static const struct tried {
+static const struct try {
     const char *variant, *layout, *config;
     enum outcome outcome;
     double time_ms, nmse;
@@ -31,7 +31,7 @@ static const char problem_usual[] = "m=512,k=256,n=8,w=f32";
 #define SUBJECT "m-512-k-256-n-8-w-f32-f32.csv"
 
 static void add_try(struct store *store, int64_t session, int64_t device, int64_t sequence,
-                    const char *problem, const struct tried *tried) {
+                    const char *problem, const struct try *tried) {
     struct error err = {OK, ""};
     struct record_key key = key_usual;
     key.problem = problem;
@@ -469,7 +469,7 @@ Test(figures, hostile_names) {
     const char *folder = test_folder();
     int64_t session, device;
     struct store *store = search_database(folder, &session, &device);
-    static const struct tried hostile[] = {
+    static const struct try hostile[] = {
         {"<script>'`touch pwned`\\", "rows", "VW=8,WI=<script>,TN='`touch pwned`", OUTCOME_OK, 3,
          1e-13},
         {"gemv\"}", "\",\"", "VW=8\",\"a\":{\"b\":1},TN=2", OUTCOME_OK, 3, 1e-13},
