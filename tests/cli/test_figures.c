@@ -12,7 +12,8 @@ static const struct try {
     const char *variant, *layout, *config;
     enum outcome outcome;
     double time_ms, nmse;
-} tries[] = {
+}
+tries[] = {
     {"gemv", "rows", "VW=4,WI=buffer,TN=1", OUTCOME_OK, 8, NAN},
     {"gemv", "rows", "VW=8,WI=buffer,TN=1", OUTCOME_OK, 4, 1e-14},
     {"gemv", "rows", "VW=8,WI=image,TN=1", OUTCOME_OK, 6, 4e-14},
