@@ -113,10 +113,10 @@ Test(bench_tables, csv_of_a_generated_model, .timeout = 300) {
 
 Test(bench_tables, csv_of_kernels, .timeout = 300) {
     struct program_run run;
-    const char *folder =
-        run_well((const char *[]){"bench", "--family", "gemm", "--problem", "m=64,k=64,n=8,16",
-                                  "--rivals", "openblas", "--warm", "--csv", NULL},
-                 &run);
+    const char *folder = run_well((const char *[]){"bench", "--family", "gemm", "--problem",
+                                                   "m=64,k=64,n=8,16", "--rivals", "openblas",
+                                                   "--profile", "default", "--warm", "--csv", NULL},
+                                  &run);
     expect_csv(run.out, folder, 2, kernel_columns);
     program_free(&run);
 }
@@ -125,7 +125,7 @@ Test(bench_tables, csv_of_kernels, .timeout = 300) {
 Test(bench_tables, markdown, .timeout = 300) {
     struct program_run run;
     run_well((const char *[]){"bench", "--family", "gemm", "--problem", "m=64,k=64,n=8,16",
-                              "--warm", "--md", NULL},
+                              "--profile", "default", "--warm", "--md", NULL},
              &run);
     size_t bars = 0, lines = 0;
     for (char *rest = run.out, *line; (line = strsep(&rest, "\n")) && *line; lines++) {

@@ -112,7 +112,7 @@ Test(tune_recording, every_command_takes_it) {
                    0, "made: 30 evaluations"); /* what was tuned can stand for a device again */
     program_expect(HONE(folder, "explain", "--family", "recorded"), 2, "no family 'recorded'");
     program_expect(HONE(folder, "explain", "--family", "gemm", "--problem", "m=64,k=64,n=4"), 0,
-                   "default");
+                   "rule");
 }
 
 /* A second one is told so, and the lock is given back. */
