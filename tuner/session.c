@@ -1064,12 +1064,10 @@ static enum status open_quests(struct session *s, struct error *err) {
  * of it: times of other sources would mislead a search that goes on. */
 static char *asked_text(const struct session *s) {
     struct str text = {0};
-    const struct family *keyed = NULL; /* whose key it is: made from all its sources */
-    char key[17] = "";
+    char key[17] = ""; /* of the family, made from all its sources */
     for (size_t i = 0; i < s->n_quests; i++) {
         const struct quest *q = &s->quests[i];
-        if (q->problem.family != keyed) quest_family_key(q, key);
-        keyed = q->problem.family;
+        if (i == 0 || q->problem.family != q[-1].problem.family) quest_family_key(q, key);
         str_addf(&text, "%s %s %s %s %s\n", q->problem.family->name, q->text,
                  class_names[q->problem.class], q->layout ? q->layout->name : "*", key);
     }
