@@ -57,6 +57,10 @@ static struct reading read_config(const struct replay_options *o, const struct r
     return readings[o->told];
 }
 
+static bool is_enough(const struct replay_options *o, double best_ns) {
+    return o->enough > 0 && o->recorded->optimum_ns / best_ns >= o->enough;
+}
+
 static enum status run_seed(const struct replay_options *o, uint64_t seed, struct replay_run *run,
                             struct error *err) {
     struct search search = {.space = &o->recorded->space,
@@ -65,7 +69,8 @@ static enum status run_seed(const struct replay_options *o, uint64_t seed, struc
                             .n_seeds = o->n_warm};
     double incumbent_ns = INFINITY, best_ns = INFINITY, other_ns = 0;
     const enum status st = o->strategy->begin(&search, err);
-    while (st == OK && run->n < o->evaluations && !(o->interrupt && *o->interrupt)) {
+    while (st == OK && run->n < o->evaluations && !is_enough(o, best_ns) &&
+           !(o->interrupt && *o->interrupt)) {
         const int64_t at = o->strategy->next(&search);
         if (at < 0) break;
         const struct recorded_config *c = recorded_config(o->recorded, at);

@@ -25,6 +25,7 @@ struct replay_options {
     size_t n_runs;       /* as many seeds */
     uint64_t seed;       /* of the first; the next run has the next */
     size_t evaluations;  /* a run at most */
+    double enough;       /* a run ends at this share of the optimum; 0: never before its time */
     const int64_t *warm; /* configurations that every run begins with; may be NULL */
     size_t n_warm;
     const volatile int *interrupt; /* may be NULL */
@@ -33,7 +34,7 @@ struct replay_options {
 /* After each of its evaluations, how far one run has come. The incumbent is the fastest by what was told; what
  * counts of it is its recorded median. */
 struct replay_run {
-    size_t n;        /* evaluations; fewer than asked when nothing was left */
+    size_t n;        /* evaluations; fewer than asked when nothing was left, or it was enough */
     double *best_ns; /* recorded median of the incumbent; INFINITY: none yet */
     double *
         seconds; /* compile, check, and the runs that the measuring protocol takes, racing included */
