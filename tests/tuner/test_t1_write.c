@@ -94,7 +94,7 @@ Test(t1_write, says_of_every_kernel_what_its_constraints_say) {
             }
         free(examples.problem);
     }
-    cr_log_warn("checked %zu points of %zu spaces, %zu valid", checked, spaces, valid);
+    cr_log_info("checked %zu points of %zu spaces, %zu valid", checked, spaces, valid);
     cr_assert_gt(valid, 500);
     cr_assert_gt(checked, 10 * POINTS);
 }
