@@ -607,8 +607,11 @@ static const struct {
     enum travel travel;
 } kinds[] = {
     {"seeds", TRAVELS_WITH_SESSION}, /* their keys begin with the session's number */
-    {"grants", TRAVELS_WITH_SESSION}, {"done", TRAVELS_WITH_SESSION},
-    {"finals", TRAVELS_WITH_SESSION}, {"check", STAYS},
+    {"grants", TRAVELS_WITH_SESSION},
+    {"done", TRAVELS_WITH_SESSION},
+    {"finals", TRAVELS_WITH_SESSION},
+    {"cross", TRAVELS_WITH_SESSION},
+    {"check", STAYS},
 };
 
 static enum travel travel_of(const char *kind) {

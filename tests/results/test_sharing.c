@@ -256,6 +256,24 @@ static const char *database_full(int padding, int64_t began) {
     return path;
 }
 
+/* Their keys begin with its number, which is another one here. */
+Test(sharing, facts_of_a_session_go_with_its_number) {
+    static const char *const kinds[] = {"seeds", "grants", "done", "finals", "cross"};
+    const char *path = database_full(0, 1000), *other = database_full(0, 2000);
+    struct error err = {OK, ""};
+    struct store *store = opened(other, STORE_WRITE);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        WELL(store_fact_set(store, kinds[k], MODEL, VERSION, "1 matmul m=2 f32", "[]", &err));
+    store_close(store);
+    merged(path, other);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        char *sql = text_format("SELECT key FROM facts WHERE kind = '%s' AND key LIKE '%%m=2 f32'",
+                                kinds[k]);
+        expect_in(path, sql, "key\n2 matmul m=2 f32\n");
+        free(sql);
+    }
+}
+
 Test(sharing, a_merge_takes_everything_once) {
     const char *path = database_full(3, 1000), *other = database_full(0, 2000);
     const struct merge_tally t = merged(path, other);
