@@ -14,14 +14,6 @@ enum status expression_fail(const struct run *r, const char *what) {
 
 /* ---- values ---- */
 
-static bool is_number(const struct value *v) {
-    return v->kind == VALUE_INT || v->kind == VALUE_REAL;
-}
-
-static double real_of(const struct value *v) {
-    return v->kind == VALUE_INT ? (double)v->i : v->x;
-}
-
 bool value_equal(const struct value *a, const struct value *b) {
     if (a->kind == VALUE_INT && b->kind == VALUE_INT) return a->i == b->i;
     if (is_number(a) && is_number(b)) return real_of(a) == real_of(b);

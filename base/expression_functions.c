@@ -4,14 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static bool is_number(const struct value *v) {
-    return v->kind == VALUE_INT || v->kind == VALUE_REAL;
-}
-
-static double real_of(const struct value *v) {
-    return v->kind == VALUE_INT ? (double)v->i : v->x;
-}
-
 /* ---- arithmetic ---- */
 
 static const char *const arithmetic_errors[] = {

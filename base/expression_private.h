@@ -58,6 +58,14 @@ struct run {
     struct error *err;
 };
 
+static inline bool is_number(const struct value *v) {
+    return v->kind == VALUE_INT || v->kind == VALUE_REAL;
+}
+
+static inline double real_of(const struct value *v) {
+    return v->kind == VALUE_INT ? (double)v->i : v->x;
+}
+
 /* Say what failed, with the text. */
 enum status expression_fail(const struct run *r, const char *what);
 /* Room for a list of n; NULL: one too many. */
