@@ -4,7 +4,7 @@
 #include <sched.h>
 #include <stdbool.h>
 
-enum { THREADS_MOST = 16 };
+enum { THREADS_MOST = 64 };
 
 struct piece {
     enum status (*body)(void *context, int64_t first, int64_t last, struct error *err);

@@ -1,14 +1,12 @@
 /* replay.c: runs of strategies on recorded spaces, one thread a processor. What a run does is a function of its
  * seed alone: the draws from recorded times are those of the seed and the configuration. */
 #include "tuner/replay.h"
+#include "base/parallel.h"
 #include "base/str.h"
 #include "tuner/tape.h"
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *const replay_told_names[REPLAY_TOLDS] = {
 #define XX(name, summary) #name,
@@ -96,36 +94,14 @@ static enum status run_seed(const struct replay_options *o, uint64_t seed, struc
 struct crew {
     const struct replay_options *options;
     struct replay *out;
-    atomic_size_t next;    /* run that nobody has taken yet */
-    pthread_mutex_t mutex; /* guards the failure */
-    struct error failure;
 };
 
-static void *work(void *context) {
-    struct crew *crew = context;
-    struct error err = {0};
-    for (size_t i; (i = atomic_fetch_add(&crew->next, 1)) < crew->out->n_runs;) {
-        if (run_seed(crew->options, crew->options->seed + i, &crew->out->runs[i], &err) == OK)
-            continue;
-        pthread_mutex_lock(&crew->mutex);
-        crew->failure = err;
-        pthread_mutex_unlock(&crew->mutex);
-        break;
-    }
-    return NULL;
-}
-
-enum { THREADS_MOST = 64 };
-
-static void work_together(struct crew *crew) {
-    pthread_t threads[THREADS_MOST];
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int n = 0;
-    while (n + 1 < processors && n < THREADS_MOST && (size_t)n + 1 < crew->out->n_runs &&
-           pthread_create(&threads[n], NULL, work, crew) == 0)
-        n++;
-    work(crew);
-    for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
+static enum status run_some(void *context, int64_t first, int64_t last, struct error *err) {
+    const struct crew *crew = context;
+    enum status st = OK;
+    for (int64_t i = first; st == OK && i < last; i++)
+        st = run_seed(crew->options, crew->options->seed + (uint64_t)i, &crew->out->runs[i], err);
+    return st;
 }
 
 static enum status make_runs(struct replay *out, struct error *err) {
@@ -149,11 +125,9 @@ enum status replay_strategy(const struct replay_options *options, struct replay 
     const size_t n = options->recorded->space.n;
     *out = (struct replay){.n_runs = options->n_runs,
                            .evaluations = options->evaluations < n ? options->evaluations : n};
-    struct crew crew = {.options = options, .out = out, .mutex = PTHREAD_MUTEX_INITIALIZER};
+    struct crew crew = {options, out};
     enum status st = make_runs(out, err);
-    if (st != OK) return st;
-    work_together(&crew);
-    if (crew.failure.status != OK) st = fail(err, crew.failure.status, "%s", crew.failure.text);
+    if (st == OK) st = parallel_for((int64_t)out->n_runs, run_some, &crew, err);
     if (st == OK && options->interrupt && *options->interrupt)
         st = fail(err, STATUS_INTERRUPTED, "interrupted; a replay keeps nothing");
     return st;
