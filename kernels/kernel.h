@@ -64,6 +64,9 @@ enum status problem_parse(const struct slice *slice, const char *text, struct pr
 enum status problem_expand(const struct slice *slice, const char *text, struct problem **list,
                            size_t *n, struct error *err);
 void problem_format(const struct problem *problem, char text[160]); /* without class and layout */
+/* By what records name the layout that was chosen for a matrix, for all its n together (a fact of kind "plan"); the
+ * caller frees. */
+char *problem_layout_key(const struct problem *problem);
 int64_t problem_get(const struct problem *problem, const char *field); /* asserts that it exists */
 bool problem_has(const struct problem *problem, const char *field);
 void problem_set(struct problem *problem, const char *field, int64_t value);
@@ -188,7 +191,7 @@ const struct variant *variant_find(const struct family *family, const char *name
 void variant_source_key(const struct variant *variant, char text[17]);
 /* The same by name, as records have it; "" when the family has no such variant. Returns text. */
 const char *family_source_key(const struct family *family, const char *variant, char text[17]);
-/* One key for all kernels of a family. */
+/* One key for all kernels of a family; of one's own with what their spaces hold. */
 struct family;
 void family_key(const struct family *family, char text[17]);
 

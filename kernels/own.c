@@ -52,7 +52,8 @@ static bool find_axis(const struct own *own, const struct value *names,
                       const struct problem *problem, int axis, size_t *items, size_t *local) {
     int64_t group = 1, n = 1, divisor;
     struct error ignored = {0};
-    struct expression *const *size[] = {own->sizes[OWN_ITEMS], own->sizes[OWN_GROUPS]};
+    struct expression *items_text = own->sizes[OWN_ITEMS][axis];
+    struct expression *groups_text = own->sizes[OWN_GROUPS][axis];
     if (own->sizes[OWN_LOCAL][axis] &&
         expression_int(own->sizes[OWN_LOCAL][axis], names, 1, LOCAL_MOST, &group, &ignored) != OK)
         return false;
@@ -66,14 +67,11 @@ static bool find_axis(const struct own *own, const struct value *names,
         }
         n = (size_t)axis < own->n_size ? problem->value[axis] : 1;
         n = (n / all + (n % all != 0)) * group;
-    } else if (size[0][axis]) {
-        if (expression_int(size[0][axis], names, 1, OWN_ITEMS_MOST, &n, &ignored) != OK)
+    } else if (items_text || groups_text) {
+        if (expression_int(items_text ? items_text : groups_text, names, 1, OWN_ITEMS_MOST, &n,
+                           &ignored) != OK)
             return false;
-        n = (n / group + (n % group != 0)) * group;
-    } else if (size[1][axis]) {
-        if (expression_int(size[1][axis], names, 1, OWN_ITEMS_MOST, &n, &ignored) != OK)
-            return false;
-        n *= group;
+        n = (items_text ? n / group + (n % group != 0) : n) * group;
     } else {
         n = group;
     }

@@ -366,6 +366,14 @@ void problem_format(const struct problem *problem, char text[160]) {
     }
 }
 
+char *problem_layout_key(const struct problem *problem) {
+    struct problem one = *problem;
+    char text[160];
+    problem_set(&one, "n", 1);
+    problem_format(&one, text);
+    return text_format("layout %s %s %s", one.family->name, text, class_names[one.class]);
+}
+
 bool problem_has(const struct problem *problem, const char *field) {
     return field_find(problem->family, field, strlen(field)) >= 0;
 }

@@ -213,6 +213,7 @@ void family_key(const struct family *family, char text[17]) {
         char key[17];
         variant_source_key(*v, key);
         hash = hash_text(hash, key);
+        if ((*v)->own) hash = hash_bytes(hash, &(*v)->own->space, sizeof(*v)->own->space);
     }
     hash_hex(hash, text);
 }

@@ -244,12 +244,9 @@ static const char *kernels_key(struct routes *routes, const struct family *famil
  * tuner/session.c); NULL: nothing. */
 static const struct layout *chosen_layout(struct routes *routes, const struct problem *problem) {
     const struct device_info *info = device_describe(routes->device);
-    struct problem one = *problem;
-    char text[160], *key, *value = NULL;
+    char *value = NULL;
     if (!routes->store || routes->options.ignore_records || !problem_has(problem, "n")) return NULL;
-    problem_set(&one, "n", 1);
-    problem_format(&one, text);
-    key = text_format("layout %s %s %s", problem->family->name, text, class_names[problem->class]);
+    char *key = problem_layout_key(problem);
     const enum status st = store_fact_get(routes->store, "plan", info->model_key, info->version_key,
                                           key, &value, NULL);
     json_t *choice = st == OK ? json_loads(value, 0, NULL) : NULL;

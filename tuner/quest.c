@@ -317,13 +317,8 @@ const char *quest_source_key(const struct quest *quest, const char *variant, cha
 }
 
 const char *quest_family_key(const struct quest *quest, char text[17]) {
-    uint64_t hash = hash_start();
-    for (const struct variant *const *v = quest->problem.family->variants; *v; v++) {
-        char key[17];
-        hash = hash_text(hash, quest_source_key(quest, (*v)->name, key));
-        if ((*v)->own) hash = hash_bytes(hash, &(*v)->own->space, sizeof(*v)->own->space);
-    }
-    hash_hex(hash, text);
+    if (quest->recorded) hash_hex(hash_text(hash_start(), quest->recorded->recording.key), text);
+    else family_key(quest->problem.family, text);
     return text;
 }
 

@@ -244,12 +244,8 @@ static bool load_seeds(struct session *s, const struct quest *q, int64_t seeds[S
     free(key);
     *n = 0;
     for (size_t i = 0; i < json_array_size(list) && *n < SEEDS_MOST; i++) {
-        const json_t *seed = json_array_get(list, i);
-        const struct record_key record = {
-            .layout = json_string_value(json_object_get(seed, "layout")),
-            .variant = json_string_value(json_object_get(seed, "variant")),
-            .config = json_string_value(json_object_get(seed, "config"))};
-        int64_t at = record.layout && record.variant && record.config ? quest_find(q, &record) : -1;
+        const struct setting seed = setting_read(q, json_array_get(list, i));
+        const int64_t at = seed.layout ? space_find(&q->space, &seed.config, seed.layout) : -1;
         if (at >= 0) seeds[(*n)++] = at;
     }
     json_decref(list);
@@ -870,13 +866,10 @@ static enum status cross_quest(struct session *s, const struct matrix_uses *m, s
 static enum status save_choice(struct session *s, const struct matrix_uses *m, struct error *err) {
     const struct matrix_choice choice = matrix_choose(m);
     if (!choice.layout) return OK;
-    struct problem one = m->quest[0]->problem;
-    char problem[160], kernels[17], name[160];
-    problem_set(&one, "n", 1);
-    problem_format(&one, problem);
-    family_key(one.family, kernels);
+    const struct problem *one = &m->quest[0]->problem;
+    char kernels[17], name[160], *key = problem_layout_key(one);
+    family_key(one->family, kernels);
     matrix_name(m, name);
-    char *key = text_format("layout %s %s %s", one.family->name, problem, class_names[one.class]);
     json_t *value = matrix_json(m);
     json_object_set_new(value, "kernels", json_string(kernels));
     const enum status st = set_fact(s, "plan", key, value, err);
@@ -884,7 +877,7 @@ static enum status save_choice(struct session *s, const struct matrix_uses *m, s
     char open[80] = "";
     if (choice.n_open)
         snprintf(open, sizeof open, "; %zu of %zu n not measured in it", choice.n_open, m->n);
-    log_say("%s %s: layout %s for every n, at most ×%.2f of the best measured%s", one.family->name,
+    log_say("%s %s: layout %s for every n, at most ×%.2f of the best measured%s", one->family->name,
             name, choice.layout->name, choice.worst, open);
     return st;
 }
