@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const char axis_names[OWN_AXES][2] = {"X", "Y", "Z"};
+static const char *const no_names[] = {NULL}; /* what values and sizes of problems may read */
 
 /* One file under reading. */
 struct reading {
@@ -39,7 +40,6 @@ static const char *word_of(const json_t *object, const char *key) {
 
 static enum status evaluate(const json_t *json, struct expression **e, struct value *value,
                             struct error *err) {
-    static const char *const no_names[] = {NULL};
     char *text = text_of(json);
     enum status st = expression_parse(text ? text : "", no_names, e, err);
     if (st == OK) st = expression_evaluate(*e, NULL, value, err);
@@ -85,7 +85,6 @@ static enum status read_problem(struct reading *r) {
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n && i <= OWN_AXES; i++) {
         struct expression *e = NULL;
-        static const char *const no_names[] = {NULL};
         char *text = text_of(json_is_array(size) ? json_array_get(size, i) : size);
         st = expression_parse(text ? text : "", no_names, &e, r->err);
         if (st == OK) st = expression_int(e, NULL, 1, INT64_MAX, &number[i], r->err);

@@ -177,9 +177,13 @@ static json_t *environment(void) {
     return object;
 }
 
-/* What the system tells of the processors, where they are the device. */
+/* Are the processors, of which the system tells, the device? */
+static bool has_sensors(const struct desk *d) {
+    return device_describe(d->device)->type == DEVICE_CPU;
+}
+
 static void set_sensors(const struct desk *d, json_t *object) {
-    if (device_describe(d->device)->type != DEVICE_CPU) return;
+    if (!has_sensors(d)) return;
     struct sensors now;
     sensors_read("/sys", &now);
     const struct sensors_between between = sensors_since(&d->sensors, &now);
@@ -331,7 +335,7 @@ static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
     if (st == OK && t->work->as_phase) st = first_phase(d, t, &timed, err);
     t->watched = (struct watched){.timed = {t->c, timed, 0, d->host_clock, t->work->as_phase},
                                   .best_ns = t->work->incumbent_ns};
-    sensors_read("/sys", &d->sensors);
+    if (has_sensors(d)) sensors_read("/sys", &d->sensors);
     return st;
 }
 
