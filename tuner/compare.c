@@ -59,6 +59,7 @@ static json_t *request_of(const struct collector *c, const json_t *bench, bool i
     if (c->options->database)
         json_object_set_new(request, "database", json_string(c->options->database));
     json_object_set(request, "yardstick", json_object_get(bench, "yardstick"));
+    json_object_set(request, "found", json_object_get(bench, "found"));
     json_object_set_new(request, "check", json_boolean(is_checked));
     return request;
 }
@@ -102,19 +103,23 @@ static enum status run_once(const struct collector *c, const struct party *party
     return st;
 }
 
-/* A benchmark's turn in a round: the parties one after the other, every other round in the other order. */
+/* A benchmark's turn in a round: the parties one after the other, the last one first, and every other round in the
+ * other order. The last is the older program, if there are two: the other one runs what it found. */
 static enum status run_parties(const struct collector *c, struct party *parties, size_t n,
                                size_t bench, size_t round, struct error *err) {
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++) {
-        struct party *party = &parties[round % 2 ? n - 1 - i : i];
+        struct party *party = &parties[round % 2 ? i : n - 1 - i];
         json_t *benches = json_object_get(party->runs, "benchmarks");
         json_t *mine = json_array_get(benches, bench);
         st = run_once(c, party, mine, err);
         /* Both are measured by one yardstick. */
-        for (size_t k = 0; st == OK && k < n; k++)
-            json_object_set(json_array_get(json_object_get(parties[k].runs, "benchmarks"), bench),
-                            "yardstick", json_object_get(mine, "yardstick"));
+        for (size_t k = 0; st == OK && k < n; k++) {
+            json_t *other = json_array_get(json_object_get(parties[k].runs, "benchmarks"), bench);
+            json_object_set(other, "yardstick", json_object_get(mine, "yardstick"));
+            if (!json_object_get(other, "found"))
+                json_object_set(other, "found", json_object_get(mine, "found"));
+        }
     }
     return st;
 }

@@ -133,10 +133,8 @@ json_t *runs_plan_of(const json_t *document) {
     size_t i;
     json_t *bench;
     for (int p = 0; p < PLACES; p++) json_object_del(plan, places[p].key);
-    json_array_foreach (json_object_get(plan, "benchmarks"), i, bench) {
+    json_array_foreach (json_object_get(plan, "benchmarks"), i, bench)
         json_array_clear(json_object_get(bench, "runs"));
-        json_object_del(bench, "found");
-    }
     return plan;
 }
 

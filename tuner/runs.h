@@ -5,8 +5,9 @@
  *                      "yardstick", "found": {"profile", "layout", "variant", "config", "source_key"},
  *                      "runs": [{"unix_s", "kernel_ns": […], "yardstick_ns": […]}]}]}
  *
- * The first four say where runs may be compared with each other; what was found may differ, because that is
- * what a gate is for. A document is a baseline when a file holds it: it is small text, can be kept by CI as
+ * The first four say where runs may be compared with each other. What was found is run again where it was tuned and
+ * the program still has it: after a change of its source the look-up would answer with another kernel, and nothing
+ * would be known of this one. It may differ otherwise, because that is what a gate is for. A document is a baseline when a file holds it: it is small text, can be kept by CI as
  * an artifact or in the repository, and is independent of the database, which a branch may not have. */
 #pragma once
 #include "base/status.h"
@@ -22,7 +23,7 @@ enum status runs_save(const char *path, const json_t *document, struct error *er
 /* A benchmark without runs; layout NULL: where it likes best. Returns it (the document's). */
 json_t *runs_add_bench(json_t *document, const char *slice, const char *problem,
                        const char *class_name, const char *profile, const char *layout);
-/* The same benchmarks, with the yardsticks of the first, without runs. */
+/* The same benchmarks, with yardsticks and what was found, without runs. */
 json_t *runs_plan_of(const json_t *document);
 json_t *runs_find(const json_t *document, const char *name); /* NULL: not there */
 const char *runs_name(const json_t *bench);

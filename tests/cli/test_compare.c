@@ -241,6 +241,48 @@ Test(compare, records_runs_and_compares_them) {
     free(r.text);
 }
 
+/* What ran as benchmark i. */
+static void expect_found(json_t *document, size_t i, const char *variant, const char *config) {
+    const json_t *bench = json_array_get(json_object_get(document, "benchmarks"), i),
+                 *found = json_object_get(bench, "found");
+    cr_expect_str_eq(json_string_value(json_object_get(found, "variant")), variant);
+    cr_expect_eq(
+        !strncmp(json_string_value(json_object_get(found, "config")), config, strlen(config)), 1,
+        "%s", json_string_value(json_object_get(found, "config")));
+}
+
+Test(compare, what_was_tuned_is_run_again_where_it_is_still_there) {
+    json_t *base = made_runs(1, 2, 5, 0.008, -1, 0);
+    for (size_t i = 0; i < 2; i++) {
+        json_t *bench = json_array_get(json_object_get(base, "benchmarks"), i),
+               *found = json_object_get(bench, "found");
+        json_object_set_new(json_object_get(bench, "wanted"), "profile", json_string("tuned"));
+        json_object_set_new(found, "profile", json_string("tuned"));
+        json_object_set_new(found, "layout", json_string("panel16"));
+        json_object_set_new(found, "variant", json_string(i ? "no-such-variant" : "gemv"));
+        json_object_set_new(
+            found, "config",
+            json_string("VW=4,RV=1,TN=1,UNROLL=2,DEQ=convert,DOT=mul,WI=buffer,LM=1,"
+                        "KL=1,SK=1,BLOCKS=1,GS=weight,PF=0"));
+    }
+    save("tuned.json", base);
+    struct run r = run("compare --record again.json tuned.json --runs 1 -q --db none.db");
+    if (strstr(r.text, "being measured by another process")) cr_skip_test("the device is in use");
+    cr_assert_eq(r.code, 0, "%s", r.text);
+    free(r.text);
+    struct error err = {0};
+    json_t *again = NULL;
+    char *path = text_format("%s/again.json", folder);
+    cr_assert_eq(runs_load(path, &again, &err), OK, "%s", err.text);
+    expect_found(again, 0, "gemv", "VW=4,RV=1,TN=1,UNROLL=2,");
+    const char *other = json_string_value(json_object_get(
+        json_object_get(json_array_get(json_object_get(again, "benchmarks"), 1), "found"),
+        "variant"));
+    cr_expect_str_neq(other, "no-such-variant");
+    json_decref(again);
+    free(path);
+}
+
 Test(compare, bench_aa_says_how_often_it_would_be_wrong) {
     struct run r =
         run("bench --aa --family rmsnorm --problem k=256,n=1 --runs 38 -q --profile default "
