@@ -241,7 +241,7 @@ static const char *kernels_key(struct routes *routes, const struct family *famil
 }
 
 /* What tuning chose for all n of this matrix together, with these kernels (a fact of kind "plan", see
- * tuner/session.c); NULL: nothing. */
+ * tuner/session_matrix.c); NULL: nothing. */
 static const struct layout *chosen_layout(struct routes *routes, const struct problem *problem) {
     const struct device_info *info = device_describe(routes->device);
     char *value = NULL;

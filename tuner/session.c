@@ -8,18 +8,13 @@
  *     a finished session: measure its winners once more
  *
  * The parent owns the database and runs no kernel: those run in a worker that may die. The outcome of
- * one candidate and the `running` row of the next are one transaction. */
-#include "tuner/session.h"
+ * one candidate and the `running` row of the next are one transaction. Its files: session_private.h. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
-#include "tuner/cross.h"
-#include "tuner/frames.h"
 #include "tuner/lock.h"
-#include "tuner/matrices.h"
-#include "tuner/quest.h"
-#include "tuner/seeds.h"
+#include "tuner/session_private.h"
 #include "tuner/times.h"
 #include <math.h>
 #include <stdio.h>
@@ -32,20 +27,17 @@ static const double SEARCH_SHARE = 0.8;
 static const double EVEN_SHARE = 0.5;
 /* A problem that was begun gets its default and its best seed measured, and its finals, though its time is
  * over; one that was not begun then is left for the next run. */
-enum { EVALUATIONS_LEAST = 2, FINALISTS = 4, FINAL_ROUNDS = 3, CROSS_LEAST = 2 };
+enum { EVALUATIONS_LEAST = 2 };
 /* Measuring what is good at one n at the others: a part of what the problems of a matrix have. */
 static const double CROSS_SHARE = 0.25,
                     BETWEEN_SHARE = 0.1; /* at n that are used; at those between */
 /* A session that goes on with less of its budget than this is given the whole of it again. */
 static const double REST_LEAST = 0.1;
 /* Whatever a database says. */
-static const int64_t GRANTS_MOST = 1000, SPENT_MOST_NS = INT64_MAX / 4;
+static const int64_t SPENT_MOST_NS = INT64_MAX / 4;
 /* Samples of one candidate: a tenth of the problem's time, at least and at most this. */
 static const double SAMPLES_SHARE = 0.1;
 static const int64_t SAMPLES_LEAST_NS = 50000000, SAMPLES_MOST_NS = 2000000000;
-/* Samples of all finalists together; of a winner that is measured once more. */
-static const int64_t FINALS_LEAST_NS = 200000000, FINALS_MOST_NS = 8000000000;
-static const int64_t RECHECK_NS = 2000000000;
 
 /* A quest's place in the order: with the others of its matrix, which are as important as all of them
  * together. */
@@ -56,34 +48,9 @@ struct turn {
     size_t first;               /* the first quest of its matrix, or itself */
 };
 
-/* How long measurements took. */
-struct pace {
-    int64_t ns, n;
-};
+/* ---- time ---- */
 
-struct session {
-    const struct session_options *options;
-    const struct strategy *strategy;
-    struct target target;
-    const struct device_info *info;
-    struct lock *lock;
-    struct store *store;
-    int64_t device_id;
-    struct session_row row;
-    bool was_found, was_finished;
-    int64_t grants; /* how many times the budget was given: 1, and 1 for each --more */
-    struct worker *worker;
-    struct quest *quests;
-    size_t n_quests;
-    struct turn *turns;           /* the quests, what matters most first */
-    struct matrix_uses *matrices; /* only where it is known how often they are used */
-    size_t n_matrices;
-    struct pace first, again; /* of measurements in this run */
-    int64_t began_ns, spent_before_ns;
-    int64_t allowance_ns; /* what the session may have spent when it ends; INT64_MAX: no limit */
-};
-
-static bool is_interrupted(const struct session *s) {
+bool session_is_interrupted(const struct session *s) {
     return s->options->interrupt && *s->options->interrupt;
 }
 
@@ -98,302 +65,14 @@ static int64_t left_ns(const struct session *s) {
     return left > 0 ? left : 0;
 }
 
-/* No problem is begun any more. */
-static bool is_over(const struct session *s) {
-    return is_interrupted(s) || left_ns(s) == 0;
-}
-
-/* ---- facts of a session ---- */
-
-static char *fact_key(const struct session *s, const struct quest *q) {
-    char name[256];
-    quest_name(q, name);
-    return text_format("%lld %s", (long long)s->row.id, name);
-}
-
-static enum status set_fact(struct session *s, const char *kind, const char *key, json_t *value,
-                            struct error *err) {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
-    json_decref(value);
-    enum status st = text ? store_fact_set(s->store, kind, s->info->model_key, s->info->version_key,
-                                           key, text, err)
-                          : fail(err, STATUS_NOMEM, "no memory for a fact of the session");
-    free(text);
-    return st;
-}
-
-/* NULL when there is none. */
-static json_t *get_fact(struct session *s, const char *kind, const char *key) {
-    char *text = NULL;
-    struct error ignored;
-    json_error_t why;
-    if (store_fact_get(s->store, kind, s->info->model_key, s->info->version_key, key, &text,
-                       &ignored) != OK)
-        return NULL;
-    json_t *value = json_loads(text, JSON_DECODE_ANY, &why);
-    free(text);
-    return value;
-}
-
-static enum status save_grants(struct session *s, struct error *err) {
-    char key[32];
-    snprintf(key, sizeof key, "%lld", (long long)s->row.id);
-    return set_fact(s, "grants", key, json_integer(s->grants), err);
-}
-
-static int64_t bounded(int64_t value, int64_t low, int64_t high) {
-    return value < low ? low : value > high ? high : value;
-}
-
-static void load_grants(struct session *s) {
-    char key[32];
-    snprintf(key, sizeof key, "%lld", (long long)s->row.id);
-    json_t *value = get_fact(s, "grants", key);
-    s->grants = bounded(json_is_integer(value) ? json_integer_value(value) : 1, 1, GRANTS_MOST);
-    json_decref(value);
+bool session_is_over(const struct session *s) {
+    return session_is_interrupted(s) || left_ns(s) == 0;
 }
 
 /* That much for each grant; what no integer holds is no limit. */
 static int64_t granted(const struct session *s, int64_t each) {
     int64_t all;
     return __builtin_mul_overflow(each, s->grants, &all) ? INT64_MAX : all;
-}
-
-static enum status save_ceilings(struct session *s, struct error *err) {
-    const struct ceiling_memory *memory = worker_ceilings(s->worker);
-    if (isnan(memory->gflops)) return OK;
-    return set_fact(s, "ceiling", "measured", frame_ceilings(memory), err);
-}
-
-/* ---- seeds and state of a quest: fixed when it begins ---- */
-
-static enum status save_seeds(struct session *s, const struct quest *q, struct error *err) {
-    json_t *seeds = json_array();
-    for (size_t i = 0; i < q->search.n_seeds; i++) {
-        const struct setting setting = quest_setting(q, q->seeds[i]);
-        json_array_append_new(seeds, setting_json(&setting));
-    }
-    char *key = fact_key(s, q);
-    const enum status st = set_fact(s, "seeds", key, seeds, err);
-    free(key);
-    return st;
-}
-
-/* The search has ended under the present grant. */
-static enum status save_done(struct session *s, const struct quest *q, struct error *err) {
-    char *key = fact_key(s, q);
-    const enum status st = set_fact(s, "done", key, json_integer(s->grants), err);
-    free(key);
-    return st;
-}
-
-static bool load_done(struct session *s, const struct quest *q) {
-    char *key = fact_key(s, q);
-    json_t *fact = get_fact(s, "done", key);
-    const bool is_done = json_is_integer(fact) && json_integer_value(fact) >= s->grants;
-    json_decref(fact);
-    free(key);
-    return is_done;
-}
-
-/* Rounds of finals that were held under the present grant. */
-static enum status save_rounds(struct session *s, const struct quest *q, struct error *err) {
-    char *key = fact_key(s, q);
-    const enum status st = set_fact(
-        s, "finals", key,
-        json_pack("{s:I,s:i}", "grant", (json_int_t)s->grants, "rounds", q->final_rounds), err);
-    free(key);
-    return st;
-}
-
-static enum status save_cross(struct session *s, const struct quest *q, struct error *err) {
-    char *key = fact_key(s, q);
-    const enum status st = set_fact(s, "cross", key, json_incref(q->cross), err);
-    free(key);
-    return st;
-}
-
-static void load_rounds(struct session *s, struct quest *q) {
-    char *key = fact_key(s, q);
-    json_t *fact = get_fact(s, "finals", key);
-    const json_t *grant = json_object_get(fact, "grant"), *rounds = json_object_get(fact, "rounds");
-    q->final_rounds = 0;
-    if (json_is_integer(grant) && json_integer_value(grant) == s->grants)
-        q->final_rounds = (int)bounded(json_integer_value(rounds), 0, FINAL_ROUNDS);
-    json_decref(fact);
-    free(key);
-}
-
-static void load_cross(struct session *s, struct quest *q) {
-    char *key = fact_key(s, q);
-    q->cross = get_fact(s, "cross", key);
-    if (!json_is_array(q->cross)) {
-        json_decref(q->cross);
-        q->cross = json_array();
-    }
-    q->is_crossed = cross_is_done(q->cross, s->grants);
-    free(key);
-}
-
-/* Seeds as they were fixed; false when this quest was never begun. Its space is open. */
-static bool load_seeds(struct session *s, const struct quest *q, int64_t seeds[SEEDS_MOST],
-                       size_t *n) {
-    char *key = fact_key(s, q);
-    json_t *list = get_fact(s, "seeds", key);
-    const bool is_known = json_is_array(list);
-    free(key);
-    *n = 0;
-    for (size_t i = 0; i < json_array_size(list) && *n < SEEDS_MOST; i++) {
-        const struct setting seed = setting_read(q, json_array_get(list, i));
-        const int64_t at = seed.layout ? space_find(&q->space, &seed.config, seed.layout) : -1;
-        if (at >= 0) seeds[(*n)++] = at;
-    }
-    json_decref(list);
-    return is_known;
-}
-
-/* ---- quarantine ---- */
-
-/* May this configuration run here? If not, the strategy is told so. */
-static enum status consult(struct session *s, struct quest *q, const struct record_key *key,
-                           int64_t config, bool *may_run, struct error *err) {
-    enum outcome outcome = OUTCOME_OK;
-    char *message = NULL;
-    enum status st = store_verdict(s->store, s->device_id, key, &outcome, &message, err);
-    free(message);
-    *may_run = st == OK && outcome == OUTCOME_OK;
-    if (st == OK && !*may_run) quest_skip(q, config);
-    return st;
-}
-
-/* The strategy's next configuration that may run, with its key; −1 in *config: nothing left. */
-static enum status next_config(struct session *s, struct quest *q, int64_t *config,
-                               struct record_key *key, struct error *err) {
-    for (;;) {
-        *config = q->strategy->next(&q->search);
-        if (*config < 0) return OK;
-        bool may_run = false;
-        const struct setting setting = quest_setting(q, *config);
-        enum status st = quest_key(q, &setting, key, err);
-        if (st == OK) st = consult(s, q, key, *config, &may_run, err);
-        if (st != OK || may_run) return st;
-        quest_key_free(key);
-    }
-}
-
-/* ---- replay ---- */
-
-static int by_sequence(const void *a, const void *b) {
-    const struct evaluation *x = a, *y = b;
-    return (x->sequence > y->sequence) - (x->sequence < y->sequence);
-}
-
-/* All evaluations of a quest, over its layouts, in the order asked. */
-static enum status load_history(struct session *s, const struct quest *q, struct evaluation **all,
-                                size_t *n, struct error *err) {
-    *all = NULL;
-    *n = 0;
-    for (int l = 0; l < LAYOUTS; l++) {
-        const struct record_key key = {.family = q->problem.family->name,
-                                       .problem = q->text,
-                                       .class_name = class_names[q->problem.class],
-                                       .layout = layouts[l].name};
-        struct evaluation *list = NULL;
-        size_t n_list = 0;
-        enum status st = store_history(s->store, s->row.id, &key, &list, &n_list, err);
-        if (st != OK && st != STATUS_NOTHING) return st;
-        *all = memory_grow(*all, (*n + n_list + 1) * sizeof **all);
-        if (n_list) memcpy(*all + *n, list, n_list * sizeof **all);
-        *n += n_list;
-        free(list);
-    }
-    if (*n) qsort(*all, *n, sizeof **all, by_sequence);
-    return OK;
-}
-
-/* A row that was found running and whose configuration this program does not have cannot be tried again. */
-static enum status settle_unknown(struct session *s, struct evaluation *e, struct error *err) {
-    free(e->message);
-    e->message = text_copy("was running when the program died; this program has it no more");
-    e->outcome = OUTCOME_CRASHED;
-    return store_step(s->store, e, NULL, err);
-}
-
-/* What was right in this session may have failed in another since: then it is no winner any more. The
- * strategy is told what this session saw. */
-static enum status demote(struct session *s, struct quest *q, const struct record_key *key,
-                          struct error *err) {
-    struct attempt *last = &q->attempts[q->n_attempts - 1];
-    enum outcome outcome = OUTCOME_OK;
-    char *message = NULL;
-    if (last->outcome != OUTCOME_OK) return OK;
-    enum status st = store_verdict(s->store, s->device_id, key, &outcome, &message, err);
-    free(message);
-    if (st == OK) last->outcome = outcome;
-    return st;
-}
-
-/* Until the strategy names this configuration: what it names before was in quarantine, which left no
- * row, and is so again. */
-static enum status catch_up(struct session *s, struct quest *q, int64_t config, struct error *err) {
-    enum status st = OK;
-    for (int64_t next; st == OK && (next = q->strategy->next(&q->search)) >= 0 && next != config;) {
-        struct record_key key = {0};
-        bool may_run = true;
-        const struct setting setting = quest_setting(q, next);
-        st = quest_key(q, &setting, &key, err);
-        if (st == OK) st = consult(s, q, &key, next, &may_run, err);
-        quest_key_free(&key);
-        if (may_run) break; /* another program's order: told all the same */
-    }
-    return st;
-}
-
-/* One evaluation of the history: told, or kept to be tried once more. */
-static enum status replay_one(struct session *s, struct quest *q, struct evaluation *e,
-                              struct error *err) {
-    const int64_t config = quest_find(q, &e->key);
-    const bool was_asked = q->strategy && !cross_has(q->cross, e->sequence);
-    enum status st = was_asked ? catch_up(s, q, config, err) : OK;
-    if (st != OK) return st;
-    if (e->outcome == OUTCOME_RUNNING && config >= 0) {
-        q->retry_id = e->id;
-        q->retry_config = config;
-        return OK;
-    }
-    if (e->outcome == OUTCOME_RUNNING && !q->strategy) {
-        q->retry_id = e->id;
-        q->retry_setting = quest_setting_of(q, &e->key);
-        return OK;
-    }
-    st = e->outcome == OUTCOME_RUNNING ? settle_unknown(s, e, err) : OK;
-    if (st == OK) (was_asked ? quest_tell : quest_remember)(q, e);
-    return st == OK ? demote(s, q, &e->key, err) : st;
-}
-
-/* What was measured, in order; while searching the strategy hears of it. */
-static enum status replay(struct session *s, struct quest *q, struct error *err) {
-    struct evaluation *history = NULL;
-    size_t n = 0;
-    enum status st = load_history(s, q, &history, &n, err);
-    for (size_t i = 0; st == OK && i < n; i++) st = replay_one(s, q, &history[i], err);
-    for (size_t i = 0; i < n; i++) evaluation_free(&history[i]);
-    free(history);
-    return st;
-}
-
-/* Open the space, fix or load the seeds, begin the search, replay. */
-static enum status begin_quest(struct session *s, struct quest *q, struct error *err) {
-    int64_t seeds[SEEDS_MOST];
-    size_t n;
-    enum status st = quest_open_space(q, err);
-    if (st != OK) return st;
-    const bool is_known = load_seeds(s, q, seeds, &n);
-    if (!is_known) n = seeds_gather(s->store, s->info, q, s->quests, s->n_quests, seeds);
-    st = quest_begin(q, s->strategy, s->options->seed, seeds, n, err);
-    if (st == OK && !is_known) st = save_seeds(s, q, err);
-    if (st == OK) load_rounds(s, q);
-    return st == OK ? replay(s, q, err) : st;
 }
 
 /* ---- progress ---- */
@@ -432,12 +111,7 @@ static void show_progress(const struct session *s, const struct quest *q, double
 
 /* ---- the search of one problem ---- */
 
-/* When a problem's search ends: by time, by number, by interrupt. */
-struct span {
-    int64_t search_end_ns, end_ns; /* on the monotonic clock; INT64_MAX: no end */
-};
-
-static struct span span_of(const struct session *s, const struct quest *q) {
+struct span session_span(const struct session *s, const struct quest *q) {
     int64_t left = left_ns(s), now = clock_now_ns();
     if (left == INT64_MAX) return (struct span){INT64_MAX, INT64_MAX};
     double all = 0;
@@ -454,7 +128,7 @@ static bool goes_on(const struct session *s, const struct quest *q, const struct
                     int64_t search_began_ns) {
     int64_t limit = granted(s, s->options->evaluations);
     const int64_t asked = (int64_t)q->n_attempts - cross_count(q->cross, (int64_t)q->n_attempts);
-    if (is_interrupted(s) || (limit > 0 && asked >= limit)) return false;
+    if (session_is_interrupted(s) || (limit > 0 && asked >= limit)) return false;
     if (q->n_attempts < EVALUATIONS_LEAST || span->search_end_ns == INT64_MAX) return true;
     if (quest_is_at_floor(q)) return false;
     int64_t now = clock_now_ns();
@@ -462,7 +136,7 @@ static bool goes_on(const struct session *s, const struct quest *q, const struct
     return now + usual / 2 < span->search_end_ns;
 }
 
-static int64_t samples_budget(const struct span *span) {
+int64_t span_samples_ns(const struct span *span) {
     if (span->end_ns == INT64_MAX) return SAMPLES_MOST_NS;
     double share = SAMPLES_SHARE * (double)(span->end_ns - clock_now_ns());
     return share < (double)SAMPLES_LEAST_NS  ? SAMPLES_LEAST_NS
@@ -479,15 +153,15 @@ struct pair {
     struct record_key done_key;
 };
 
-static void drop(struct evaluation *e, struct record_key *key) {
+void evaluation_drop(struct evaluation *e, struct record_key *key) {
     e->key = (struct record_key){0}; /* the strings are the key's */
     evaluation_free(e);
     *e = (struct evaluation){0};
     quest_key_free(key);
 }
 
-static struct evaluation new_evaluation(const struct session *s, const struct quest *q,
-                                        bool is_default, const struct record_key *key) {
+struct evaluation session_new_evaluation(const struct session *s, const struct quest *q,
+                                         bool is_default, const struct record_key *key) {
     return (struct evaluation){.session_id = s->row.id,
                                .device_id = s->device_id,
                                .sequence = (int64_t)q->n_attempts,
@@ -506,7 +180,7 @@ static struct evaluation new_evaluation(const struct session *s, const struct qu
                                .is_default = is_default};
 }
 
-static enum status spend(struct session *s, const char *state, struct error *err) {
+enum status session_spend(struct session *s, const char *state, struct error *err) {
     return store_session_spend(s->store, s->row.id, spent_ns(s), state, err);
 }
 
@@ -541,19 +215,17 @@ static void settle_unfinished(struct session *s, struct evaluation *e, const str
     }
 }
 
-/* The outcome of one, the running row of the next, and what was spent until now: one transaction. */
-static enum status commit_step(struct session *s, const struct evaluation *done,
-                               struct evaluation *next, struct error *err) {
+enum status session_commit(struct session *s, const struct evaluation *done,
+                           struct evaluation *next, struct error *err) {
     enum status st = store_begin(s->store, err);
     if (st != OK) return st;
     st = store_step(s->store, done, next, err);
-    if (st == OK) st = spend(s, "running", err);
+    if (st == OK) st = session_spend(s, "running", err);
     return store_end(s->store, st, err);
 }
 
-/* Let the worker evaluate what is running. */
-static enum status evaluate(struct session *s, struct quest *q, const struct work *work,
-                            struct evaluation *e, struct error *err) {
+enum status session_evaluate(struct session *s, struct quest *q, const struct work *work,
+                             struct evaluation *e, struct error *err) {
     const int64_t began = clock_now_ns();
     const enum status st = worker_evaluate(s->worker, work, e, s->options->interrupt, err);
     if (st != OK) {
@@ -570,25 +242,25 @@ static enum status evaluate(struct session *s, struct quest *q, const struct wor
 static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
                                 bool is_retry, const struct span *span, struct error *err) {
     const struct setting setting = quest_setting(q, config);
-    p->now = new_evaluation(s, q, config == q->default_config, &p->key);
+    p->now = session_new_evaluation(s, q, config == q->default_config, &p->key);
     enum status st;
     if (is_retry) {
         p->now.id = q->retry_id;
         p->now.is_resumed = true;
-        st = commit_step(s, &p->now, NULL, err); /* still running, for the second time */
+        st = session_commit(s, &p->now, NULL, err); /* still running, for the second time */
     } else {
-        st = commit_step(s, p->has_done ? &p->done : NULL, &p->now, err);
-        if (st == OK && p->has_done) drop(&p->done, &p->done_key);
+        st = session_commit(s, p->has_done ? &p->done : NULL, &p->now, err);
+        if (st == OK && p->has_done) evaluation_drop(&p->done, &p->done_key);
         p->has_done = st == OK ? false : p->has_done;
     }
     const struct work work = {.config = setting.config,
                               .problem = quest_problem(q, &setting),
                               .seed = 1,
                               .incumbent_ns = quest_incumbent(q),
-                              .budget_ns = samples_budget(span),
+                              .budget_ns = span_samples_ns(span),
                               .small_first = is_retry};
     if (st != OK) return st;
-    st = evaluate(s, q, &work, &p->now, err);
+    st = session_evaluate(s, q, &work, &p->now, err);
     if (st != OK) return st;
     quest_tell(q, &p->now);
     p->done = p->now;
@@ -597,6 +269,21 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
     p->now = (struct evaluation){0};
     p->key = (struct record_key){0};
     return OK;
+}
+
+/* The strategy's next configuration that may run, with its key; −1 in *config: nothing left. */
+static enum status next_config(struct session *s, struct quest *q, int64_t *config,
+                               struct record_key *key, struct error *err) {
+    for (;;) {
+        *config = q->strategy->next(&q->search);
+        if (*config < 0) return OK;
+        bool may_run = false;
+        const struct setting setting = quest_setting(q, *config);
+        enum status st = quest_key(q, &setting, key, err);
+        if (st == OK) st = session_consult(s, q, key, *config, &may_run, err);
+        if (st != OK || may_run) return st;
+        quest_key_free(key);
+    }
 }
 
 static enum status search_quest(struct session *s, struct quest *q, const struct span *span,
@@ -623,131 +310,42 @@ static enum status search_quest(struct session *s, struct quest *q, const struct
     if (p.has_done) {
         enum status last = store_step(s->store, &p.done, NULL, st == OK ? err : &second);
         st = st == OK ? last : st;
-        drop(&p.done, &p.done_key);
+        evaluation_drop(&p.done, &p.done_key);
     }
-    drop(&p.now, &p.key);
+    evaluation_drop(&p.now, &p.key);
     return st;
-}
-
-/* ---- finals ---- */
-
-static void update_attempt(struct attempt *a, const struct evaluation *e) {
-    a->outcome = e->outcome;
-    if (e->outcome == OUTCOME_OK) {
-        a->time_ns = a->hope_ns = e->time_ns;
-        a->share = e->share;
-        a->is_final = true;
-    }
-}
-
-/* A finalist that is right gets its new samples; one that is not gets its outcome. */
-static enum status commit_final(struct session *s, struct evaluation *e, struct error *err) {
-    e->is_final = e->outcome == OUTCOME_OK;
-    return e->is_final ? store_refine(s->store, e, err) : store_step(s->store, e, NULL, err);
-}
-
-/* All of a round or nothing: who is in the next one, and whether there is one, follows from the whole. */
-static enum status commit_finals(struct session *s, const struct quest *q, struct attempt **who,
-                                 struct evaluation *e, size_t n, struct error *err) {
-    enum status st = store_begin(s->store, err);
-    if (st != OK) return st;
-    for (size_t i = 0; st == OK && i < n; i++) st = commit_final(s, &e[i], err);
-    if (st == OK) st = save_rounds(s, q, err);
-    st = store_end(s->store, st, err);
-    for (size_t i = 0; st == OK && i < n; i++) update_attempt(who[i], &e[i]);
-    return st;
-}
-
-/* Did the worker fail under all of them, one of which is to blame? */
-static bool is_shared(enum outcome outcome) {
-    return outcome == OUTCOME_CRASHED || outcome == OUTCOME_TIMEOUT ||
-           outcome == OUTCOME_LAUNCH_FAILED;
-}
-
-/* All at once; where that failed under all of them, each alone, then. */
-static enum status evaluate_finals(struct session *s, const struct work *works, size_t n,
-                                   struct evaluation *e, struct error *err) {
-    const volatile int *interrupt = s->options->interrupt;
-    enum status st = worker_finals(s->worker, works, n, e, interrupt, err);
-    const bool died = n > 1 && is_shared(e[0].outcome);
-    for (size_t i = 0; st == OK && died && i < n; i++)
-        st = worker_finals(s->worker, &works[i], 1, &e[i], interrupt, err);
-    return st;
-}
-
-/* Measure these attempts side by side, checked in full, for about that long. */
-static enum status measure_again(struct session *s, struct quest *q, struct attempt **who, size_t n,
-                                 int64_t budget_ns, struct error *err) {
-    struct work works[WORKS_MOST] = {0};
-    struct evaluation e[WORKS_MOST] = {0};
-    struct record_key keys[WORKS_MOST] = {0};
-    enum status st = OK;
-    for (size_t i = 0; i < n; i++) {
-        works[i] = (struct work){.config = who[i]->setting.config,
-                                 .problem = quest_problem(q, &who[i]->setting),
-                                 .seed = 1,
-                                 .incumbent_ns = quest_incumbent(q),
-                                 .budget_ns = budget_ns,
-                                 .is_final = true};
-        if (st == OK) st = quest_key(q, &who[i]->setting, &keys[i], err);
-        e[i] = new_evaluation(s, q, who[i]->is_default, &keys[i]);
-        e[i].id = who[i]->id;
-        e[i].sequence = who[i] - q->attempts;
-    }
-    const int64_t began = clock_now_ns();
-    if (st == OK) st = evaluate_finals(s, works, n, e, err);
-    s->again = (struct pace){s->again.ns + clock_now_ns() - began, s->again.n + (int64_t)n};
-    if (st == OK) st = commit_finals(s, q, who, e, n, err);
-    for (size_t i = 0; i < n; i++) drop(&e[i], &keys[i]);
-    return st;
-}
-
-/* What is left of the problem's time, within bounds. */
-static int64_t finals_budget(const struct span *span) {
-    if (span->end_ns == INT64_MAX) return FINALS_MOST_NS;
-    const int64_t left = span->end_ns - clock_now_ns();
-    return left < FINALS_LEAST_NS ? FINALS_LEAST_NS : left > FINALS_MOST_NS ? FINALS_MOST_NS : left;
-}
-
-/* How many measurements fit into the time until then, at that pace. */
-static size_t affordable(const struct pace *pace, int64_t end_ns, size_t most) {
-    if (end_ns == INT64_MAX || pace->n == 0) return most;
-    const int64_t left = end_ns - clock_now_ns(),
-                  n = left > 0 ? left / (pace->ns / pace->n + 1) : 0;
-    return n < (int64_t)most ? (size_t)n : most;
-}
-
-/* The best is measured whatever the time. */
-static enum status hold_finals(struct session *s, struct quest *q, const struct span *span,
-                               struct error *err) {
-    while (q->final_rounds < FINAL_ROUNDS) {
-        struct attempt *who[FINALISTS];
-        const size_t most = affordable(&s->again, span->end_ns, FINALISTS);
-        const size_t n = quest_finalists(q, who, q->final_rounds == 0 && most == 0 ? 1 : most);
-        if (n == 0) return OK;
-        q->final_rounds++;
-        enum status st = measure_again(s, q, who, n, finals_budget(span), err);
-        if (st != OK) return st;
-    }
-    return OK;
 }
 
 /* ---- one problem ---- */
 
+/* Open the space, fix or load the seeds, begin the search, replay. */
+static enum status begin_quest(struct session *s, struct quest *q, struct error *err) {
+    int64_t seeds[SEEDS_MOST];
+    size_t n;
+    enum status st = quest_open_space(q, err);
+    if (st != OK) return st;
+    const bool is_known = session_load_seeds(s, q, seeds, &n);
+    if (!is_known) n = seeds_gather(s->store, s->info, q, s->quests, s->n_quests, seeds);
+    st = quest_begin(q, s->strategy, s->options->seed, seeds, n, err);
+    if (st == OK && !is_known) st = session_save_seeds(s, q, err);
+    if (st == OK) session_load_rounds(s, q);
+    return st == OK ? session_replay(s, q, err) : st;
+}
+
 static enum status run_quest(struct session *s, struct quest *q, struct error *err) {
     q->is_done = q->is_done || q->uses == 0;
-    if (q->is_done) return replay(s, q, err);
-    struct span span = span_of(s, q);
+    if (q->is_done) return session_replay(s, q, err);
+    struct span span = session_span(s, q);
     enum status st = begin_quest(s, q, err);
     if (st == OK) st = search_quest(s, q, &span, err);
     quest_rest(q);
-    if (st == OK && !is_interrupted(s)) st = hold_finals(s, q, &span, err);
-    if (st == OK && !is_interrupted(s)) {
+    if (st == OK && !session_is_interrupted(s)) st = session_hold_finals(s, q, &span, err);
+    if (st == OK && !session_is_interrupted(s)) {
         q->is_done = true;
-        st = save_done(s, q, err);
+        st = session_save_done(s, q, err);
     }
-    if (st == OK) st = save_ceilings(s, err);
-    if (st == OK) st = spend(s, "running", err);
+    if (st == OK) st = session_save_ceilings(s, err);
+    if (st == OK) st = session_spend(s, "running", err);
     log_progress_done();
     const struct attempt *best = quest_best(q);
     if (st == OK && best) {
@@ -758,187 +356,6 @@ static enum status run_quest(struct session *s, struct quest *q, struct error *e
         log_say("%s: %s, %.0f %% of the ceiling%s", name, units_time_ns(best->time_ns, time),
                 100 * best->share, gain);
     }
-    return st;
-}
-
-/* ---- one matrix: all its n together ---- */
-
-/* One configuration in a row of its own, without racing: its time is wanted even when it is slow. */
-static enum status cross_one(struct session *s, struct quest *q, const struct setting *setting,
-                             const struct span *span, struct error *err) {
-    struct record_key key = {0};
-    enum outcome verdict = OUTCOME_OK;
-    char *message = NULL;
-    enum status st = quest_key(q, setting, &key, err);
-    if (st == OK && !q->retry_id)
-        st = store_verdict(s->store, s->device_id, &key, &verdict, &message, err);
-    free(message);
-    struct evaluation e = new_evaluation(s, q, false, &key);
-    if (st == OK && verdict == OUTCOME_OK) {
-        const struct work work = {.config = setting->config,
-                                  .problem = quest_problem(q, setting),
-                                  .seed = 1,
-                                  .incumbent_ns = INFINITY,
-                                  .budget_ns = samples_budget(span),
-                                  .small_first = q->retry_id != 0};
-        e.id = q->retry_id;
-        e.is_resumed = q->retry_id != 0;
-        st =
-            q->retry_id ? store_step(s->store, &e, NULL, err) : store_step(s->store, NULL, &e, err);
-        if (st == OK) st = evaluate(s, q, &work, &e, err);
-        if (st == OK) st = commit_step(s, &e, NULL, err);
-        if (st == OK) {
-            quest_remember(q, &e);
-            q->retry_id = 0;
-        }
-    }
-    drop(&e, &key);
-    return st;
-}
-
-/* The newest attempt of a setting that was right; NULL: none. */
-static struct attempt *right_attempt(struct quest *q, const struct setting *setting) {
-    for (size_t i = q->n_attempts; i > 0; i--) {
-        struct attempt *a = &q->attempts[i - 1];
-        if (a->outcome == OUTCOME_OK && a->setting.layout == setting->layout &&
-            config_equal(&a->setting.config, &setting->config))
-            return a;
-    }
-    return NULL;
-}
-
-/* The step's settings that are not measured here yet, while the time lasts; *left: how many it did not last for. */
-static enum status measure_missing(struct session *s, struct quest *q,
-                                   const struct setting *settings, size_t n,
-                                   const struct span *span, size_t *left, struct error *err) {
-    enum status st = OK;
-    *left = 0;
-    if (q->retry_id && q->retry_setting.layout) st = cross_one(s, q, &q->retry_setting, span, err);
-    for (size_t i = 0; st == OK && i < n; i++) {
-        if (right_attempt(q, &settings[i])) continue;
-        if (is_interrupted(s) || affordable(&s->first, span->search_end_ns, 1) == 0) ++*left;
-        else st = cross_one(s, q, &settings[i], span, err);
-    }
-    return st;
-}
-
-/* The settings of the step that is under way, or of a new one. */
-static enum status open_step(struct session *s, const struct matrix_uses *m, size_t at,
-                             struct setting settings[WORKS_MOST], size_t *n, struct error *err) {
-    struct quest *q = m->quest[at];
-    const json_t *step = cross_under_way(q->cross);
-    enum status st = OK;
-    if (!step) {
-        *n = matrix_candidates(m, at, settings, WORKS_MOST);
-        step = cross_begin(q->cross, s->grants, (int64_t)q->n_attempts, settings, *n);
-        st = save_cross(s, q, err);
-    }
-    *n = cross_settings(step, q, settings, WORKS_MOST);
-    return st;
-}
-
-/* What is good at other n, beside what is good here, measured side by side. Where the time was too short for
- * that, the step stays under way. */
-static enum status cross_quest(struct session *s, const struct matrix_uses *m, size_t at,
-                               struct error *err) {
-    struct quest *q = m->quest[at];
-    struct setting settings[WORKS_MOST];
-    struct attempt *who[WORKS_MOST];
-    const struct span span = span_of(s, q);
-    size_t n, n_right = 0, left = 0;
-    enum status st = open_step(s, m, at, settings, &n, err);
-    if (st == OK) st = measure_missing(s, q, settings, n, &span, &left, err);
-    for (size_t i = 0; i < n; i++) {
-        who[n_right] = right_attempt(q, &settings[i]);
-        n_right += who[n_right] != NULL;
-    }
-    size_t n_who = affordable(&s->again, span.end_ns, n_right);
-    if (q->uses > 0 && n_who < CROSS_LEAST) n_who = n_right < CROSS_LEAST ? n_right : CROSS_LEAST;
-    if (st == OK && n_who > 1 && !is_interrupted(s))
-        st = measure_again(s, q, who, n_who, finals_budget(&span), err);
-    if (st != OK || is_interrupted(s) || (n_who < 2 && (left > 0 || n_right > 1))) return st;
-    cross_end(cross_under_way(q->cross), (int64_t)q->n_attempts);
-    q->is_crossed = true;
-    return save_cross(s, q, err);
-}
-
-/* The engine asks for it by the problem at n = 1 (runtime/routes.c). */
-static enum status save_choice(struct session *s, const struct matrix_uses *m, struct error *err) {
-    const struct matrix_choice choice = matrix_choose(m);
-    if (!choice.layout) return OK;
-    const struct problem *one = &m->quest[0]->problem;
-    char kernels[17], name[160], *key = problem_layout_key(one);
-    family_key(one->family, kernels);
-    matrix_name(m, name);
-    json_t *value = matrix_json(m);
-    json_object_set_new(value, "kernels", json_string(kernels));
-    const enum status st = set_fact(s, "plan", key, value, err);
-    free(key);
-    char open[80] = "";
-    if (choice.n_open)
-        snprintf(open, sizeof open, "; %zu of %zu n not measured in it", choice.n_open, m->n);
-    log_say("%s %s: layout %s for every n, at most ×%.2f of the best measured%s", one->family->name,
-            name, choice.layout->name, choice.worst, open);
-    return st;
-}
-
-/* At the n that are used, or at those between. */
-static enum status cross_matrix(struct session *s, const struct matrix_uses *m, bool used,
-                                struct error *err) {
-    enum status st = OK;
-    bool is_new = false;
-    for (size_t i = 0; i < m->n; i++)
-        if (!m->quest[i]->is_done) return OK;
-    for (size_t i = 0; st == OK && i < m->n && !is_over(s); i++) {
-        struct quest *q = m->quest[i];
-        if (q->is_crossed || (q->uses > 0) != used) continue;
-        st = cross_quest(s, m, i, err);
-        is_new = is_new || q->is_crossed;
-    }
-    if (st == OK) st = spend(s, "running", err);
-    return st == OK && is_new ? save_choice(s, m, err) : st;
-}
-
-/* A finished session measures its winners once more. One that is not right any more gives way to the
- * next best. */
-static enum status recheck(struct session *s, struct quest *q, struct error *err) {
-    enum status st = replay(s, q, err);
-    const struct attempt *best = quest_best(q);
-    if (st != OK || !best || is_interrupted(s)) return st;
-    struct attempt *who[1] = {&q->attempts[best - q->attempts]};
-    st = measure_again(s, q, who, 1, RECHECK_NS, err);
-    if (st != OK || who[0]->outcome == OUTCOME_OK) return st;
-    char name[256];
-    quest_name(q, name);
-    log_warn("%s: the winner does not pass its check any more (%s)", name,
-             outcome_names[who[0]->outcome]);
-    return hold_finals(s, q, &(struct span){INT64_MAX, INT64_MAX}, err);
-}
-
-/* ---- rows that a dead session left running ---- */
-
-/* Seen running twice, or before a reboot: it is to blame. The others are tried once more by the
- * session that they belong to. */
-static enum status settle_running(struct session *s, struct error *err) {
-    struct evaluation *list = NULL;
-    bool *same_boot = NULL;
-    size_t n = 0;
-    enum status st =
-        store_running(s->store, s->device_id, clock_boot_id(), &list, &n, &same_boot, err);
-    if (st == STATUS_NOTHING) st = OK;
-    for (size_t i = 0; i < n; i++) {
-        if (st == OK && (!same_boot[i] || list[i].is_resumed)) {
-            free(list[i].message);
-            list[i].message =
-                text_copy(list[i].is_resumed ? "was running when the program died, twice"
-                                             : "was running when the machine went down");
-            list[i].outcome = OUTCOME_CRASHED;
-            st = store_step(s->store, &list[i], NULL, err);
-        }
-        evaluation_free(&list[i]);
-    }
-    free(list);
-    free(same_boot);
     return st;
 }
 
@@ -1088,7 +505,7 @@ static enum status find_or_begin(struct session *s, struct error *err) {
     if (st == OK) {
         s->spent_before_ns = bounded(s->row.spent_ns, 0, SPENT_MOST_NS);
         s->was_finished = s->row.state && strcmp(s->row.state, "finished") == 0;
-        load_grants(s);
+        session_load_grants(s);
     } else if (st == STATUS_NOTHING) {
         st = store_session_begin(s->store, &asked, err);
         s->row = asked;
@@ -1118,7 +535,7 @@ static enum status grant_more(struct session *s, struct error *err) {
     s->grants += s->grants < GRANTS_MOST;
     s->was_finished = false;
     for (size_t i = 0; i < s->n_quests; i++) s->quests[i].is_done = s->quests[i].is_crossed = false;
-    return save_grants(s, err);
+    return session_save_grants(s, err);
 }
 
 static enum status open_session(struct session *s, struct error *err) {
@@ -1131,12 +548,12 @@ static enum status open_session(struct session *s, struct error *err) {
         (st = store_open(o->database, STORE_WRITE, &s->store, err)) != OK ||
         (st = store_device(s->store, s->info->model_key, s->info->version_key, s->info->name,
                            s->info->uuid, &s->device_id, err)) != OK ||
-        (st = settle_running(s, err)) != OK || (st = find_or_begin(s, err)) != OK)
+        (st = session_settle_running(s, err)) != OK || (st = find_or_begin(s, err)) != OK)
         return st;
     st = worker_open(s->target.selector, s->info->model_key, o->deadlines, &s->worker, err);
     for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++)
-        s->quests[i].is_done = s->quests[i].uses == 0 || load_done(s, &s->quests[i]);
-    for (size_t i = 0; st == OK && i < s->n_quests; i++) load_cross(s, &s->quests[i]);
+        s->quests[i].is_done = s->quests[i].uses == 0 || session_load_done(s, &s->quests[i]);
+    for (size_t i = 0; st == OK && i < s->n_quests; i++) session_load_cross(s, &s->quests[i]);
     if (st == OK) allow(s);
     return st == OK ? grant_more(s, err) : st;
 }
@@ -1200,14 +617,16 @@ static enum status tell_story(struct session *s, struct error *err) {
         const struct turn *turn = &s->turns[i];
         struct quest *q = turn->quest;
         const bool is_last = i + 1 == s->n_quests || turn[1].matrix != turn->matrix;
-        if (is_over(s)) st = replay(s, q, err); /* to be reported with what is known of it */
-        else st = s->was_finished ? recheck(s, q, err) : run_quest(s, q, err);
+        if (session_is_over(s))
+            st = session_replay(s, q, err); /* to be reported with what is known of it */
+        else st = s->was_finished ? session_recheck(s, q, err) : run_quest(s, q, err);
         if (st == OK && turn->matrix && is_last && !s->was_finished)
-            st = cross_matrix(s, turn->matrix, true, err);
+            st = session_cross_matrix(s, turn->matrix, true, err);
     }
     for (size_t i = 0; st == OK && i < s->n_quests && !s->was_finished; i++) {
         const struct matrix_uses *m = s->turns[i].matrix;
-        if (m && (i == 0 || s->turns[i - 1].matrix != m)) st = cross_matrix(s, m, false, err);
+        if (m && (i == 0 || s->turns[i - 1].matrix != m))
+            st = session_cross_matrix(s, m, false, err);
     }
     return st;
 }
@@ -1225,11 +644,11 @@ enum status session_run(const struct session_options *options, json_t **result, 
     enum status st = open_session(&s, err);
     if (st == OK) {
         st = tell_story(&s, err);
-        const bool stopped = st == STATUS_INTERRUPTED || (st == OK && is_interrupted(&s));
+        const bool stopped = st == STATUS_INTERRUPTED || (st == OK && session_is_interrupted(&s));
         const size_t left = count_unfinished(&s);
         const char *state = st == OK && !stopped && left == 0 ? "finished" : "interrupted";
         struct error second;
-        enum status last = spend(&s, state, st == OK ? err : &second);
+        enum status last = session_spend(&s, state, st == OK ? err : &second);
         log_progress_done();
         say_times(&s);
         if (st == OK) st = last;
