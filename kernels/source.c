@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include <ctype.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,7 +208,7 @@ void variant_source_key(const struct variant *variant, char text[17]) {
     hash_hex(hash, text);
 }
 
-void family_key(const struct family *family, char text[17]) {
+static void make_family_key(const struct family *family, char text[17]) {
     uint64_t hash = hash_start();
     for (const struct variant *const *v = family->variants; *v; v++) {
         char key[17];
@@ -216,6 +217,26 @@ void family_key(const struct family *family, char text[17]) {
         if ((*v)->own) hash = hash_bytes(hash, &(*v)->own->space, sizeof(*v)->own->space);
     }
     hash_hex(hash, text);
+}
+
+/* Keys of families[], in its order, whose sources stay the same: the engine asks once a matrix, a session
+ * once a problem. */
+static char (*family_keys)[17];
+static pthread_once_t family_keys_once = PTHREAD_ONCE_INIT;
+
+static void make_family_keys(void) {
+    size_t n = 0;
+    while (families[n]) n++;
+    family_keys = memory_new(n * sizeof *family_keys);
+    for (size_t f = 0; f < n; f++) make_family_key(families[f], family_keys[f]);
+}
+
+void family_key(const struct family *family, char text[17]) {
+    size_t f = 0;
+    while (families[f] && families[f] != family) f++;
+    pthread_once(&family_keys_once, make_family_keys);
+    if (families[f]) memcpy(text, family_keys[f], sizeof family_keys[f]);
+    else make_family_key(family, text);
 }
 
 const char *family_source_key(const struct family *family, const char *variant, char text[17]) {

@@ -31,8 +31,6 @@ struct routes {
     size_t n_routes;
     struct kept_op *ops;
     size_t n_ops;
-    const struct family *keyed; /* whose kernels `kernels` is the key of; NULL: none yet */
-    char kernels[17];
 };
 
 /* ---- open ---- */
@@ -233,29 +231,21 @@ static double expected_ns(struct routes *routes, const struct problem *problem, 
     return is_known ? time_ns * operations(&at) / operations(&other) : NAN;
 }
 
-/* Made from all sources of the family, and asked for once a matrix. */
-static const char *kernels_key(struct routes *routes, const struct family *family) {
-    if (routes->keyed != family) family_key(family, routes->kernels);
-    routes->keyed = family;
-    return routes->kernels;
-}
-
 /* What tuning chose for all n of this matrix together, with these kernels (a fact of kind "plan", see
  * tuner/session_matrix.c); NULL: nothing. */
 static const struct layout *chosen_layout(struct routes *routes, const struct problem *problem) {
     const struct device_info *info = device_describe(routes->device);
-    char *value = NULL;
+    char *value = NULL, kernels[17];
     if (!routes->store || routes->options.ignore_records || !problem_has(problem, "n")) return NULL;
     char *key = problem_layout_key(problem);
     const enum status st = store_fact_get(routes->store, "plan", info->model_key, info->version_key,
                                           key, &value, NULL);
     json_t *choice = st == OK ? json_loads(value, 0, NULL) : NULL;
+    family_key(problem->family, kernels);
     const char *made_of = json_string_value(json_object_get(choice, "kernels"));
     const char *name = json_string_value(json_object_get(choice, "layout"));
     const struct layout *layout =
-        name && made_of && !strcmp(made_of, kernels_key(routes, problem->family))
-            ? layout_find(name)
-            : NULL;
+        name && made_of && !strcmp(made_of, kernels) ? layout_find(name) : NULL;
     json_decref(choice);
     free(value);
     free(key);

@@ -474,12 +474,12 @@ static enum status open_quests(struct session *s, struct error *err) {
  * of it: times of other sources would mislead a search that goes on. */
 static char *asked_text(const struct session *s) {
     struct str text = {0};
-    char key[17] = ""; /* of the family, made from all its sources */
     for (size_t i = 0; i < s->n_quests; i++) {
         const struct quest *q = &s->quests[i];
-        if (i == 0 || q->problem.family != q[-1].problem.family) quest_family_key(q, key);
+        char key[17];
         str_addf(&text, "%s %s %s %s %s\n", q->problem.family->name, q->text,
-                 class_names[q->problem.class], q->layout ? q->layout->name : "*", key);
+                 class_names[q->problem.class], q->layout ? q->layout->name : "*",
+                 quest_family_key(q, key));
     }
     for (size_t l = 0; l < s->options->n_limits; l++) {
         const struct space_limit *limit = &s->options->limits[l];

@@ -285,3 +285,22 @@ Test(source, keys_differ) {
             for (int i = 0; i < n; i++) cr_expect_str_neq(key[i], key[n], "%s", (*v)->source);
         }
 }
+
+/* What is remembered of a family is what is made of the same variants under another name. */
+Test(source, a_familys_key_is_that_of_its_variants) {
+    char key[17], other[17], before[17] = "";
+    for (const struct family *const *f = families; *f; f++) {
+        const struct family copy = **f;
+        family_key(*f, key);
+        family_key(&copy, other);
+        cr_expect_str_eq(key, other, "%s", copy.name);
+        cr_expect_str_neq(key, before, "%s", copy.name);
+        memcpy(before, key, sizeof key);
+    }
+    const struct family copy = *family_find("embed");
+    replace(copy.variants[0]->source, "changed");
+    family_key(&copy, other);
+    replace_nothing();
+    family_key(family_find("embed"), key);
+    cr_expect_str_neq(key, other, "a changed source");
+}
