@@ -237,6 +237,16 @@ enum status child_receive(struct child *child, int64_t deadline_ns, char **bytes
     return status;
 }
 
+bool child_has_frame(struct child *child) {
+    struct pollfd wait = {child->socket, POLLIN, 0};
+    keep_errors(child);
+    return poll(&wait, 1, 0) > 0 || has_ended(child);
+}
+
+void child_pause(struct child *child, bool is_paused) {
+    if (!child->is_gone) kill(-child->pid, is_paused ? SIGSTOP : SIGCONT);
+}
+
 static bool read_all(int fd, void *bytes, size_t n) {
     char *p = bytes;
     while (n) {

@@ -7,6 +7,7 @@
  * parent (PR_SET_PDEATHSIG). What it writes to stderr is kept (the last 4 KiB) for messages. */
 #pragma once
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,11 @@ enum status child_send(struct child *child, const void *bytes, size_t size, stru
  * becomes non-zero while waiting. */
 enum status child_receive(struct child *child, int64_t deadline_ns, char **bytes, size_t *size,
                           const volatile int *interrupt, struct error *err);
+
+/* Would child_receive have something at once: a frame that has begun, or how the child ended? */
+bool child_has_frame(struct child *child);
+/* Stop it and all that it started where they are, or let them go on. */
+void child_pause(struct child *child, bool is_paused);
 
 /* On the child's side: frames on descriptor 3. IO at end of file: the parent is gone, exit quietly. */
 enum status child_side_receive(char **bytes, size_t *size, struct error *err);

@@ -222,6 +222,32 @@ Test(child, killed_while_it_works, .timeout = 60) {
     free(file);
 }
 
+static bool has_frame_within(struct child *child, int64_t ns) {
+    const int64_t end = clock_now_ns() + ns;
+    while (!child_has_frame(child) && clock_now_ns() < end) clock_sleep_ns(2000000);
+    return child_has_frame(child);
+}
+
+Test(child, a_pause_is_a_pause, .timeout = 60) {
+    struct child *child = start("echo");
+    struct error err = {0};
+    char *bytes = NULL;
+    size_t size = 0;
+    child_pause(child, true);
+    cr_assert(child_send(child, "again", 5, &err) == OK, "%s", err.text);
+    cr_assert_not(has_frame_within(child, second_ns / 5), "it went on");
+    child_pause(child, false);
+    cr_assert(has_frame_within(child, 20 * second_ns));
+    cr_assert(child_receive(child, 20 * second_ns, &bytes, &size, NULL, &err) == OK);
+    cr_assert_str_eq(bytes, "again");
+    free(bytes);
+    child_pause(child, true);
+    child_close(child); /* stopped as it is */
+    child = start("crash");
+    cr_assert(has_frame_within(child, 20 * second_ns), "an end is something to receive");
+    child_close(child);
+}
+
 Test(child, waiting_can_be_interrupted, .timeout = 60) {
     struct child *child = start("hang");
     const volatile int interrupt = 1;
