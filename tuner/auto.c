@@ -1,11 +1,11 @@
-/* auto.c: the house strategy. A few places far from each other, then a Gaussian process (gaussian.h) over
- * traits that are derived from the space alone (traits.h), asked each time for the largest expected
- * improvement.
+/* auto.c: the house strategy. A few places far from each other, then a Gaussian process
+ * (gaussian.h) over traits that are derived from the space alone (traits.h), asked each time for
+ * the largest expected improvement.
  *
- * What it learns is not the time but the cube of the speed relative to the best: how bad the bad ones are
- * says nothing about the good ones, a failure is a speed of nothing, and a cliff beside the optimum (one
- * more register a work-item, and everything spills) stays as small as it is. docs/strategies.md has the
- * figures. */
+ * What it learns is not the time but the cube of the speed relative to the best: how bad the bad
+ * ones are says nothing about the good ones, a failure is a speed of nothing, and a cliff beside
+ * the optimum (one more register a work-item, and everything spills) stays as small as it is.
+ * docs/strategies.md has the figures. */
 #include "tuner/pool.h"
 #include <math.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@ enum {
     STEPS_FIRST = 150, /* of the climb of the scales */
     STEPS = 30,
     CENTRES = 5, /* the best ones, around which the model looks in each round */
-    /* After so many evaluations it is asked every fourth time, later less and less often; in between come the
-     * untried neighbours of the best. */
+    /* After so many evaluations it is asked every fourth time, later less and less often; in
+     * between come the untried neighbours of the best. */
     LATE = 160,
     LATE_PERIOD = 4,
 };
@@ -198,6 +198,48 @@ static void tell(struct search *search, int64_t config, double time_ns, bool cen
     if (a->trail.time_ns[config] < time_of(a, slowest)) observe(a, search->space, config, slowest);
 }
 
+/* ---- what comes next, if all goes on as expected ---- */
+
+/* What the model makes of a configuration that was not measured; without one, as good as the
+ * best. */
+static double expected_ns(const struct automatic *a, const struct space *space, int64_t config) {
+    if (a->trail.best < 0) return INFINITY;
+    const double best_ns = a->trail.time_ns[a->trail.best];
+    if (!a->has_learned) return best_ns;
+    float trait[TRAITS];
+    gaussian_block value[TRAITS] = {0}, mean, deviation;
+    traits_of(&a->pool.traits, space, config, trait);
+    for (int t = 0; t < a->model.n_traits; t++) value[t][0] = trait[t];
+    gaussian_expect(&a->model, value, mean, deviation);
+    return best_ns / pow(fmax((double)mean[0], 1e-3), 1 / SHARPNESS);
+}
+
+static void forget(struct automatic *a, int64_t config) {
+    a->trail.told.is_told[config] = 0;
+    a->trail.time_ns[config] = INFINITY;
+}
+
+/* The search itself, on a copy, with expectations in the place of outcomes. What the copy was
+ * told is forgotten again where it is shared with the search; of the rest that is shared, each
+ * round begins anew. */
+static size_t peek(struct search *search, int64_t *likely, size_t n) {
+    const int64_t now = next(search);
+    struct search guess = *search;
+    struct automatic *a = search->state, *copy = guess.state = malloc(sizeof *copy);
+    size_t found = 0;
+    if (copy) *copy = *a;
+    for (int64_t asked = now; copy && asked >= 0 && found < n; found++) {
+        tell(&guess, asked, expected_ns(copy, search->space, asked), false);
+        asked = next(&guess);
+        if (asked < 0) break;
+        likely[found] = asked;
+    }
+    if (copy && now >= 0) forget(a, now);
+    for (size_t i = 0; i < found; i++) forget(a, likely[i]);
+    free(copy);
+    return found;
+}
+
 static void end(struct search *search) {
     struct automatic *a = search->state;
     if (a) {
@@ -214,5 +256,6 @@ const struct strategy strategy_auto = {
     .begin = begin,
     .next = next,
     .tell = tell,
+    .peek = peek,
     .end = end,
 };

@@ -29,6 +29,15 @@ static void tell(struct search *search, int64_t config, double time_ns, bool cen
     told_mark(&e->told, config);
 }
 
+static size_t peek(struct search *search, int64_t *likely, size_t n) {
+    const struct exhaustive *e = search->state;
+    const int64_t now = next(search);
+    size_t found = told_peek_seeds(&e->told, search, likely, n);
+    for (size_t at = e->at; at < e->told.n && found < n; at++)
+        if (!e->told.is_told[at] && (int64_t)at != now) likely[found++] = (int64_t)at;
+    return found;
+}
+
 static void end(struct search *search) {
     struct exhaustive *e = search->state;
     if (e) told_close(&e->told);
@@ -42,5 +51,6 @@ const struct strategy strategy_exhaustive = {
     .begin = begin,
     .next = next,
     .tell = tell,
+    .peek = peek,
     .end = end,
 };

@@ -5,8 +5,9 @@
 
 struct random {
     struct told told;
-    uint32_t *deck; /* configurations; those before `dealt` are out */
-    size_t dealt;
+    uint32_t
+        *deck; /* configurations; those before `dealt` are out, those before `next` were told */
+    size_t dealt, next;
 };
 
 static enum status begin(struct search *search, struct error *err) {
@@ -20,19 +21,34 @@ static enum status begin(struct search *search, struct error *err) {
     return told_open(&r->told, search, err);
 }
 
-/* A card is only dealt once it was told, so that asking twice gives the same answer. */
+/* Which card comes next depends on nothing but the seed: dealing ahead changes nothing. */
+static void deal(struct random *r, struct rng *rng) {
+    const size_t pick = r->dealt + rng_below(rng, r->told.n - r->dealt);
+    const uint32_t card = r->deck[pick];
+    r->deck[pick] = r->deck[r->dealt];
+    r->deck[r->dealt++] = card;
+}
+
 static int64_t next(struct search *search) {
     struct random *r = search->state;
-    int64_t seed = told_next_seed(&r->told, search);
+    const int64_t seed = told_next_seed(&r->told, search);
     if (seed >= 0) return seed;
-    while (r->dealt == 0 || r->told.is_told[r->deck[r->dealt - 1]]) {
-        if (r->dealt == r->told.n) return -1;
-        size_t pick = r->dealt + rng_below(&search->rng, r->told.n - r->dealt);
-        uint32_t card = r->deck[pick];
-        r->deck[pick] = r->deck[r->dealt];
-        r->deck[r->dealt++] = card;
+    for (;; r->next++) {
+        if (r->next == r->told.n) return -1;
+        if (r->next == r->dealt) deal(r, &search->rng);
+        if (!r->told.is_told[r->deck[r->next]]) return r->deck[r->next];
     }
-    return r->deck[r->dealt - 1];
+}
+
+static size_t peek(struct search *search, int64_t *likely, size_t n) {
+    struct random *r = search->state;
+    const int64_t now = next(search);
+    size_t found = told_peek_seeds(&r->told, search, likely, n);
+    for (size_t i = r->next; i < r->told.n && found < n; i++) {
+        if (i == r->dealt) deal(r, &search->rng);
+        if (!r->told.is_told[r->deck[i]] && r->deck[i] != now) likely[found++] = r->deck[i];
+    }
+    return found;
 }
 
 static void tell(struct search *search, int64_t config, double time_ns, bool censored) {
@@ -58,5 +74,6 @@ const struct strategy strategy_random = {
     .begin = begin,
     .next = next,
     .tell = tell,
+    .peek = peek,
     .end = end,
 };

@@ -48,3 +48,15 @@ int64_t told_next_seed(struct told *told, const struct search *search) {
     }
     return -1;
 }
+
+size_t told_peek_seeds(const struct told *told, const struct search *search, int64_t *likely,
+                       size_t n) {
+    size_t found = 0;
+    for (size_t i = told->next_seed + 1; i < search->n_seeds && found < n; i++) {
+        const int64_t seed = search->seeds[i];
+        if (seed >= 0 && (size_t)seed < told->n && !told->is_told[seed] &&
+            seed != search->seeds[told->next_seed])
+            likely[found++] = seed;
+    }
+    return found;
+}

@@ -21,6 +21,10 @@ struct strategy {
     /* time_ns: INFINITY when it failed; censored: it is at least that slow (abandoned). Any
      * configuration may be told, also one that was not asked for. */
     void (*tell)(struct search *search, int64_t config, double time_ns, bool censored);
+    /* What next is likely to name after the configuration that it names now, likeliest first, at
+     * most n: a guess for who prepares them ahead. Nothing of the search depends on whether it
+     * was asked. NULL: no idea. */
+    size_t (*peek)(struct search *search, int64_t *likely, size_t n);
     void (*end)(struct search *search);
 };
 extern const struct strategy *const strategies[]; /* ended by NULL; the first is the default */
@@ -37,3 +41,6 @@ void told_close(struct told *told);
 void told_mark(struct told *told, int64_t config);
 /* The next seed that was not told, −1: none left. */
 int64_t told_next_seed(struct told *told, const struct search *search);
+/* The seeds after that one; returns their number, at most n. */
+size_t told_peek_seeds(const struct told *told, const struct search *search, int64_t *likely,
+                       size_t n);

@@ -86,6 +86,33 @@ Test(strategies, replay_leads_to_the_same_place) {
     }
 }
 
+/* Who looks ahead finds what comes next more often than not, and the search does not notice. */
+Test(strategies, peeking_guesses_well_and_changes_nothing) {
+    enum { EVALUATIONS = 200, AHEAD = 4 };
+    const int64_t seeds[] = {5, 17, 5, 40};
+    for (const struct strategy *const *s = strategies; *s; s++) {
+        if (!(*s)->peek) continue;
+        struct search plain = begun(*s, 11, seeds, 4), peeked = begun(*s, 11, seeds, 4);
+        int64_t likely[AHEAD];
+        size_t n = 0;
+        int hits = 0;
+        for (int i = 0; i < EVALUATIONS; i++) {
+            const int64_t at = (*s)->next(&peeked);
+            cr_assert_eq(at, (*s)->next(&plain), "%s at %d", (*s)->name, i);
+            for (size_t k = 0; k < n; k++) hits += likely[k] == at;
+            n = (*s)->peek(&peeked, likely, AHEAD);
+            for (size_t k = 0; k < n; k++) cr_assert_neq(likely[k], at, "%s", (*s)->name);
+            answer(*s, &peeked, at, 2);
+            answer(*s, &plain, at, 2);
+        }
+        cr_log_info("%s: %d of %d were foreseen", (*s)->name, hits, EVALUATIONS);
+        cr_assert_gt(hits, EVALUATIONS / 2, "%s: %d", (*s)->name, hits);
+        (*s)->end(&plain);
+        (*s)->end(&peeked);
+    }
+    cr_assert_not_null(strategy_find(NULL)->peek);
+}
+
 Test(strategies, survive_what_they_did_not_ask) {
     for (const struct strategy *const *s = strategies; *s; s++) {
         struct search search = begun(*s, 7, NULL, 0);
