@@ -100,6 +100,18 @@ enum status device_open(const char *selector, struct device **out, struct error 
     return st;
 }
 
+enum status device_open_known(const char *selector, const char *model_key, struct device **out,
+                              struct error *err) {
+    const enum status st = device_open(selector, out, err);
+    if (!model_key || (st != OK && st != STATUS_USAGE)) return st;
+    if (st == OK && strcmp(model_key, (*out)->info.model_key) == 0) return OK;
+    fail(err, STATUS_DEVICE, "device %s is %s now, not the one that this began with", selector,
+         st == OK ? (*out)->info.name : "gone");
+    if (st == OK) device_close(*out);
+    *out = NULL;
+    return STATUS_DEVICE;
+}
+
 static void series_clear(struct series *series) {
     if (series->first) clReleaseEvent(series->first);
     if (series->last) clReleaseEvent(series->last);

@@ -492,24 +492,12 @@ static enum status finals(struct desk *d, const struct work *works, size_t n, js
 
 /* ---- requests ---- */
 
-/* The device that the parent means, if it is still the one. */
-static enum status desk_device(struct desk *d, const json_t *hello, struct error *err) {
-    const char *selector = json_string_value(json_object_get(hello, "device")),
-               *key = json_string_value(json_object_get(hello, "model"));
-    enum status st = device_open(selector, &d->device, err);
-    if (!key || (st != OK && st != STATUS_USAGE)) return st;
-    if (st == OK && strcmp(key, device_describe(d->device)->model_key) == 0) return OK;
-    fail(err, STATUS_DEVICE, "device %s is %s now, not the one that this began with", selector,
-         st == OK ? device_describe(d->device)->name : "gone");
-    device_close(d->device);
-    d->device = NULL;
-    return STATUS_DEVICE;
-}
-
 static enum status desk_open(struct desk *d, const json_t *hello, struct error *err) {
     bool agree = false;
     enum status st = t1_lend_frame(json_object_get(hello, "own"), err);
-    if (st == OK) st = desk_device(d, hello, err);
+    if (st == OK)
+        st = device_open_known(json_string_value(json_object_get(hello, "device")),
+                               json_string_value(json_object_get(hello, "model")), &d->device, err);
     tell_stage(STAGE_ceiling, NAN);
     if (st == OK) st = measure_clocks_agree(d->device, &agree, err);
     d->host_clock = !agree;
