@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "device/device.h"
 #include "runtime/engine.h"
+#include "tuner/builders.h"
 #include "tuner/gate_child.h"
 #include "tuner/rival.h"
 #include "tuner/worker.h"
@@ -30,6 +31,7 @@ static const struct {
     {"features", device_feature_child}, {"worker", worker_child},
     {"recorded", recorded_child},       {"rival", rival_child},
     {"check", engine_check_child},      {"gate", gate_child},
+    {"builder", builder_child},
 };
 
 static void print_help(FILE *out) {

@@ -34,7 +34,7 @@ struct tune_options {
     struct source_options source;
     char *model, *tokenizer, *budget, *strategy, *seed, *shard;
     const char **params;
-    int evaluations, more;
+    int evaluations, builders, more;
 };
 
 /* A recording brings its own problem, space and class. */
@@ -285,6 +285,8 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
     size_t n_limits = 0, n_params = 0;
     int64_t budget_ns = 0, seed = 1, began_ns = clock_now_ns();
     enum status status = check_strategy(o->strategy, err);
+    if (status == OK && o->builders < 0)
+        status = fail(err, STATUS_USAGE, "--builders %d: write 0 or more", o->builders);
     if (status == OK) status = parse_budget(o->budget, &budget_ns, err);
     if (status == OK && o->seed)
         status = argument_status(units_parse_int(o->seed, 0, INT64_MAX, &seed, err), err);
@@ -315,6 +317,7 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
         .more = o->more,
         .limits = limits,
         .n_limits = n_limits,
+        .builders = o->builders,
         .interrupt = &interrupted,
         .lock_text = "hone tune",
     };
@@ -331,8 +334,10 @@ done:
 enum status tune_model_first(const struct common_options *common,
                              const struct engine_choice *choice, const char *budget,
                              struct error *err) {
-    struct tune_options o = {
-        .common = *common, .model = choice->model, .tokenizer = choice->tokenizer};
+    struct tune_options o = {.common = *common,
+                             .model = choice->model,
+                             .tokenizer = choice->tokenizer,
+                             .builders = worker_builders_usual()};
     o.common.device = common->device ? common->device : "0";
     o.budget = (char *)(uintptr_t)budget;
     if (choice->class_name && strcmp(choice->class_name, "auto") != 0)
@@ -345,7 +350,7 @@ enum status tune_model_first(const struct common_options *common,
 }
 
 enum status command_tune(int argc, const char **argv, struct error *err) {
-    struct tune_options o = {0};
+    struct tune_options o = {.builders = worker_builders_usual()};
     struct str strategy_names = {0};
     list_strategies(&strategy_names);
     struct poptOption table[] = {
@@ -362,6 +367,9 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "of the strategy (1)", "S"},
         {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)",
          "P=V,V"},
+        {"builders", 0, POPT_ARG_INT, &o.builders, 0,
+         "processes that compile ahead while the device measures (a processor each, 8 at most)",
+         "N"},
         COMMON_OPTIONS_DEVICE(o.common, "number or part of the name; all: each in turn (default); "
                                         "replay:FILE: a recorded space"),
         END_OPTIONS,

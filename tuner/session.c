@@ -286,6 +286,21 @@ static enum status next_config(struct session *s, struct quest *q, int64_t *conf
     }
 }
 
+/* What the strategy is likely to ask for after what it asks for now. */
+static size_t likely_works(void *context, struct work *works, size_t n) {
+    const struct session *s = context;
+    struct quest *q = s->searched;
+    int64_t configs[WORKS_MOST];
+    if (!q || !q->strategy->peek) return 0;
+    n = q->strategy->peek(&q->search, configs, n < WORKS_MOST ? n : WORKS_MOST);
+    for (size_t i = 0; i < n; i++) {
+        const struct setting setting = quest_setting(q, configs[i]);
+        works[i] = (struct work){
+            .config = setting.config, .problem = quest_problem(q, &setting), .seed = 1};
+    }
+    return n;
+}
+
 static enum status search_quest(struct session *s, struct quest *q, const struct span *span,
                                 struct error *err) {
     struct pair p = {0};
@@ -337,7 +352,9 @@ static enum status run_quest(struct session *s, struct quest *q, struct error *e
     if (q->is_done) return session_replay(s, q, err);
     struct span span = session_span(s, q);
     enum status st = begin_quest(s, q, err);
+    s->searched = q;
     if (st == OK) st = search_quest(s, q, &span, err);
+    s->searched = NULL;
     quest_rest(q);
     if (st == OK && !session_is_interrupted(s)) st = session_hold_finals(s, q, &span, err);
     if (st == OK && !session_is_interrupted(s)) {
@@ -538,6 +555,15 @@ static enum status grant_more(struct session *s, struct error *err) {
     return session_save_grants(s, err);
 }
 
+/* A recording needs no compiler. */
+static void build_ahead(struct session *s) {
+    const struct build_ahead ahead = {.builders = s->target.recorded ? 0 : s->options->builders,
+                                      .on_device = s->info->type == DEVICE_CPU,
+                                      .likely = likely_works,
+                                      .context = s};
+    worker_build_ahead(s->worker, &ahead);
+}
+
 static enum status open_session(struct session *s, struct error *err) {
     const struct session_options *o = s->options;
     enum status st = target_open(o->device, &s->target, err);
@@ -551,6 +577,7 @@ static enum status open_session(struct session *s, struct error *err) {
         (st = session_settle_running(s, err)) != OK || (st = find_or_begin(s, err)) != OK)
         return st;
     st = worker_open(s->target.selector, s->info->model_key, o->deadlines, &s->worker, err);
+    if (st == OK) build_ahead(s);
     for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++)
         s->quests[i].is_done = s->quests[i].uses == 0 || session_load_done(s, &s->quests[i]);
     for (size_t i = 0; st == OK && i < s->n_quests; i++) session_load_cross(s, &s->quests[i]);

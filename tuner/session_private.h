@@ -35,6 +35,7 @@ struct session {
     struct worker *worker;
     struct quest *quests;
     size_t n_quests;
+    struct quest *searched;       /* whose search is on; NULL: none is */
     struct turn *turns;           /* the quests, what matters most first */
     struct matrix_uses *matrices; /* only where it is known how often they are used */
     size_t n_matrices;

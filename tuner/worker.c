@@ -3,10 +3,12 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "tuner/builders.h"
 #include "tuner/frames.h"
 #include "tuner/t1_read.h"
 #include "tuner/target.h"
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +30,8 @@ enum { CRASHES_UNTIL_DOUBT = 3, ATTEMPTS = 2 };
 struct worker {
     char *selector, *model_key; /* NULL: any device */
     struct deadlines deadlines;
-    struct child *child; /* NULL: none runs */
+    struct child *child;       /* NULL: none runs */
+    struct builders *builders; /* NULL: nothing is compiled ahead */
     struct ceiling_memory ceilings;
     int64_t time_ns[TIMES];
     int crashes;      /* in a row */
@@ -57,9 +60,22 @@ static void stop(struct worker *w) {
 void worker_close(struct worker *worker) {
     if (!worker) return;
     stop(worker);
+    builders_close(worker->builders);
     free(worker->selector);
     free(worker->model_key);
     free(worker);
+}
+
+int worker_builders_usual(void) {
+    cpu_set_t cpus;
+    const int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) - 1 : 0;
+    return n < BUILDERS_MOST ? n : BUILDERS_MOST;
+}
+
+void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead) {
+    builders_close(worker->builders);
+    worker->builders =
+        builders_open(ahead, worker->selector, worker->model_key, worker->deadlines.build);
 }
 
 const struct ceiling_memory *worker_ceilings(const struct worker *worker) {
@@ -110,6 +126,12 @@ static enum status read_error(const json_t *frame, struct error *err) {
     return fail(err, (enum status)status, "%s", text ? text : "the worker failed without a word");
 }
 
+/* The builders look for work as an evaluation begins, and stand still where they would disturb it. */
+static void enter(struct worker *w, enum stage_id *stage, enum stage_id next) {
+    *stage = next;
+    builders_step(w->builders, next == STAGE_build);
+}
+
 /* Frames until the reply (*reply, to be released) or a failure; *stage is where it happened. */
 static enum status converse(struct worker *w, enum stage_id *stage, json_t **reply,
                             const volatile int *interrupt, struct error *err) {
@@ -136,7 +158,7 @@ static enum status converse(struct worker *w, enum stage_id *stage, json_t **rep
             return OK;
         }
         if (named >= 0) {
-            *stage = (enum stage_id)named;
+            enter(w, stage, (enum stage_id)named);
             hint_ns = frame_read_number(frame, "hint_ns", INFINITY);
         } else {
             st = read_error(error, err);
@@ -148,7 +170,7 @@ static enum status converse(struct worker *w, enum stage_id *stage, json_t **rep
 
 static enum status start(struct worker *w, enum stage_id *stage, const volatile int *interrupt,
                          struct error *err) {
-    *stage = STAGE_start;
+    enter(w, stage, STAGE_start);
     if (w->child) return OK;
     const char *name = target_recording(w->selector) ? "recorded" : "worker";
     enum status st = child_open(name, &w->child, err);
@@ -169,7 +191,8 @@ static enum status request_reply(struct worker *w, const json_t *request, enum s
     enum status st = start(w, stage, interrupt, err);
     if (st == OK) st = send_json(w, request, err);
     if (st != OK) return st;
-    *stage = STAGE_prepare;
+    enter(w, stage, STAGE_prepare);
+    builders_feed(w->builders);
     st = converse(w, stage, reply, interrupt, err);
     if (st == OK && json_object_get(*reply, "ceilings"))
         frame_read_ceilings(json_object_get(*reply, "ceilings"), &w->ceilings);
@@ -182,6 +205,7 @@ static enum status ask(struct worker *w, const struct work *works, size_t n, str
     json_t *request = json_pack("{s:[]}", "works"), *reply = NULL;
     for (size_t i = 0; i < n; i++)
         json_array_append_new(json_object_get(request, "works"), frame_work(&works[i]));
+    if (n == 1) w->time_ns[TIME_build] += builders_await(w->builders, works, interrupt);
     enum status st = request_reply(w, request, stage, &reply, interrupt, err);
     const json_t *results = json_object_get(reply, "results");
     if (st == OK) *stage = STAGE_judge; /* a reply that makes no sense is the candidate's work */

@@ -1,5 +1,6 @@
-/* worker.h: the process that builds, checks and measures, and may die doing it. The parent side sends
- * one request at a time and kills the worker when a deadline passes; the next request starts another. */
+/* worker.h: the process that builds, checks and measures, and may die doing it. The parent side
+ * sends one request at a time and kills the worker when a deadline passes; the next request
+ * starts another. */
 #pragma once
 #include "results/store.h"
 #include "tuner/measure.h"
@@ -16,7 +17,8 @@ struct deadlines {
 };
 extern const struct deadlines deadlines_usual;
 
-/* What the time of a session goes to. Other: whatever neither builds, checks nor runs what is timed. */
+/* What the time of a session goes to. Other: whatever neither builds, checks nor runs what is
+ * timed. */
 #define TIME_MAP(XX) XX(build) XX(check) XX(device) XX(other)
 enum time_id {
 #define XX(name) TIME_##name,
@@ -26,10 +28,10 @@ enum time_id {
 };
 
 struct worker;
-/* deadlines NULL: the usual ones. The process starts with the first request. model_key: what the device that the
- * selector means is known by; NULL: whatever it is. With a key, a device that is not there any more, or
- * another one in its place, is DEVICE: a card that fell off the bus leaves its number to the next one.
- * "replay:FILE" (target.h) is answered by the recording. */
+/* deadlines NULL: the usual ones. The process starts with the first request. model_key: what the
+ * device that the selector means is known by; NULL: whatever it is. With a key, a device that is
+ * not there any more, or another one in its place, is DEVICE: a card that fell off the bus
+ * leaves its number to the next one. "replay:FILE" (target.h) is answered by the recording. */
 enum status worker_open(const char *device_selector, const char *model_key,
                         const struct deadlines *deadlines, struct worker **out, struct error *err);
 void worker_close(struct worker *worker); /* NULL is fine */
@@ -50,17 +52,32 @@ struct work {
     bool as_phase;       /* time it as a phase (op.h): the floor is 0 */
     bool is_warm;        /* the same operands again and again, else cold ones (measure_copies) */
 };
+/* Compiling ahead: processes beside the worker (builders.h) that compile what is likely to come
+ * while it is at an evaluation. Times and outcomes are the worker's own as before. */
+struct build_ahead {
+    int builders; /* processes at most; 0: none */
+    bool
+        on_device; /* the device is the processor that they run on: they stand still but while the worker builds */
+    /* The works that are likely to come after the one under way, likeliest first, at most n;
+     * returns how many. Called while the worker is busy. */
+    size_t (*likely)(void *context, struct work *works, size_t n);
+    void *context;
+};
+int worker_builders_usual(void); /* as many as the processors allow beside the worker */
+/* From now on; before the first request. */
+void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead);
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
- * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure; NOMEM when
- * the problem finds no room, UNSUPPORTED and INVALID when the worker refuses it: in its words; DEVICE
- * when the device is lost (a known-good kernel fails after three crashes in a row); INTERRUPTED when
- * *interrupt (may be NULL) rises twice before the candidate is finished. */
+ * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure;
+ * NOMEM when the problem finds no room, UNSUPPORTED and INVALID when the worker refuses it: in
+ * its words; DEVICE when the device is lost (a known-good kernel fails after three crashes in a
+ * row); INTERRUPTED when *interrupt (may be NULL) rises twice before the candidate is finished. */
 enum status worker_evaluate(struct worker *worker, const struct work *work, struct evaluation *e,
                             const volatile int *interrupt, struct error *err);
 /* Finalists in one call, interleaved: e[i] for works[i] (same family). */
 enum status worker_finals(struct worker *worker, const struct work *works, size_t n,
                           struct evaluation *e, const volatile int *interrupt, struct error *err);
-/* Ceilings at that working-set size (0: what counts as cold), the copy's too: then worker_ceilings has them. */
+/* Ceilings at that working-set size (0: what counts as cold), the copy's too: then
+ * worker_ceilings has them. */
 enum status worker_measure_ceilings(struct worker *worker, size_t bytes,
                                     const volatile int *interrupt, struct error *err);
 /* Mains of `hone @child worker` and, for recordings, of `hone @child recorded`. */

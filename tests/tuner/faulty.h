@@ -10,6 +10,7 @@
 #include "base/embedded.h"
 #include "base/rng.h"
 #include "kernels/check.h"
+#include "tuner/builders.h"
 #include "tuner/rival.h"
 #include "tuner/worker.h"
 #include <criterion/criterion.h>
@@ -224,6 +225,7 @@ static int FAULTY_CHILD(int argc, char **argv);
 int main(int argc, char **argv) {
     if (argc > 2 && strcmp(argv[1], "@child") == 0) {
         if (strcmp(argv[2], "worker") == 0) return worker_child();
+        if (strcmp(argv[2], "builder") == 0) return getenv("NO_BUILDER") ? 2 : builder_child();
         if (strcmp(argv[2], "features") == 0) return device_feature_child();
 #ifdef FAULTY_CHILD
         return FAULTY_CHILD(argc, argv);

@@ -3,11 +3,13 @@
 #define FAULTY_CHILD session_child
 #include "tests/tuner/faulty.h"
 #include "base/clock.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "tests/results/direct.h"
 #include "tests/support.h"
 #include "tuner/lock.h"
 #include "tuner/session.h"
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -88,6 +90,73 @@ Test(session, catches_every_outcome_and_repeats_nothing) {
     cr_assert_eq(outcome_of(third, 0, "crashed"), 0);
     cr_assert_eq(outcome_of(third, 0, "compile_failed"), 0);
     json_decref(third);
+}
+
+/* ---- compiling ahead ---- */
+
+static size_t count_programs(void) {
+    char *folder = path_cache("programs");
+    DIR *programs = opendir(folder);
+    size_t n = 0;
+    for (const struct dirent *entry; programs && (entry = readdir(programs));)
+        n += entry->d_name[0] != '.';
+    if (programs) closedir(programs);
+    free(folder);
+    return n;
+}
+
+static struct space_limit deadly = {
+    .param = "KIND", .values = {"right", "wrong", "no_compile", "crash"}, .n_values = 4};
+
+static void expect_deadly(json_t *result) {
+    cr_assert_eq(outcome_of(result, 0, "wrong"), 4);
+    cr_assert_eq(outcome_of(result, 0, "compile_failed"), 4);
+    cr_assert_eq(outcome_of(result, 0, "crashed"), 4);
+    cr_assert_eq(outcome_of(result, 0, "ok") + outcome_of(result, 0, "abandoned"), 4);
+    json_decref(result);
+}
+
+/* Two that do not get far, and one that is right. */
+static size_t three_works(void *context, struct work *works, size_t n) {
+    static const int kinds[] = {KIND_NO_COMPILE, KIND_CRASH, KIND_RIGHT};
+    cr_assert_geq(n, 3);
+    for (int i = 0; i < 3; i++) {
+        works[i] = (struct work){.problem = *(const struct problem *)context, .seed = 1};
+        works[i].config = (struct config){.variant = &faulty_variant, .value = {kinds[i], 1}};
+    }
+    return 3;
+}
+
+Test(session, builders_leave_programs_where_the_worker_looks) {
+    struct problem problem = faulty_problem(100000, 3);
+    const struct build_ahead ahead = {
+        .builders = 1, .on_device = true, .likely = three_works, .context = &problem};
+    struct work works[3];
+    setenv("XDG_CACHE_HOME", test_folder(), 1);
+    struct builders *builders = builders_open(&ahead, "0", NULL, faulty_deadlines.build);
+    const int64_t end = clock_now_ns() + 60000000000;
+    builders_step(builders, true);
+    for (; count_programs() == 0 && clock_now_ns() < end; clock_sleep_ns(20000000))
+        builders_feed(builders);
+    three_works(&problem, works, 3);
+    builders_await(builders, &works[2], NULL);
+    builders_close(builders);
+    cr_assert_eq(count_programs(), 1, "%zu", count_programs());
+}
+
+/* Builders meet what kills them, or cannot even start: the session is the same. */
+Test(session, builders_are_never_to_blame) {
+    struct problem problem = faulty_problem(100000, 3);
+    struct session_options options = options_for(database(), &problem, 1);
+    char path[1100];
+    options.limits = &deadly;
+    options.n_limits = 1;
+    options.builders = 1;
+    expect_deadly(run(&options));
+    snprintf(path, sizeof path, "%s.second", options.database);
+    options.database = path;
+    setenv("NO_BUILDER", "1", 1);
+    expect_deadly(run(&options));
 }
 
 /* ---- kill -9 ---- */

@@ -1,0 +1,206 @@
+/* builders.c: see builders.h. The parent's side: nobody waits for a builder but in
+ * builders_await. */
+#include "tuner/builders.h"
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "tuner/frames.h"
+#include "tuner/t1_read.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LIKELY_MOST = BUILDERS_MOST + 2, /* looked at: some of them were built before */
+    DEATHS_MOST = 3, /* in a row: something is wrong with building here, and no more is begun */
+};
+static const int64_t LOOK_NS = 2000000; /* between two looks at who is waited for */
+
+struct builder {
+    struct child *child; /* NULL: not started */
+    bool is_busy;
+    uint64_t work; /* what it is at; 0: starting */
+    int64_t since_ns, ran_ns;
+};
+struct builders {
+    struct build_ahead ahead;
+    char *selector, *model_key;
+    int64_t deadline_ns;
+    bool is_paused;
+    struct builder builder[BUILDERS_MOST];
+    uint64_t *given; /* works that were given to a builder, in any order */
+    size_t n_given, capacity;
+    int deaths; /* in a row */
+};
+
+struct builders *builders_open(const struct build_ahead *ahead, const char *selector,
+                               const char *model_key, int64_t deadline_ns) {
+    if (ahead->builders <= 0) return NULL;
+    struct builders *b = memory_new(sizeof *b);
+    *b = (struct builders){.ahead = *ahead,
+                           .selector = text_copy(selector),
+                           .model_key = model_key ? text_copy(model_key) : NULL,
+                           .deadline_ns = deadline_ns};
+    if (b->ahead.builders > BUILDERS_MOST) b->ahead.builders = BUILDERS_MOST;
+    return b;
+}
+
+static void stop(struct builder *builder) {
+    child_close(builder->child);
+    *builder = (struct builder){0};
+}
+
+void builders_close(struct builders *builders) {
+    if (!builders) return;
+    for (int i = 0; i < builders->ahead.builders; i++) stop(&builders->builder[i]);
+    free(builders->selector);
+    free(builders->model_key);
+    free(builders->given);
+    free(builders);
+}
+
+/* ---- what was given ---- */
+
+/* What its program is compiled from, but for the sources. */
+static uint64_t name_of(const struct work *work) {
+    char problem[160], config[400];
+    problem_format(&work->problem, problem);
+    config_format(&work->config, config);
+    const char *const texts[] = {work->problem.family->name,       problem,
+                                 class_names[work->problem.class], work->problem.layout->name,
+                                 work->config.variant->name,       config};
+    uint64_t name = hash_start();
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        name = hash_text(hash_text(name, texts[i]), "\n");
+    return name ? name : 1;
+}
+
+static bool was_given(const struct builders *b, uint64_t work) {
+    for (size_t i = 0; i < b->n_given; i++)
+        if (b->given[i] == work) return true;
+    return false;
+}
+
+static void remember(struct builders *b, uint64_t work) {
+    if (b->n_given == b->capacity) {
+        b->capacity = b->capacity ? 2 * b->capacity : 64;
+        b->given = memory_grow(b->given, b->capacity * sizeof *b->given);
+    }
+    b->given[b->n_given++] = work;
+}
+
+/* ---- one builder ---- */
+
+static void say(struct builders *b, struct builder *builder, json_t *frame, uint64_t work) {
+    struct error ignored;
+    char *text = json_dumps(frame, JSON_COMPACT);
+    const bool is_sent = text && child_send(builder->child, text, strlen(text), &ignored) == OK;
+    free(text);
+    json_decref(frame);
+    builder->is_busy = is_sent;
+    builder->work = work;
+    builder->since_ns = clock_now_ns();
+    builder->ran_ns = 0;
+    if (!is_sent) stop(builder), b->deaths++;
+}
+
+static void begin(struct builders *b, struct builder *builder) {
+    struct error ignored;
+    if (child_open("builder", &builder->child, &ignored) != OK) {
+        b->deaths++;
+        return;
+    }
+    say(b, builder,
+        json_pack("{s:s,s:s?,s:o}", "device", b->selector, "model", b->model_key, "own",
+                  t1_frame()),
+        0);
+    if (b->is_paused && builder->child) child_pause(builder->child, true);
+}
+
+static int64_t ran_ns(const struct builders *b, const struct builder *builder) {
+    return builder->ran_ns + (b->is_paused ? 0 : clock_now_ns() - builder->since_ns);
+}
+
+/* Its answer, if it has one. A failure to compile is an answer: the worker says so when it gets
+ * there. */
+static void collect(struct builders *b, struct builder *builder) {
+    if (!builder->child || !builder->is_busy) return;
+    if (!child_has_frame(builder->child)) {
+        if (ran_ns(b, builder) > b->deadline_ns) stop(builder), b->deaths++;
+        return;
+    }
+    struct error err;
+    char *bytes = NULL;
+    size_t size;
+    const enum status st = child_receive(builder->child, b->deadline_ns, &bytes, &size, NULL, &err);
+    free(bytes);
+    builder->is_busy = false;
+    if (st == OK) b->deaths = 0;
+    else stop(builder), b->deaths++;
+}
+
+static struct builder *idle_builder(struct builders *b) {
+    for (int i = 0; i < b->ahead.builders; i++)
+        if (!b->builder[i].is_busy) return &b->builder[i];
+    return NULL;
+}
+
+/* ---- all of them ---- */
+
+void builders_step(struct builders *builders, bool is_building) {
+    if (!builders || !builders->ahead.on_device || builders->is_paused == !is_building) return;
+    const int64_t now = clock_now_ns();
+    builders->is_paused = !is_building;
+    for (int i = 0; i < builders->ahead.builders; i++) {
+        struct builder *builder = &builders->builder[i];
+        if (!builder->child) continue;
+        child_pause(builder->child, !is_building);
+        if (!is_building) builder->ran_ns += now - builder->since_ns;
+        builder->since_ns = now;
+    }
+}
+
+/* To the first idle builder; one that is not there yet is started, and has work the next time. */
+static bool give(struct builders *b, const struct work *work) {
+    struct builder *builder = idle_builder(b);
+    if (!builder) return false;
+    if (!builder->child) {
+        begin(b, builder);
+        return true;
+    }
+    const uint64_t name = name_of(work);
+    if (was_given(b, name)) return true;
+    remember(b, name);
+    say(b, builder, frame_work(work), name);
+    return true;
+}
+
+void builders_feed(struct builders *builders) {
+    struct work likely[LIKELY_MOST];
+    if (!builders) return;
+    for (int i = 0; i < builders->ahead.builders; i++) collect(builders, &builders->builder[i]);
+    if (!idle_builder(builders) || builders->deaths >= DEATHS_MOST) return;
+    const size_t most = (size_t)builders->ahead.builders + LIKELY_MOST - BUILDERS_MOST,
+                 n = builders->ahead.likely(builders->ahead.context, likely, most);
+    for (size_t i = 0; i < n && give(builders, &likely[i]); i++) continue;
+}
+
+int64_t builders_await(struct builders *builders, const struct work *work,
+                       const volatile int *interrupt) {
+    if (!builders) return 0;
+    const int64_t began = clock_now_ns();
+    const uint64_t name = name_of(work);
+    for (int i = 0; i < builders->ahead.builders; i++) {
+        struct builder *builder = &builders->builder[i];
+        if (!builder->is_busy || builder->work != name) continue;
+        builders_step(builders, true);
+        while (builder->is_busy && !(interrupt && *interrupt)) {
+            collect(builders, builder);
+            if (builder->is_busy) clock_sleep_ns(LOOK_NS);
+        }
+        builders_step(builders, false);
+    }
+    if (!was_given(builders, name)) remember(builders, name); /* the worker builds it */
+    return clock_now_ns() - began;
+}

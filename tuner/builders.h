@@ -1,0 +1,26 @@
+/* builders.h: processes that compile ahead. While the worker measures one configuration, each of
+ * them compiles one that is likely to come, into the folder of compiled programs, where the
+ * worker finds it. They decide nothing: what they do not get done, or die of, the worker meets
+ * again. Where the device is the processor that they run on, they stand still but for the
+ * worker's own builds. */
+#pragma once
+#include "tuner/worker.h"
+
+enum { BUILDERS_MOST = 8 };
+
+struct builders;
+/* None runs yet. selector and model_key as worker_open's, copied; deadline_ns: one build. NULL
+ * when ahead asks for none. Closed by builders_close (NULL is fine), as all of these take NULL
+ * for none. */
+struct builders *builders_open(const struct build_ahead *ahead, const char *selector,
+                               const char *model_key, int64_t deadline_ns);
+void builders_close(struct builders *builders);
+/* The worker builds, or does something else. */
+void builders_step(struct builders *builders, bool is_building);
+/* See who is done, and give those without work what is likely to come. */
+void builders_feed(struct builders *builders);
+/* Wait for the builder that has this work under way, if there is one; ns that it took. */
+int64_t builders_await(struct builders *builders, const struct work *work,
+                       const volatile int *interrupt);
+/* Main of `hone @child builder`. */
+int builder_child(void);
