@@ -285,7 +285,7 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
     size_t n_limits = 0, n_params = 0;
     int64_t budget_ns = 0, seed = 1, began_ns = clock_now_ns();
     enum status status = check_strategy(o->strategy, err);
-    if (status == OK && o->builders < 0)
+    if (status == OK && o->builders < BUILDERS_USUAL)
         status = fail(err, STATUS_USAGE, "--builders %d: write 0 or more", o->builders);
     if (status == OK) status = parse_budget(o->budget, &budget_ns, err);
     if (status == OK && o->seed)
@@ -337,7 +337,7 @@ enum status tune_model_first(const struct common_options *common,
     struct tune_options o = {.common = *common,
                              .model = choice->model,
                              .tokenizer = choice->tokenizer,
-                             .builders = worker_builders_usual()};
+                             .builders = BUILDERS_USUAL};
     o.common.device = common->device ? common->device : "0";
     o.budget = (char *)(uintptr_t)budget;
     if (choice->class_name && strcmp(choice->class_name, "auto") != 0)
@@ -350,7 +350,7 @@ enum status tune_model_first(const struct common_options *common,
 }
 
 enum status command_tune(int argc, const char **argv, struct error *err) {
-    struct tune_options o = {.builders = worker_builders_usual()};
+    struct tune_options o = {.builders = BUILDERS_USUAL};
     struct str strategy_names = {0};
     list_strategies(&strategy_names);
     struct poptOption table[] = {
@@ -368,8 +368,7 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)",
          "P=V,V"},
         {"builders", 0, POPT_ARG_INT, &o.builders, 0,
-         "processes that compile ahead while the device measures (a processor each, 8 at most)",
-         "N"},
+         "processes that compile ahead, 8 at most (default: as many as there are processors)", "N"},
         COMMON_OPTIONS_DEVICE(o.common, "number or part of the name; all: each in turn (default); "
                                         "replay:FILE: a recorded space"),
         END_OPTIONS,

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "tuner/frames.h"
 #include "tuner/t1_read.h"
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,15 +35,24 @@ struct builders {
     int deaths; /* in a row */
 };
 
+/* Where the worker's device is another, it has a processor for itself. */
+static int usual(const struct build_ahead *ahead) {
+    cpu_set_t cpus;
+    const int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    return ahead->on_device ? n : n - 1;
+}
+
 struct builders *builders_open(const struct build_ahead *ahead, const char *selector,
                                const char *model_key, int64_t deadline_ns) {
-    if (ahead->builders <= 0) return NULL;
+    int n = ahead->builders < 0 ? usual(ahead) : ahead->builders;
+    if (n < 1) return NULL;
+    if (n > BUILDERS_MOST) n = BUILDERS_MOST;
     struct builders *b = memory_new(sizeof *b);
     *b = (struct builders){.ahead = *ahead,
                            .selector = text_copy(selector),
                            .model_key = model_key ? text_copy(model_key) : NULL,
                            .deadline_ns = deadline_ns};
-    if (b->ahead.builders > BUILDERS_MOST) b->ahead.builders = BUILDERS_MOST;
+    b->ahead.builders = n;
     return b;
 }
 
@@ -142,8 +152,18 @@ static void collect(struct builders *b, struct builder *builder) {
 
 static struct builder *idle_builder(struct builders *b) {
     for (int i = 0; i < b->ahead.builders; i++)
-        if (!b->builder[i].is_busy) return &b->builder[i];
+        if (b->builder[i].child && !b->builder[i].is_busy) return &b->builder[i];
     return NULL;
+}
+
+static bool give(struct builders *b, const struct work *work) {
+    const uint64_t name = name_of(work);
+    struct builder *builder = idle_builder(b);
+    if (!builder) return false;
+    if (was_given(b, name)) return true;
+    remember(b, name);
+    say(b, builder, frame_work(work), name);
+    return true;
 }
 
 /* ---- all of them ---- */
@@ -161,46 +181,43 @@ void builders_step(struct builders *builders, bool is_building) {
     }
 }
 
-/* To the first idle builder; one that is not there yet is started, and has work the next time. */
-static bool give(struct builders *b, const struct work *work) {
-    struct builder *builder = idle_builder(b);
-    if (!builder) return false;
-    if (!builder->child) {
-        begin(b, builder);
-        return true;
+/* See who is done, and start who is missing: it has work the next time. */
+static void look_round(struct builders *b) {
+    for (int i = 0; i < b->ahead.builders; i++) {
+        struct builder *builder = &b->builder[i];
+        collect(b, builder);
+        if (!builder->child && b->deaths < DEATHS_MOST) begin(b, builder);
     }
-    const uint64_t name = name_of(work);
-    if (was_given(b, name)) return true;
-    remember(b, name);
-    say(b, builder, frame_work(work), name);
-    return true;
 }
 
 void builders_feed(struct builders *builders) {
     struct work likely[LIKELY_MOST];
     if (!builders) return;
-    for (int i = 0; i < builders->ahead.builders; i++) collect(builders, &builders->builder[i]);
-    if (!idle_builder(builders) || builders->deaths >= DEATHS_MOST) return;
+    look_round(builders);
+    if (!idle_builder(builders)) return;
     const size_t most = (size_t)builders->ahead.builders + LIKELY_MOST - BUILDERS_MOST,
                  n = builders->ahead.likely(builders->ahead.context, likely, most);
     for (size_t i = 0; i < n && give(builders, &likely[i]); i++) continue;
 }
 
-int64_t builders_await(struct builders *builders, const struct work *work,
+static void await(struct builders *b, struct builder *builder, const volatile int *interrupt) {
+    while (builder->is_busy && !(interrupt && *interrupt)) {
+        collect(b, builder);
+        if (builder->is_busy) clock_sleep_ns(LOOK_NS);
+    }
+}
+
+int64_t builders_build(struct builders *builders, const struct work *work,
                        const volatile int *interrupt) {
     if (!builders) return 0;
     const int64_t began = clock_now_ns();
     const uint64_t name = name_of(work);
-    for (int i = 0; i < builders->ahead.builders; i++) {
-        struct builder *builder = &builders->builder[i];
-        if (!builder->is_busy || builder->work != name) continue;
-        builders_step(builders, true);
-        while (builder->is_busy && !(interrupt && *interrupt)) {
-            collect(builders, builder);
-            if (builder->is_busy) clock_sleep_ns(LOOK_NS);
-        }
-        builders_step(builders, false);
-    }
-    if (!was_given(builders, name)) remember(builders, name); /* the worker builds it */
+    builders_step(builders, true);
+    look_round(builders);
+    if (!give(builders, work) && !was_given(builders, name)) remember(builders, name);
+    builders_feed(builders);
+    for (int i = 0; i < builders->ahead.builders; i++)
+        if (builders->builder[i].work == name) await(builders, &builders->builder[i], interrupt);
+    builders_step(builders, false);
     return clock_now_ns() - began;
 }

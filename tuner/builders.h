@@ -19,8 +19,9 @@ void builders_close(struct builders *builders);
 void builders_step(struct builders *builders, bool is_building);
 /* See who is done, and give those without work what is likely to come. */
 void builders_feed(struct builders *builders);
-/* Wait for the builder that has this work under way, if there is one; ns that it took. */
-int64_t builders_await(struct builders *builders, const struct work *work,
+/* Have this work built, beside what is likely to come, and wait for it; returns the ns that it took. Where all
+ * are busy with something else, nobody waits: the worker builds it itself. */
+int64_t builders_build(struct builders *builders, const struct work *work,
                        const volatile int *interrupt);
 /* Main of `hone @child builder`. */
 int builder_child(void);

@@ -23,10 +23,10 @@ struct session_options {
     bool more;           /* go on with a finished session */
     const struct space_limit *limits;
     size_t n_limits;
-    int builders;                      /* processes that compile ahead; 0: none */
-    const volatile int *interrupt;     /* raised by the signal handler; may be NULL */
-    const char *lock_text;             /* who we are, for the lock file */
-    bool is_locked;                    /* the caller holds the device's lock, and keeps it */
+    int builders;                  /* processes that compile ahead; 0: none; or BUILDERS_USUAL */
+    const volatile int *interrupt; /* raised by the signal handler; may be NULL */
+    const char *lock_text;         /* who we are, for the lock file */
+    bool is_locked;                /* the caller holds the device's lock, and keeps it */
     const struct deadlines *deadlines; /* NULL: the usual ones */
 };
 /* When the time is over, problems that were not reached are left as they are and said; the same command

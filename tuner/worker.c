@@ -8,7 +8,6 @@
 #include "tuner/t1_read.h"
 #include "tuner/target.h"
 #include <math.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +25,7 @@ const struct deadlines deadlines_usual = {
 };
 
 enum { CRASHES_UNTIL_DOUBT = 3, ATTEMPTS = 2 };
+enum { PATIENCE = 4 }; /* a builder has this part of the deadline: the worker has it again */
 
 struct worker {
     char *selector, *model_key; /* NULL: any device */
@@ -66,16 +66,10 @@ void worker_close(struct worker *worker) {
     free(worker);
 }
 
-int worker_builders_usual(void) {
-    cpu_set_t cpus;
-    const int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) - 1 : 0;
-    return n < BUILDERS_MOST ? n : BUILDERS_MOST;
-}
-
 void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead) {
     builders_close(worker->builders);
-    worker->builders =
-        builders_open(ahead, worker->selector, worker->model_key, worker->deadlines.build);
+    worker->builders = builders_open(ahead, worker->selector, worker->model_key,
+                                     worker->deadlines.build / PATIENCE);
 }
 
 const struct ceiling_memory *worker_ceilings(const struct worker *worker) {
@@ -205,7 +199,7 @@ static enum status ask(struct worker *w, const struct work *works, size_t n, str
     json_t *request = json_pack("{s:[]}", "works"), *reply = NULL;
     for (size_t i = 0; i < n; i++)
         json_array_append_new(json_object_get(request, "works"), frame_work(&works[i]));
-    if (n == 1) w->time_ns[TIME_build] += builders_await(w->builders, works, interrupt);
+    if (n == 1) w->time_ns[TIME_build] += builders_build(w->builders, works, interrupt);
     enum status st = request_reply(w, request, stage, &reply, interrupt, err);
     const json_t *results = json_object_get(reply, "results");
     if (st == OK) *stage = STAGE_judge; /* a reply that makes no sense is the candidate's work */

@@ -54,8 +54,9 @@ struct work {
 };
 /* Compiling ahead: processes beside the worker (builders.h) that compile what is likely to come
  * while it is at an evaluation. Times and outcomes are the worker's own as before. */
+enum { BUILDERS_USUAL = -1 }; /* as many as the processors allow */
 struct build_ahead {
-    int builders; /* processes at most; 0: none */
+    int builders; /* processes at most; 0: none; or BUILDERS_USUAL */
     bool
         on_device; /* the device is the processor that they run on: they stand still but while the worker builds */
     /* The works that are likely to come after the one under way, likeliest first, at most n;
@@ -63,7 +64,6 @@ struct build_ahead {
     size_t (*likely)(void *context, struct work *works, size_t n);
     void *context;
 };
-int worker_builders_usual(void); /* as many as the processors allow beside the worker */
 /* From now on; before the first request. */
 void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead);
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
