@@ -1,5 +1,5 @@
 /* rival.c: the list of rivals, the question to a child, and the child: every way briefly, the best at
- * length, medians. */
+ * length, medians. A way that fails, kills or hangs its process, or computes something else, is no way. */
 #include "tuner/rival.h"
 #include "base/child.h"
 #include "base/clock.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum { SAMPLES = 9, SAMPLES_BRIEF = 3, REPEATS_MOST = 64 };
+enum { CHECKS = 64, STRIDE = 27 }; /* elements of C; without a common factor */
 static const double SAMPLE_NS = 2e6, SAMPLES_NS = 4e9;
 static const double SLOW_NS = 1e9;             /* a way this slow is looked at once */
 static const int64_t ANSWER_NS = 300000000000; /* kernels are compiled at the first call */
@@ -51,54 +52,98 @@ static bool is_plain_fp32(const struct problem *problem) {
            problem_get(problem, "e") == 0;
 }
 
-static json_t *request_json(struct device *device, const struct problem *problem, const char *rival,
-                            const char *core) {
+static struct rival_request request_make(struct device *device, const struct problem *problem,
+                                         const char *rival, const char *core) {
     const struct device_info *info = device_describe(device);
-    return json_pack(
-        "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i}", "rival", rival, "core", core, "platform",
-        info->platform, "device", info->name, "m", (json_int_t)problem_get(problem, "m"), "n",
-        (json_int_t)problem_get(problem, "n"), "k", (json_int_t)problem_get(problem, "k"), "copies",
-        measure_copies(device, problem));
+    struct rival_request r = {.m = problem_get(problem, "m"),
+                              .n = problem_get(problem, "n"),
+                              .k = problem_get(problem, "k"),
+                              .copies = measure_copies(device, problem),
+                              .ways = (1 << RIVAL_WAYS) - 1};
+    snprintf(r.rival, sizeof r.rival, "%s", rival);
+    snprintf(r.core, sizeof r.core, "%s", core);
+    snprintf(r.platform, sizeof r.platform, "%s", info->platform);
+    snprintf(r.device, sizeof r.device, "%s", info->name);
+    return r;
 }
 
-static enum status read_answer(const char *text, double *time_ns, char how[128],
-                               struct error *err) {
+static enum status send_request(struct child *child, const struct rival_request *r,
+                                struct error *err) {
+    json_t *frame =
+        json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i,s:i}", "rival", r->rival, "core", r->core,
+                  "platform", r->platform, "device", r->device, "m", (json_int_t)r->m, "n",
+                  (json_int_t)r->n, "k", (json_int_t)r->k, "copies", r->copies, "ways", r->ways);
+    char *text = json_dumps(frame, JSON_COMPACT);
+    enum status st = text ? child_send(child, text, strlen(text), err)
+                          : fail(err, STATUS_NOMEM, "no memory to ask %s", r->rival);
+    free(text);
+    json_decref(frame);
+    return st;
+}
+
+/* The next frame; NULL when it only says which way comes next, which *way remembers. */
+static enum status receive_answer(struct child *child, int *way, json_t **answer,
+                                  struct error *err) {
+    char *text;
+    size_t size;
     json_error_t why;
-    json_t *answer = json_loads(text, 0, &why);
-    const char *sentence = json_string_value(json_object_get(answer, "error"));
+    enum status st = child_receive(child, ANSWER_NS, &text, &size, NULL, err);
+    if (st != OK) return st;
+    *answer = json_loads(text, 0, &why);
+    free(text);
+    if (!*answer) return fail(err, STATUS_CRASHED, "the rival's process answers nonsense");
+    const json_t *next = json_object_get(*answer, "way");
+    if (!next) return OK;
+    *way = (int)json_integer_value(next);
+    json_decref(*answer);
+    *answer = NULL;
+    return OK;
+}
+
+/* *way: the last that was begun, −1: none was. */
+static enum status exchange(const struct rival_request *request, int *way, json_t **answer,
+                            struct error *err) {
+    struct child *child = NULL;
+    *way = -1;
+    *answer = NULL;
+    enum status st = child_open("rival", &child, err);
+    if (st == OK) st = send_request(child, request, err);
+    while (st == OK && !*answer) st = receive_answer(child, way, answer, err);
+    child_close(child);
+    const char *sentence = json_string_value(json_object_get(*answer, "error"));
+    return sentence ? fail(err, (enum status)json_integer_value(json_object_get(*answer, "status")),
+                           "%s", sentence)
+                    : st;
+}
+
+static enum status read_time(const json_t *answer, double *time_ns, char how[128],
+                             struct error *err) {
     const char *said = json_string_value(json_object_get(answer, "how"));
     *time_ns = json_number_value(json_object_get(answer, "time_ns"));
-    enum status st = OK;
-    if (sentence)
-        st = fail(err, (enum status)json_integer_value(json_object_get(answer, "status")), "%s",
-                  sentence);
-    else if (!said || !(*time_ns > 0))
-        st = fail(err, STATUS_CRASHED, "the rival's process answers nonsense");
-    else snprintf(how, 128, "%s", said);
-    json_decref(answer);
-    return st;
+    if (!said || !(*time_ns > 0))
+        return fail(err, STATUS_CRASHED, "the rival's process answers nonsense");
+    snprintf(how, 128, "%s", said);
+    return OK;
+}
+
+static bool has_died(enum status st) {
+    return st == STATUS_CRASHED || st == STATUS_TIMEOUT;
 }
 
 enum status rival_ask(struct device *device, const struct problem *problem, const char *rival,
                       const char *core, double *time_ns, char how[128], struct error *err) {
     if (!is_plain_fp32(problem))
         return fail(err, STATUS_UNSUPPORTED, "%s multiplies plain fp32 matrices only", rival);
-    struct child *child = NULL;
-    char *text = NULL, *answer = NULL;
-    size_t size;
-    json_t *request = request_json(device, problem, rival, core);
-    enum status st = child_open("rival", &child, err);
-    if (st == OK) {
-        text = json_dumps(request, JSON_COMPACT);
-        st = text ? child_send(child, text, strlen(text), err)
-                  : fail(err, STATUS_NOMEM, "no memory to ask %s", rival);
+    struct rival_request request = request_make(device, problem, rival, core);
+    json_t *answer;
+    int way;
+    enum status st = exchange(&request, &way, &answer, err);
+    while (has_died(st) && way >= 0 && (request.ways &= ~(1 << way)) != 0) {
+        json_decref(answer);
+        st = exchange(&request, &way, &answer, err);
     }
-    if (st == OK) st = child_receive(child, ANSWER_NS, &answer, &size, NULL, err);
-    if (st == OK) st = read_answer(answer, time_ns, how, err);
-    free(answer);
-    free(text);
-    json_decref(request);
-    child_close(child);
+    if (st == OK) st = read_time(answer, time_ns, how, err);
+    json_decref(answer);
     return st;
 }
 
@@ -106,8 +151,10 @@ enum status rival_ask(struct device *device, const struct problem *problem, cons
 
 struct bout {
     const struct rival_side *side;
+    const struct rival_request *request;
     void *state;
-    int copies, turn;
+    int turn;
+    float *operand, *c; /* what W and X hold; room for C */
 };
 
 static enum status one_sample(struct bout *b, int way, int repeats, double *time_ns,
@@ -115,7 +162,7 @@ static enum status one_sample(struct bout *b, int way, int repeats, double *time
     int64_t began = clock_now_ns();
     enum status st = OK;
     for (int i = 0; st == OK && i < repeats; i++)
-        st = b->side->multiply(b->state, way, b->turn++ % b->copies, err);
+        st = b->side->multiply(b->state, way, b->turn++ % b->request->copies, err);
     if (st == OK) st = b->side->finish(b->state, err);
     *time_ns = (double)(clock_now_ns() - began) / repeats;
     return st;
@@ -138,15 +185,66 @@ static enum status time_way(struct bout *b, int way, int samples, double *median
     return st;
 }
 
-/* The fastest way, by a brief look at each; then its time. A way that fails is no way. */
+static enum status open_check(struct bout *b, struct error *err) {
+    const struct rival_request *r = b->request;
+    const size_t n = (size_t)(r->k * (r->m > r->n ? r->m : r->n));
+    b->operand = malloc(n * sizeof *b->operand);
+    b->c = malloc((size_t)(r->m * r->n) * sizeof *b->c);
+    if (!b->operand || !b->c)
+        return fail(err, STATUS_NOMEM, "no memory to check the products of %s", r->rival);
+    rival_fill(b->operand, n);
+    return OK;
+}
+
+/* One element in fp64. Whatever the order of a sum in fp32, it is off by k·2⁻²⁴ of its magnitudes at most. */
+static enum status check_element(const struct bout *b, int way, int64_t m, int64_t n,
+                                 struct error *err) {
+    const struct rival_request *r = b->request;
+    const bool turned = way & WAY_W_TRANSPOSED, by_output = way & WAY_BY_OUTPUT;
+    double sum = 0, size = 0;
+    for (int64_t k = 0; k < r->k; k++) {
+        const double product = (double)b->operand[turned ? k * r->m + m : m * r->k + k] *
+                               b->operand[by_output ? k * r->n + n : n * r->k + k];
+        sum += product;
+        size += fabs(product);
+    }
+    const double c = b->c[by_output ? m * r->n + n : n * r->m + m];
+    return fabs(c - sum) <= (double)(r->k + 1) * 0x1p-24 * size
+               ? OK
+               : fail(err, STATUS_WRONG, "%s (%s): C[%lld][%lld] is %g in place of %g", r->rival,
+                      rival_way_name(way), (long long)m, (long long)n, c, sum);
+}
+
+/* Elements all over C, its corners among them. */
+static enum status check_way(const struct bout *b, int way, struct error *err) {
+    const struct rival_request *r = b->request;
+    enum status st = b->side->read(b->state, b->c, err);
+    for (int i = 0; st == OK && i < CHECKS; i++)
+        st = check_element(b, way, i * (r->m - 1) / (CHECKS - 1),
+                           i * STRIDE % CHECKS * (r->n - 1) / (CHECKS - 1), err);
+    return st;
+}
+
+/* The parent hears of it first, so that it knows what was under way when this process dies. */
+static enum status begin_way(int way, struct error *err) {
+    char text[32];
+    return child_side_send(text, (size_t)snprintf(text, sizeof text, "{\"way\":%d}", way), err);
+}
+
+/* The fastest way, by a brief look at each; then its time. */
 static enum status time_rival(struct bout *b, int *best, double *time_ns, struct error *err) {
     double brief[RIVAL_WAYS];
     *best = -1;
     for (int way = 0; way < RIVAL_WAYS; way++) {
-        enum status st = time_way(b, way, SAMPLES_BRIEF, &brief[way], err);
+        if (!(b->request->ways & 1 << way)) continue;
+        enum status st = begin_way(way, err);
+        if (st == OK) st = time_way(b, way, SAMPLES_BRIEF, &brief[way], err);
+        if (st == OK) st = check_way(b, way, err);
         if (st == OK && (*best < 0 || brief[way] < brief[*best])) *best = way;
     }
-    return *best < 0 ? STATUS_LAUNCH : time_way(b, *best, SAMPLES, time_ns, err);
+    if (*best < 0) return err->status;
+    enum status st = begin_way(*best, err);
+    return st == OK ? time_way(b, *best, SAMPLES, time_ns, err) : st;
 }
 
 static const struct rival_side *side_find(const char *name) {
@@ -157,16 +255,19 @@ static const struct rival_side *side_find(const char *name) {
 
 static enum status serve(const struct rival_request *request, double *time_ns, char how[128],
                          struct error *err) {
-    struct bout bout = {.side = side_find(request->rival), .copies = request->copies};
+    struct bout bout = {.side = side_find(request->rival), .request = request};
     int best;
-    if (!bout.side || request->copies < 1)
+    if (!bout.side || request->copies < 1 || !request->ways)
         return fail(err, STATUS_INVALID, "there is no rival %s", request->rival);
     enum status st = bout.side->open(request, &bout.state, err);
+    if (st == OK) st = open_check(&bout, err);
     if (st == OK) st = time_rival(&bout, &best, time_ns, err);
     if (st == OK)
         snprintf(how, 128, "%s%s%s", rival_way_name(best), *request->core ? ", " : "",
                  request->core);
     bout.side->close(bout.state);
+    free(bout.operand);
+    free(bout.c);
     return st;
 }
 
@@ -176,9 +277,10 @@ static enum status read_request(const char *text, struct rival_request *r, struc
     json_int_t m, n, k;
     json_t *frame = json_loads(text, 0, &why);
     *r = (struct rival_request){0};
-    if (!frame || json_unpack_ex(frame, &why, 0, "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i}", "rival",
-                                 &rival, "core", &core, "platform", &platform, "device", &device,
-                                 "m", &m, "n", &n, "k", &k, "copies", &r->copies) != 0) {
+    if (!frame ||
+        json_unpack_ex(frame, &why, 0, "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i,s:i}", "rival", &rival,
+                       "core", &core, "platform", &platform, "device", &device, "m", &m, "n", &n,
+                       "k", &k, "copies", &r->copies, "ways", &r->ways) != 0) {
         json_decref(frame);
         return fail(err, STATUS_INVALID, "a request to a rival is not understood: %s", why.text);
     }

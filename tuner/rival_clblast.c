@@ -131,11 +131,19 @@ static enum status clblast_finish(void *state, struct error *err) {
     return code == CL_SUCCESS ? OK : fail(err, STATUS_LAUNCH, "CLBlast's kernels fail (%d)", code);
 }
 
+static enum status clblast_read(void *state, float *c, struct error *err) {
+    struct clblast *s = state;
+    const size_t bytes = (size_t)(s->request.m * s->request.n) * sizeof *c;
+    cl_int code = clEnqueueReadBuffer(s->queue, s->c, CL_TRUE, 0, bytes, c, 0, NULL, NULL);
+    return code == CL_SUCCESS ? OK : fail(err, STATUS_LAUNCH, "CLBlast's C is lost (%d)", code);
+}
+
 const struct rival_side rival_side_clblast = {
     .name = "clblast",
     .open = clblast_open,
     .multiply = clblast_multiply,
     .finish = clblast_finish,
+    .read = clblast_read,
     .close = clblast_close,
 };
 

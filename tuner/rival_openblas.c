@@ -94,6 +94,13 @@ static enum status openblas_finish(void *state, struct error *err) {
     return OK;
 }
 
+static enum status openblas_read(void *state, float *c, struct error *err) {
+    const struct openblas *s = state;
+    (void)err;
+    memcpy(c, s->c, (size_t)(s->request.n * s->request.m) * sizeof *c);
+    return OK;
+}
+
 static void openblas_close(void *state) {
     struct openblas *s = state;
     if (!s) return;
@@ -109,6 +116,7 @@ const struct rival_side rival_side_openblas = {
     .open = openblas_open,
     .multiply = openblas_multiply,
     .finish = openblas_finish,
+    .read = openblas_read,
     .close = openblas_close,
 };
 

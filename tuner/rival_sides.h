@@ -13,8 +13,10 @@ struct rival_request {
     char platform[128], device[256];
     int64_t m, n, k;
     int copies; /* of W, used in turn: cold */
+    int ways;   /* those that may be tried: bit w is way w */
 };
-/* Ask a child of its own. UNSUPPORTED for what is no plain fp32 product. */
+/* Ask a child of its own; a way in which it dies or hangs is left out, and the others are asked of another child.
+ * UNSUPPORTED for what is no plain fp32 product. */
 enum status rival_ask(struct device *device, const struct problem *problem, const char *rival,
                       const char *core, double *time_ns, char how[128], struct error *err);
 
@@ -25,10 +27,12 @@ struct rival_side {
     /* Enqueued or done; finish waits. */
     enum status (*multiply)(void *state, int way, int copy, struct error *err);
     enum status (*finish)(void *state, struct error *err);
+    /* C as it lies in memory, m · n floats. */
+    enum status (*read)(void *state, float *c, struct error *err);
     void (*close)(void *state); /* NULL is fine */
 };
 extern const struct rival_side rival_side_clblast, rival_side_openblas;
 extern const struct rival rival_clblast, rival_openblas;
 
-/* Floats in −1 … 1, the same at every call: for operands whose values do not matter. */
+/* Floats in −1 … 1, the same at every call: what every W and X holds, so that C can be checked. */
 void rival_fill(float *x, size_t n);
