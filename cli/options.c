@@ -1,6 +1,7 @@
 /* options.c: option tables make --help; a wrong option names the nearest right one; numbers have ranges. */
 #include "base/log.h"
 #include "base/str.h"
+#include "base/units.h"
 #include "cli/cli.h"
 #include <limits.h>
 #include <stdio.h>
@@ -11,6 +12,15 @@ enum status argument_status(enum status status, struct error *err) {
     if (status != STATUS_INVALID) return status;
     err->status = STATUS_USAGE;
     return STATUS_USAGE;
+}
+
+enum status argument_duration(const char *option, const char *text, int64_t *ns,
+                              struct error *err) {
+    const enum status status = text ? units_parse_duration(text, ns, err) : OK;
+    if (status == OK && text && *ns <= 0)
+        return fail(err, STATUS_USAGE, "%s %s: no time at all; write 60s, 2m or 1h30m", option,
+                    text);
+    return argument_status(status, err);
 }
 
 /* Edits to turn a into b; long names are cut. */

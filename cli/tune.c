@@ -111,15 +111,6 @@ static enum status check_strategy(const char *name, struct error *err) {
     return STATUS_USAGE;
 }
 
-/* No budget is no limit; a budget of nothing is a mistake. */
-static enum status parse_budget(const char *text, int64_t *ns, struct error *err) {
-    *ns = 0;
-    const enum status status = text ? units_parse_duration(text, ns, err) : OK;
-    if (status == OK && text && *ns <= 0)
-        return fail(err, STATUS_USAGE, "--budget %s: no time at all; write 60s, 2m or 1h30m", text);
-    return argument_status(status, err);
-}
-
 /* One line a problem: share of the ceiling first, then the gain over the default. */
 static enum status print_problem(const json_t *row, struct error *err) {
     const json_t *best = json_object_get(row, "best");
@@ -287,7 +278,7 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
     enum status status = check_strategy(o->strategy, err);
     if (status == OK && o->builders < BUILDERS_USUAL)
         status = fail(err, STATUS_USAGE, "--builders %d: write 0 or more", o->builders);
-    if (status == OK) status = parse_budget(o->budget, &budget_ns, err);
+    if (status == OK) status = argument_duration("--budget", o->budget, &budget_ns, err);
     if (status == OK && o->seed)
         status = argument_status(units_parse_int(o->seed, 0, INT64_MAX, &seed, err), err);
     if (status == OK) status = choose_class(o, err);
