@@ -3,18 +3,22 @@
 PREFIX   ?= /usr/local
 B        ?= build
 CC       ?= cc
+CXX      ?= c++
 CFLAGS   ?= -O2 -g
+CXXFLAGS ?= $(CFLAGS)
 WARN      = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)
 PACKAGES  = sqlite3 jansson popt libpcre2-8 zlib
 VERSION  := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 CPPFLAGS += -I. -I$(B) -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -DHONE_VERSION='"$(VERSION)"'
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-LIBS       = $(shell pkg-config --libs $(PACKAGES)) -lOpenCL -lm -lpthread -ldl
+LIBS       = $(shell pkg-config --libs $(PACKAGES)) -lOpenCL -lm -lpthread -ldl -lstdc++
 FLAGS      = -std=gnu17 $(WARN) $(CPPFLAGS) $(PKG_CFLAGS)
+CXX_FLAGS  = -std=gnu++17 $(filter-out %-prototypes,$(WARN)) $(CPPFLAGS)
 
 ROOMS   = base device kernels results tuner runtime
 SOURCES = $(foreach r,$(ROOMS),$(wildcard $(r)/*.c $(r)/*/*.c))
-OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(B)/embedded.o
+SHIMS   = $(wildcard $(ROOMS:%=%/*.cc))
+OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(SHIMS:%.cc=$(B)/%.o) $(B)/embedded.o
 CLI     = $(patsubst %.c,$(B)/%.o,$(wildcard cli/*.c))
 TESTS   = $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c tests/test_*.c))
 PRELOADS = $(patsubst %.c,$(B)/%.so,$(filter-out tests/support.c,$(filter-out $(wildcard tests/*/test_*.c),$(wildcard tests/*/*.c))))
@@ -77,6 +81,11 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(CFLAGS) $(FLAGS) -MMD -MP -c -o $@ $<
 
+# A library's C++ behind a C header; nothing else is C++.
+$(B)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(call say,cxx)$(CXX) $(CXXFLAGS) $(CXX_FLAGS) -MMD -MP -c -o $@ $<
+
 # The version is compiled into few objects, which follow it.
 $(B)/version: always
 	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
@@ -107,7 +116,7 @@ $(B)/tests/all: $(TESTS) $(PRELOADS)
 
 # What was resolved.
 show:
-	@echo "CC       $(CC)"; echo "VERSION  $(VERSION)"; echo "PREFIX   $(PREFIX)"
+	@echo "CC       $(CC)"; echo "CXX      $(CXX)"; echo "VERSION  $(VERSION)"; echo "PREFIX   $(PREFIX)"
 	@echo "CFLAGS   $(CFLAGS) $(WARN) $(PKG_CFLAGS)"; echo "LIBS     $(LIBS)"
 	@echo "SOURCES  $(words $(SOURCES)) files"; echo "TESTS    $(words $(TESTS)) programs"; echo "EMBED    $(EMBED)"
 

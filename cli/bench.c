@@ -13,6 +13,7 @@
 
 static const char examples[] =
     "  hone bench --family gemm --problem m=12288,k=4096,n=16..128*2 --rivals clblast,openblas\n"
+    "  hone bench --family gemm --problem m=4096,k=4096,n=64 --rivals clblast,clblast_tuned\n"
     "  hone bench --family gemv_q4 --problem m=12288,k=4096 --class f32,i8\n"
     "  hone bench --family gemm --problem m=4096,k=4096,n=64 --config tiled:VW=16,TN=8\n"
     "  hone bench --family gemv_q4 --problem m=4096..12288*3,k=4096 --warm --csv\n"
@@ -135,8 +136,11 @@ static enum status bench_kernels(struct bench_choices *o, struct error *err) {
     char *owned = NULL, *database = store_default_path(o->common.database);
     const char *variant = NULL, *config = NULL;
     size_t n_rivals = 0;
+    int64_t tuning_ns = 120 * (int64_t)1000000000;
     json_t *result = NULL;
     enum status status = split_rivals(o->rivals, names, &n_rivals, &owned, err);
+    if (status == OK)
+        status = argument_duration("--rival-budget", o->rival_budget, &tuning_ns, err);
     if (status == OK) status = split_config(o->config, &variant, &config, err);
     o->problems.class_name = o->choice.class_name;
     if (status == OK) status = problems_collect(&o->problems, &list, err);
@@ -153,6 +157,7 @@ static enum status bench_kernels(struct bench_choices *o, struct error *err) {
         .config = config,
         .rivals = names,
         .n_rivals = n_rivals,
+        .tuning_ns = tuning_ns,
         .interrupt = &interrupted,
         .lock_text = "hone bench",
     };
@@ -194,6 +199,8 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
          "also as a phase of a larger kernel: no launch, one copy of the weights after another",
          NULL},
         {"rivals", 0, POPT_ARG_STRING, &o.rivals, 0, str_text(&rival_names), "LIST"},
+        {"rival-budget", 0, POPT_ARG_STRING, &o.rival_budget, 0,
+         "for each of a rival's own tuners, once a device and problem (120s)", "TIME"},
         ENGINE_OPTIONS(o.choice),
         {"pp", 0, POPT_ARG_STRING, &o.pp, 0, "with --model: prompt tokens (512), or none", "LIST"},
         {"tg", 0, POPT_ARG_STRING, &o.tg, 0, "with --model: generated tokens (128), or none",
@@ -224,6 +231,7 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
                                        {"--layout", o.problems.layout},
                                        {"--config", o.config},
                                        {"--rivals", o.rivals},
+                                       {"--rival-budget", o.rival_budget},
                                        {"--phase", o.phase},
                                        {"--warm", o.warm},
                                        {NULL, false}};
@@ -232,6 +240,8 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
     const struct option_given foreign[] = {{"--model", o.choice.model},
                                            {"--config", o.config},
                                            {"--rivals", o.rivals},
+                                           {"--rival-budget", o.rival_budget},
+                                           {"--rival-budget", o.rival_budget},
                                            {"--phase", o.phase},
                                            {"--warm", o.warm},
                                            {"--csv", o.csv},
@@ -242,6 +252,9 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
     const struct option_given of_aa[] = {{"--runs", o.runs}, {"--save", o.save}, {NULL, false}};
     if (status == OK && !helped && !o.aa)
         status = options_none("bench", "they are of --aa", of_aa, err);
+    const struct option_given of_rivals[] = {{"--rival-budget", o.rival_budget}, {NULL, false}};
+    if (status == OK && !helped && !o.rivals)
+        status = options_none("bench", "it is of --rivals", of_rivals, err);
     if (status == OK && !helped && !!o.common.json + !!o.csv + !!o.md > 1)
         status = fail(err, STATUS_USAGE, "hone bench: --json, --csv, --md: choose one of them");
     if (status == OK && !helped) {

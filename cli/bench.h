@@ -9,7 +9,7 @@ struct bench_choices {
     struct common_options common;
     struct problem_options problems;
     struct engine_choice choice;
-    char *config, *rivals, *save;
+    char *config, *rivals, *rival_budget, *save;
     int csv, md, warm, phase, aa, runs, repeats;
     char *pp, *tg, *depth; /* lists of numbers, "none" */
     char **pg;             /* pairs, NULL-terminated; NULL: none */

@@ -54,7 +54,8 @@ enum status options_none(const char *name, const char *reason, const struct opti
                          struct error *err);
 /* What a parser says of a text that came from the command line: INVALID there is USAGE. */
 enum status argument_status(enum status status, struct error *err);
-/* The value of an option that is a time; *ns stays what it is when text is NULL. USAGE: it is none, or nothing. */
+/* The value of an option that is a time; *ns stays what it is when text is NULL. USAGE: it is
+ * none, or nothing. */
 enum status argument_duration(const char *option, const char *text, int64_t *ns, struct error *err);
 /* The candidate most like text, NULL when none is near; candidates end with NULL. */
 const char *nearest_name(const char *text, const char *const *candidates);

@@ -12,8 +12,8 @@ WITH points AS (
     SELECT device_id, problem_id, class, 2, 'default', default_ns, NULL, NULL, NULL FROM won
      UNION ALL
     SELECT device_id, problem_id, class, 3,
-           replace(replace(rival, 'clblast', 'CLBlast'), 'openblas', 'OpenBLAS'), r.time_ns,
-           NULL, NULL, NULL
+           replace(replace(replace(rival, 'clblast', 'CLBlast'), 'openblas', 'OpenBLAS'), '_', ' '),
+           r.time_ns, NULL, NULL, NULL
       FROM rivals r
       JOIN timed t USING (bench_id)
      WHERE bench_id = newest

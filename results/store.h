@@ -152,7 +152,8 @@ enum status store_messages(struct store *store, const char *model, const struct 
 /* ---- plan records, benches, facts ---- */
 
 /* Small keyed facts: kind "plan" (fused or not), "class" (perplexity cost per model file),
- * "check" (first-use checks), "ceiling". Value is JSON. NOTHING when missing. */
+ * "check" (first-use checks), "ceiling", "rival" (what a rival's own tuner found). Value is JSON.
+ * NOTHING when missing. */
 enum status store_fact_set(struct store *store, const char *kind, const char *model,
                            const char *version, const char *key, const char *value,
                            struct error *err);

@@ -23,9 +23,9 @@ list_files() {
 }
 
 list_files '*.c' >"$work/c"
-list_files '*.c' '*.h' >"$work/c_h"
+list_files '*.c' '*.h' '*.cc' >"$work/c_h"
 list_files '*.sh' .ci/run >"$work/scripts"
-list_files '*.c' '*.h' '*.def' '*.cl' '*.clh' '*.sh' '*.sql' '*.gp' >"$work/sources"
+list_files '*.c' '*.h' '*.cc' '*.def' '*.cl' '*.clh' '*.sh' '*.sql' '*.gp' >"$work/sources"
 flags=$("${MAKE:-make}" -s --no-print-directory flags)
 if [ ! -s "$work/c" ] || [ -z "$flags" ]; then
     say "this must be a git checkout in which 'make flags' works"
@@ -53,7 +53,7 @@ foreign='
 CL/             device/
 device/opencl.h device/
 sqlite3.h       results/ tests/
-clblast_c.h     tuner/rival_
+clblast         tuner/rival_
 cblas.h         tuner/rival_
 popt.h          cli/
 pcre2.h         runtime/

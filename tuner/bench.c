@@ -175,12 +175,16 @@ static json_t *row_json(struct bench *b, const struct contender *c, const struct
 
 static json_t *time_rivals(struct bench *b, const struct problem *problem) {
     json_t *object = json_object();
+    const struct rival_place place = {.device = b->device,
+                                      .store = b->store,
+                                      .tuning_ns = b->options->tuning_ns,
+                                      .interrupt = b->options->interrupt};
     for (size_t i = 0; i < b->options->n_rivals && !is_interrupted(b); i++) {
         const struct rival *rival = rival_find(b->options->rivals[i]);
         struct error why = {0};
         double time_ns;
         char how[128];
-        enum status st = rival->time(b->device, problem, &time_ns, how, &why);
+        enum status st = rival->time(&place, problem, &time_ns, how, &why);
         json_object_set_new(object, rival->name,
                             st == OK
                                 ? json_pack("{s:f,s:s}", "time_ns", time_ns, "how", how)

@@ -15,6 +15,7 @@ struct bench_options {
     bool warm;                           /* launches with warm operands, too */
     const char *const *rivals;           /* names, each of one that rival_find knows */
     size_t n_rivals;
+    int64_t tuning_ns;             /* for each tuner of a rival's own (rival.h) */
     const volatile int *interrupt; /* may be NULL */
     const char *lock_text;         /* who we are, for the lock file */
 };

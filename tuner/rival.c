@@ -1,5 +1,6 @@
-/* rival.c: the list of rivals, the question to a child, and the child: every way briefly, the best at
- * length, medians. A way that fails, kills or hangs its process, or computes something else, is no way. */
+/* rival.c: the list of rivals, the question to a child, and the child: every way briefly, the
+ * best at length, medians. A way that fails, kills or hangs its process, or computes something
+ * else, is no way. */
 #include "tuner/rival.h"
 #include "base/child.h"
 #include "base/clock.h"
@@ -20,7 +21,7 @@ static const double SAMPLE_NS = 2e6, SAMPLES_NS = 4e9;
 static const double SLOW_NS = 1e9;             /* a way this slow is looked at once */
 static const int64_t ANSWER_NS = 300000000000; /* kernels are compiled at the first call */
 
-const struct rival *const rivals[] = {&rival_clblast, &rival_openblas, NULL};
+const struct rival *const rivals[] = {&rival_clblast, &rival_clblast_tuned, &rival_openblas, NULL};
 static const struct rival_side *const sides[] = {&rival_side_clblast, &rival_side_openblas, NULL};
 
 const struct rival *rival_find(const char *name) {
@@ -52,27 +53,30 @@ static bool is_plain_fp32(const struct problem *problem) {
            problem_get(problem, "e") == 0;
 }
 
-static struct rival_request request_make(struct device *device, const struct problem *problem,
-                                         const char *rival, const char *core) {
-    const struct device_info *info = device_describe(device);
-    struct rival_request r = {.m = problem_get(problem, "m"),
-                              .n = problem_get(problem, "n"),
-                              .k = problem_get(problem, "k"),
-                              .copies = measure_copies(device, problem),
-                              .ways = (1 << RIVAL_WAYS) - 1};
-    snprintf(r.rival, sizeof r.rival, "%s", rival);
-    snprintf(r.core, sizeof r.core, "%s", core);
-    snprintf(r.platform, sizeof r.platform, "%s", info->platform);
-    snprintf(r.device, sizeof r.device, "%s", info->name);
-    return r;
+enum status rival_request_make(const struct rival_place *place, const struct problem *problem,
+                               const char *rival, struct rival_request *request,
+                               struct error *err) {
+    const struct device_info *info = device_describe(place->device);
+    if (!is_plain_fp32(problem))
+        return fail(err, STATUS_UNSUPPORTED, "%s multiplies plain fp32 matrices only", rival);
+    *request = (struct rival_request){.m = problem_get(problem, "m"),
+                                      .n = problem_get(problem, "n"),
+                                      .k = problem_get(problem, "k"),
+                                      .copies = measure_copies(place->device, problem),
+                                      .ways = (1 << RIVAL_WAYS) - 1};
+    snprintf(request->rival, sizeof request->rival, "%s", rival);
+    snprintf(request->platform, sizeof request->platform, "%s", info->platform);
+    snprintf(request->device, sizeof request->device, "%s", info->name);
+    return OK;
 }
 
 static enum status send_request(struct child *child, const struct rival_request *r,
                                 struct error *err) {
     json_t *frame =
-        json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i,s:i}", "rival", r->rival, "core", r->core,
-                  "platform", r->platform, "device", r->device, "m", (json_int_t)r->m, "n",
-                  (json_int_t)r->n, "k", (json_int_t)r->k, "copies", r->copies, "ways", r->ways);
+        json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:I,s:I,s:I,s:i,s:i}", "rival", r->rival, "setting",
+                  r->setting, "tuner", r->tuner, "part", r->part, "platform", r->platform, "device",
+                  r->device, "m", (json_int_t)r->m, "n", (json_int_t)r->n, "k", (json_int_t)r->k,
+                  "copies", r->copies, "ways", r->ways);
     char *text = json_dumps(frame, JSON_COMPACT);
     enum status st = text ? child_send(child, text, strlen(text), err)
                           : fail(err, STATUS_NOMEM, "no memory to ask %s", r->rival);
@@ -82,12 +86,13 @@ static enum status send_request(struct child *child, const struct rival_request 
 }
 
 /* The next frame; NULL when it only says which way comes next, which *way remembers. */
-static enum status receive_answer(struct child *child, int *way, json_t **answer,
+static enum status receive_answer(const struct rival_place *place, struct child *child,
+                                  int64_t deadline_ns, int *way, json_t **answer,
                                   struct error *err) {
     char *text;
     size_t size;
     json_error_t why;
-    enum status st = child_receive(child, ANSWER_NS, &text, &size, NULL, err);
+    enum status st = child_receive(child, deadline_ns, &text, &size, place->interrupt, err);
     if (st != OK) return st;
     *answer = json_loads(text, 0, &why);
     free(text);
@@ -101,14 +106,14 @@ static enum status receive_answer(struct child *child, int *way, json_t **answer
 }
 
 /* *way: the last that was begun, −1: none was. */
-static enum status exchange(const struct rival_request *request, int *way, json_t **answer,
-                            struct error *err) {
+static enum status exchange(const struct rival_place *place, const struct rival_request *request,
+                            int64_t deadline_ns, int *way, json_t **answer, struct error *err) {
     struct child *child = NULL;
     *way = -1;
     *answer = NULL;
     enum status st = child_open("rival", &child, err);
     if (st == OK) st = send_request(child, request, err);
-    while (st == OK && !*answer) st = receive_answer(child, way, answer, err);
+    while (st == OK && !*answer) st = receive_answer(place, child, deadline_ns, way, answer, err);
     child_close(child);
     const char *sentence = json_string_value(json_object_get(*answer, "error"));
     return sentence ? fail(err, (enum status)json_integer_value(json_object_get(*answer, "status")),
@@ -130,19 +135,31 @@ static bool has_died(enum status st) {
     return st == STATUS_CRASHED || st == STATUS_TIMEOUT;
 }
 
-enum status rival_ask(struct device *device, const struct problem *problem, const char *rival,
-                      const char *core, double *time_ns, char how[128], struct error *err) {
-    if (!is_plain_fp32(problem))
-        return fail(err, STATUS_UNSUPPORTED, "%s multiplies plain fp32 matrices only", rival);
-    struct rival_request request = request_make(device, problem, rival, core);
+enum status rival_ask(const struct rival_place *place, const struct rival_request *request,
+                      const char *setting, double *time_ns, char how[128], struct error *err) {
+    struct rival_request one = *request;
     json_t *answer;
     int way;
-    enum status st = exchange(&request, &way, &answer, err);
-    while (has_died(st) && way >= 0 && (request.ways &= ~(1 << way)) != 0) {
+    snprintf(one.setting, sizeof one.setting, "%s", setting);
+    enum status st = exchange(place, &one, ANSWER_NS, &way, &answer, err);
+    while (has_died(st) && way >= 0 && (one.ways &= ~(1 << way)) != 0) {
         json_decref(answer);
-        st = exchange(&request, &way, &answer, err);
+        st = exchange(place, &one, ANSWER_NS, &way, &answer, err);
     }
     if (st == OK) st = read_time(answer, time_ns, how, err);
+    json_decref(answer);
+    return st;
+}
+
+enum status rival_ask_tuner(const struct rival_place *place, const struct rival_request *request,
+                            int64_t deadline_ns, char found[RIVAL_SETTING], struct error *err) {
+    json_t *answer;
+    int way;
+    enum status st = exchange(place, request, deadline_ns, &way, &answer, err);
+    const char *said = json_string_value(json_object_get(answer, "found"));
+    if (st == OK && (!said || strlen(said) >= RIVAL_SETTING))
+        st = fail(err, STATUS_CRASHED, "the tuner's process answers nonsense");
+    if (st == OK) snprintf(found, RIVAL_SETTING, "%s", said);
     json_decref(answer);
     return st;
 }
@@ -196,7 +213,8 @@ static enum status open_check(struct bout *b, struct error *err) {
     return OK;
 }
 
-/* One element in fp64. Whatever the order of a sum in fp32, it is off by k·2⁻²⁴ of its magnitudes at most. */
+/* One element in fp64. Whatever the order of a sum in fp32, it is off by k·2⁻²⁴ of its
+ * magnitudes at most. */
 static enum status check_element(const struct bout *b, int way, int64_t m, int64_t n,
                                  struct error *err) {
     const struct rival_request *r = b->request;
@@ -253,39 +271,60 @@ static const struct rival_side *side_find(const char *name) {
     return NULL;
 }
 
-static enum status serve(const struct rival_request *request, double *time_ns, char how[128],
-                         struct error *err) {
-    struct bout bout = {.side = side_find(request->rival), .request = request};
+static enum status serve_time(const struct rival_side *side, const struct rival_request *request,
+                              json_t **answer, struct error *err) {
+    struct bout bout = {.side = side, .request = request};
+    const char *setting = request->setting;
+    double time_ns;
     int best;
-    if (!bout.side || request->copies < 1 || !request->ways)
-        return fail(err, STATUS_INVALID, "there is no rival %s", request->rival);
-    enum status st = bout.side->open(request, &bout.state, err);
+    enum status st = side->open(request, &bout.state, err);
     if (st == OK) st = open_check(&bout, err);
-    if (st == OK) st = time_rival(&bout, &best, time_ns, err);
-    if (st == OK)
-        snprintf(how, 128, "%s%s%s", rival_way_name(best), *request->core ? ", " : "",
-                 request->core);
-    bout.side->close(bout.state);
+    if (st == OK) st = time_rival(&bout, &best, &time_ns, err);
+    if (st == OK) {
+        char *how = text_format("%s%s%.*s", rival_way_name(best), *setting ? ", " : "",
+                                (int)strcspn(setting, " "), setting);
+        *answer = json_pack("{s:f,s:s}", "time_ns", time_ns, "how", how);
+        free(how);
+    }
+    side->close(bout.state);
     free(bout.operand);
     free(bout.c);
     return st;
 }
 
+static enum status serve_tuner(const struct rival_side *side, const struct rival_request *request,
+                               json_t **answer, struct error *err) {
+    struct str found = {0};
+    enum status st = side->tune(request, &found, err);
+    if (st == OK) *answer = json_pack("{s:s}", "found", str_text(&found));
+    str_free(&found);
+    return st;
+}
+
+static enum status serve(const struct rival_request *request, json_t **answer, struct error *err) {
+    const struct rival_side *side = side_find(request->rival);
+    const bool can_tune = side && side->tune && request->part > 0;
+    if (!side || request->copies < 1 || !request->ways || (*request->tuner && !can_tune))
+        return fail(err, STATUS_INVALID, "there is no rival %s", request->rival);
+    return (*request->tuner ? serve_tuner : serve_time)(side, request, answer, err);
+}
+
 static enum status read_request(const char *text, struct rival_request *r, struct error *err) {
     json_error_t why;
-    const char *rival, *core, *platform, *device;
+    const char *rival, *setting, *tuner, *platform, *device;
     json_int_t m, n, k;
     json_t *frame = json_loads(text, 0, &why);
     *r = (struct rival_request){0};
-    if (!frame ||
-        json_unpack_ex(frame, &why, 0, "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:i,s:i}", "rival", &rival,
-                       "core", &core, "platform", &platform, "device", &device, "m", &m, "n", &n,
-                       "k", &k, "copies", &r->copies, "ways", &r->ways) != 0) {
+    if (!frame || json_unpack_ex(frame, &why, 0, "{s:s,s:s,s:s,s:i,s:s,s:s,s:I,s:I,s:I,s:i,s:i}",
+                                 "rival", &rival, "setting", &setting, "tuner", &tuner, "part",
+                                 &r->part, "platform", &platform, "device", &device, "m", &m, "n",
+                                 &n, "k", &k, "copies", &r->copies, "ways", &r->ways) != 0) {
         json_decref(frame);
         return fail(err, STATUS_INVALID, "a request to a rival is not understood: %s", why.text);
     }
     snprintf(r->rival, sizeof r->rival, "%s", rival);
-    snprintf(r->core, sizeof r->core, "%s", core);
+    snprintf(r->setting, sizeof r->setting, "%s", setting);
+    snprintf(r->tuner, sizeof r->tuner, "%s", tuner);
     snprintf(r->platform, sizeof r->platform, "%s", platform);
     snprintf(r->device, sizeof r->device, "%s", device);
     r->m = m;
@@ -302,13 +341,11 @@ int rival_child(void) {
     signal(SIGINT, SIG_IGN);
     while (child_side_receive(&bytes, &size, &err) == OK) {
         struct rival_request request;
-        char how[128] = "";
-        double time_ns = 0;
+        json_t *answer = NULL;
         enum status st = read_request(bytes, &request, &err);
         free(bytes);
-        if (st == OK) st = serve(&request, &time_ns, how, &err);
-        json_t *answer = st == OK ? json_pack("{s:f,s:s}", "time_ns", time_ns, "how", how)
-                                  : json_pack("{s:i,s:s}", "status", (int)st, "error", err.text);
+        if (st == OK) st = serve(&request, &answer, &err);
+        if (st != OK) answer = json_pack("{s:i,s:s}", "status", (int)st, "error", err.text);
         char *text = json_dumps(answer, JSON_COMPACT);
         json_decref(answer);
         st = text ? child_side_send(text, strlen(text), &err) : STATUS_NOMEM;

@@ -1,19 +1,25 @@
-/* rival_clblast.c: CLBlast's SGEMM as shipped, on the same device in a context of its own. With
- * CL/cl.h for CLBlast's handles: the one such file outside device/. The library is loaded when it is
- * asked for, so that hone runs without it. */
+/* rival_clblast.c: CLBlast's SGEMM on the same device in a context of its own, as shipped or
+ * with the parameters of a setting: "Xgemm GEMMK=1,MWG=64,…;GemmRoutine
+ * XGEMM_MIN_INDIRECT_SIZE=0". With CL/cl.h for CLBlast's handles: rival_clblast*.* are the only
+ * such files outside device/. The library is loaded when it is asked for, so that hone runs
+ * without it. */
 #include "base/str.h"
+#include "tuner/rival_clblast_tuners.h"
 #include "tuner/rival_sides.h"
 #include <clblast_c.h>
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEVICES = 64 };
+enum { DEVICES = 64, PARAMETERS = 32 };
 
 struct clblast {
     struct rival_request request;
     void *library;
     __typeof__(&CLBlastSgemm) sgemm;
+    __typeof__(&CLBlastOverrideParameters) override;
+    cl_device_id device;
     cl_context context;
     cl_command_queue queue;
     cl_mem *w, x, c;
@@ -21,7 +27,10 @@ struct clblast {
 
 static enum status load(struct clblast *s, struct error *err) {
     s->library = dlopen("libclblast.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (s->library) s->sgemm = (__typeof__(s->sgemm))dlsym(s->library, "CLBlastSgemm");
+    if (s->library) {
+        s->sgemm = (__typeof__(s->sgemm))dlsym(s->library, "CLBlastSgemm");
+        s->override = (__typeof__(s->override))dlsym(s->library, "CLBlastOverrideParameters");
+    }
     return s->sgemm ? OK
                     : fail(err, STATUS_UNSUPPORTED,
                            "CLBlast is not there; install the Debian package "
@@ -89,20 +98,65 @@ static void clblast_close(void *state) {
     free(s); /* the library stays: it has threads and caches of its own */
 }
 
+/* The library, and a queue for it. */
+static enum status open_queue(struct clblast *s, struct error *err) {
+    enum status st = load(s, err);
+    if (st != OK) return st;
+    s->device = find_device(&s->request);
+    if (!s->device)
+        return fail(err, STATUS_DEVICE, "CLBlast: the device %s is not there", s->request.device);
+    s->context = clCreateContext(NULL, 1, &s->device, NULL, NULL, NULL);
+    if (s->context) s->queue = clCreateCommandQueue(s->context, s->device, 0, NULL);
+    return s->queue ? OK : fail(err, STATUS_DEVICE, "CLBlast: no queue on %s", s->request.device);
+}
+
+/* "KERNEL NAME=VALUE,NAME=VALUE", which is taken apart. */
+static enum status override_kernel(struct clblast *s, char *text, struct error *err) {
+    const char *names[PARAMETERS], *kernel = strsep(&text, " ");
+    size_t values[PARAMETERS], n = 0;
+    for (char *word; n < PARAMETERS && (word = strsep(&text, ",")); n++) {
+        names[n] = strsep(&word, "=");
+        values[n] = word ? strtoul(word, NULL, 10) : 0;
+    }
+    CLBlastStatusCode code =
+        s->override(s->device, kernel, CLBlastPrecisionSingle, n, names, values);
+    return code == CLBlastSuccess
+               ? OK
+               : fail(err, STATUS_INVALID, "CLBlast refuses parameters of %s (%d)", kernel,
+                      (int)code);
+}
+
+static enum status apply_setting(struct clblast *s, struct error *err) {
+    char text[RIVAL_SETTING], *rest = text;
+    enum status st = OK;
+    if (!*s->request.setting) return OK;
+    if (!s->override)
+        return fail(err, STATUS_UNSUPPORTED, "this CLBlast does not let its parameters be set");
+    snprintf(text, sizeof text, "%s", s->request.setting);
+    for (char *one; st == OK && (one = strsep(&rest, ";"));) st = override_kernel(s, one, err);
+    return st;
+}
+
 static enum status clblast_open(const struct rival_request *request, void **state,
                                 struct error *err) {
     struct clblast *s = memory_new(sizeof *s);
     s->request = *request;
     *state = s;
-    enum status st = load(s, err);
-    if (st != OK) return st;
-    cl_device_id device = find_device(request);
-    if (!device)
-        return fail(err, STATUS_DEVICE, "CLBlast: the device %s is not there", request->device);
-    s->context = clCreateContext(NULL, 1, &device, NULL, NULL, NULL);
-    if (s->context) s->queue = clCreateCommandQueue(s->context, device, 0, NULL);
-    if (!s->queue) return fail(err, STATUS_DEVICE, "CLBlast: no queue on %s", request->device);
-    return make_operands(s, err);
+    enum status st = open_queue(s, err);
+    if (st == OK) st = apply_setting(s, err);
+    return st == OK ? make_operands(s, err) : st;
+}
+
+static enum status clblast_run_tuner(const struct rival_request *r, struct str *found,
+                                     struct error *err) {
+    struct clblast *s = memory_new(sizeof *s);
+    s->request = *r;
+    enum status st = open_queue(s, err);
+    if (st == OK)
+        st = clblast_tune(s->library, r->tuner, s->queue, (size_t)r->m, (size_t)r->n, (size_t)r->k,
+                          1.0 / r->part, found, err);
+    clblast_close(s);
+    return st;
 }
 
 /* C by token: row-major C[N][M] = X[N][K] · W; by output: C[M][N] = W · X[K][N]. */
@@ -145,11 +199,14 @@ const struct rival_side rival_side_clblast = {
     .finish = clblast_finish,
     .read = clblast_read,
     .close = clblast_close,
+    .tune = clblast_run_tuner,
 };
 
-static enum status clblast_time(struct device *device, const struct problem *problem,
+static enum status clblast_time(const struct rival_place *place, const struct problem *problem,
                                 double *time_ns, char how[128], struct error *err) {
-    return rival_ask(device, problem, "clblast", "", time_ns, how, err);
+    struct rival_request request;
+    enum status st = rival_request_make(place, problem, "clblast", &request, err);
+    return st == OK ? rival_ask(place, &request, "", time_ns, how, err) : st;
 }
 
 const struct rival rival_clblast = {.name = "clblast", .time = clblast_time};

@@ -41,7 +41,7 @@ static enum status load(struct openblas *s, struct error *err) {
     char threads[16];
     snprintf(threads, sizeof threads, "%d", usable_cpus());
     setenv("OPENBLAS_NUM_THREADS", threads, 1);
-    if (*s->request.core) setenv("OPENBLAS_CORETYPE", s->request.core, 1);
+    if (*s->request.setting) setenv("OPENBLAS_CORETYPE", s->request.setting, 1);
     else unsetenv("OPENBLAS_CORETYPE");
     void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     if (library) s->sgemm = (__typeof__(s->sgemm))dlsym(library, "cblas_sgemm");
@@ -148,24 +148,25 @@ static bool core_runs_here(const struct core *core, const char *flags) {
     return true;
 }
 
-static enum status openblas_time(struct device *device, const struct problem *problem,
+static enum status openblas_time(const struct rival_place *place, const struct problem *problem,
                                  double *time_ns, char how[128], struct error *err) {
-    if (device_describe(device)->type != DEVICE_CPU)
+    struct rival_request request;
+    if (device_describe(place->device)->type != DEVICE_CPU)
         return fail(err, STATUS_UNSUPPORTED, "OpenBLAS runs on the host, this device is not it");
+    enum status st = rival_request_make(place, problem, "openblas", &request, err);
+    if (st != OK) return st;
     char *flags = cpu_flags();
-    enum status st = OK;
     *time_ns = INFINITY;
     for (int i = 0; i < CORES; i++) {
         double core_ns;
         char core_how[128];
         if (!core_runs_here(&cores[i], flags)) continue;
         struct error why = {0};
-        enum status one =
-            rival_ask(device, problem, "openblas", cores[i].name, &core_ns, core_how, &why);
+        enum status one = rival_ask(place, &request, cores[i].name, &core_ns, core_how, &why);
         if (one == OK && core_ns < *time_ns) {
             *time_ns = core_ns;
             snprintf(how, 128, "%s", core_how);
-        } else if (one == STATUS_UNSUPPORTED) {
+        } else if (one == STATUS_UNSUPPORTED || one == STATUS_INTERRUPTED) {
             st = fail(err, one, "%s", why.text);
             break;
         }

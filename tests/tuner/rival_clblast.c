@@ -1,5 +1,6 @@
-/* rival_clblast.c: a CLBlast of its own kind, found before the system's (LD_LIBRARY_PATH). Of the four ways to pose
- * a product it dies in one, does nothing in one, refuses one, and is right in one. */
+/* rival_clblast.c: a CLBlast of its own kind, found before the system's (LD_LIBRARY_PATH). Of
+ * the four ways to pose a product it dies in one, does nothing in one, refuses one, and is right
+ * in one. One of its tuners dies, the other is not there. */
 #include <clblast_c.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -34,4 +35,13 @@ CLBlastStatusCode CLBlastSgemm(const CLBlastLayout layout, const CLBlastTranspos
     if (a_transpose == CLBlastTransposeYes) return CLBlastNotImplemented;
     multiply(*queue, m, n, k, a, b, c);
     return CLBlastSuccess;
+}
+
+/* clblast::TuneXgemmDirect<float> */
+void tune_direct(void) __asm__(
+    "_ZN7clblast15TuneXgemmDirectIfEENS_10StatusCodeEPP17_cl_command_queuemmmdRSt13unordered_"
+    "mapINSt7__cxx1112"
+    "basic_stringIcSt11char_traitsIcESaIcEEEmSt4hashISB_ESt8equal_toISB_ESaISt4pairIKSB_mEEE");
+void tune_direct(void) {
+    abort();
 }
