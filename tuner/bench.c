@@ -185,6 +185,7 @@ static json_t *time_rivals(struct bench *b, const struct problem *problem) {
         double time_ns;
         char how[128];
         enum status st = rival->time(&place, problem, &time_ns, how, &why);
+        if (st == STATUS_INTERRUPTED) break;
         json_object_set_new(object, rival->name,
                             st == OK
                                 ? json_pack("{s:f,s:s}", "time_ns", time_ns, "how", how)
@@ -242,6 +243,8 @@ static enum status run_problem(struct bench *b, const struct problem *problem, s
         json_array_append_new(b->rows, row);
         st = keep_row(b, &list[i], row, err);
     }
+    if (st == OK && is_interrupted(b))
+        st = fail(err, STATUS_INTERRUPTED, "interrupted at %s %s", slice_name(problem), text);
     json_decref(times);
     for (size_t i = 0; i < n_works; i++) evaluation_free(&e[i]);
     return st;

@@ -114,6 +114,24 @@ Test(rival, a_tuner_that_dies_is_not_asked_again_and_one_that_is_missing_is_said
     close_place(&place);
 }
 
+Test(rival, an_interrupt_is_no_outcome, .timeout = 300) {
+    replace_clblast();
+    const int interrupt = 1;
+    struct rival_place place = opened_place(1);
+    const struct problem problem = gemm();
+    place.interrupt = &interrupt;
+    for (size_t i = 0; rivals[i]; i++) {
+        struct error err = {0};
+        double time_ns;
+        char how[128];
+        const enum status st = rivals[i]->time(&place, &problem, &time_ns, how, &err);
+        cr_expect(st == STATUS_INTERRUPTED || st == STATUS_UNSUPPORTED, "%s: %s", rivals[i]->name,
+                  err.text);
+    }
+    expect_fact(&place, "XgemmDirect", "");
+    close_place(&place);
+}
+
 /* ---- the true ones ---- */
 
 static enum status time_rival(const struct rival *rival, const struct rival_place *place,
