@@ -359,7 +359,8 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)",
          "P=V,V"},
         {"builders", 0, POPT_ARG_INT, &o.builders, 0,
-         "processes that compile ahead, 8 at most (default: as many as there are processors)", "N"},
+         "processes that compile ahead, 16 at most (default: as many as there are processors)",
+         "N"},
         COMMON_OPTIONS_DEVICE(o.common, "number or part of the name; all: each in turn (default); "
                                         "replay:FILE: a recorded space"),
         END_OPTIONS,

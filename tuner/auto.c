@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 enum {
-    DESIGN = 12,       /* places before the model is asked, seeds included … */
+    DESIGN = 8,        /* places before the model is asked, seeds included … */
     DESIGN_LEAST = 4,  /* … but this many of its own */
     DESIGN_DRAWN = 40, /* of so many random places the one farthest from all others */
     STEPS_FIRST = 150, /* of the climb of the scales */
@@ -21,6 +21,7 @@ enum {
      * between come the untried neighbours of the best. */
     LATE = 160,
     LATE_PERIOD = 4,
+    CHOICES_MOST = 16, /* that peek has of the model */
 };
 static const double SHARPNESS = 3; /* exponent of the relative speed */
 
@@ -114,26 +115,41 @@ static int best_observed(const struct automatic *a, int64_t *best, int most) {
     return n;
 }
 
-/* The untold configuration of a block with the largest gain, if that is larger. */
-static void judge(const struct automatic *a, size_t block, double best, struct choice *choice) {
+/* The untold configurations with the largest gains, largest first. */
+struct choices {
+    struct choice at[CHOICES_MOST];
+    int n, most;
+};
+
+static void consider(struct choices *best, int64_t config, double gain) {
+    int place = best->n < best->most ? best->n : best->most - 1;
+    if (best->n == best->most && !(gain > best->at[place].gain)) return;
+    for (int i = 0; i < best->n; i++)
+        if (best->at[i].config == config) return; /* in the list and around the best */
+    for (; place > 0 && gain > best->at[place - 1].gain; place--)
+        best->at[place] = best->at[place - 1];
+    best->at[place] = (struct choice){config, gain};
+    best->n += best->n < best->most;
+}
+
+static void judge(const struct automatic *a, size_t block, double best, struct choices *choices) {
     gaussian_block mean, deviation;
     const int64_t *config = a->pool.config + block * GAUSSIAN_BLOCK;
     gaussian_expect(&a->model, a->pool.value + block * (size_t)a->pool.traits.n, mean, deviation);
-    for (int c = 0; c < GAUSSIAN_BLOCK; c++) {
-        if (config[c] < 0 || a->trail.told.is_told[config[c]]) continue;
-        const double gain = expected_improvement((double)mean[c], (double)deviation[c], best);
-        if (gain > choice->gain) *choice = (struct choice){config[c], gain};
-    }
+    for (int c = 0; c < GAUSSIAN_BLOCK; c++)
+        if (config[c] >= 0 && !a->trail.told.is_told[config[c]])
+            consider(choices, config[c],
+                     expected_improvement((double)mean[c], (double)deviation[c], best));
 }
 
-static int64_t most_promising(struct automatic *a, struct search *search) {
+static struct choices most_promising(struct automatic *a, struct search *search, int most) {
     int64_t centre[CENTRES];
-    struct choice choice = {.config = -1, .gain = -1};
+    struct choices choices = {.most = most};
     learn(a, &search->rng);
     pool_turn(&a->pool, search->space, centre, best_observed(a, centre, CENTRES));
     const double best = gaussian_best(&a->model);
-    for (size_t b = 0; b < a->pool.n_round; b++) judge(a, a->pool.round[b], best, &choice);
-    return choice.config;
+    for (size_t b = 0; b < a->pool.n_round; b++) judge(a, a->pool.round[b], best, &choices);
+    return choices;
 }
 
 /* A random neighbour of the best that was not tried; where there is none, of the next best. */
@@ -150,20 +166,26 @@ static int64_t beside_the_best(const struct automatic *a, struct search *search)
     return -1;
 }
 
+static bool is_designing(const struct automatic *a) {
+    return a->trail.best < 0 || a->trail.told.n_told < DESIGN || a->n_designed < DESIGN_LEAST;
+}
+
 static bool is_models_turn(const struct automatic *a) {
     const size_t n_told = a->trail.told.n_told;
     return n_told < LATE || n_told % (n_told * LATE_PERIOD / LATE) == 0;
 }
 
 static int64_t choose(struct automatic *a, struct search *search) {
-    const size_t n_told = a->trail.told.n_told;
     int64_t choice = told_next_seed(&a->trail.told, search);
     if (choice >= 0) return choice;
-    if (a->trail.best < 0 || n_told < DESIGN || a->n_designed < DESIGN_LEAST) {
+    if (is_designing(a)) {
         a->n_designed++;
         choice = farthest(a, search);
+    } else if (is_models_turn(a)) {
+        const struct choices best = most_promising(a, search, 1);
+        choice = best.n ? best.at[0].config : -1;
     } else {
-        choice = is_models_turn(a) ? most_promising(a, search) : beside_the_best(a, search);
+        choice = beside_the_best(a, search);
     }
     return choice >= 0 ? choice : trail_random(&a->trail, search);
 }
@@ -219,22 +241,39 @@ static void forget(struct automatic *a, int64_t config) {
     a->trail.time_ns[config] = INFINITY;
 }
 
-/* The search itself, on a copy, with expectations in the place of outcomes. What the copy was
- * told is forgotten again where it is shared with the search; of the rest that is shared, each
- * round begins anew. */
+/* The search itself, on a copy, with expectations in the place of outcomes, until it is the
+ * model's turn: what the model finds promising then is as good a guess as what it would choose one
+ * after the other, and much sooner known. What the copy was told is forgotten again where it is
+ * shared with the search; of the rest that is shared, each round begins anew. */
+static size_t look_ahead(struct automatic *copy, struct search *guess, int64_t *likely, size_t n) {
+    size_t found = 0;
+    for (int64_t asked = next(guess); asked >= 0; likely[found++] = asked) {
+        tell(guess, asked, expected_ns(copy, guess->space, asked), false);
+        if (found == n) break;
+        const bool has_seed = told_next_seed(&copy->trail.told, guess) >= 0;
+        if (!has_seed && !is_designing(copy) && is_models_turn(copy)) {
+            const int most = n - found < CHOICES_MOST ? (int)(n - found) : CHOICES_MOST;
+            const struct choices best = most_promising(copy, guess, most);
+            for (int i = 0; i < best.n; i++) likely[found++] = best.at[i].config;
+            break;
+        }
+        asked = next(guess);
+        if (asked < 0) break;
+    }
+    return found;
+}
+
 static size_t peek(struct search *search, int64_t *likely, size_t n) {
     const int64_t now = next(search);
     struct search guess = *search;
     struct automatic *a = search->state, *copy = guess.state = malloc(sizeof *copy);
-    size_t found = 0;
-    if (copy) *copy = *a;
-    for (int64_t asked = now; copy && asked >= 0 && found < n; found++) {
-        tell(&guess, asked, expected_ns(copy, search->space, asked), false);
-        asked = next(&guess);
-        if (asked < 0) break;
-        likely[found] = asked;
+    if (!copy || now < 0) {
+        free(copy);
+        return 0;
     }
-    if (copy && now >= 0) forget(a, now);
+    *copy = *a;
+    const size_t found = look_ahead(copy, &guess, likely, n);
+    forget(a, now);
     for (size_t i = 0; i < found; i++) forget(a, likely[i]);
     free(copy);
     return found;

@@ -13,9 +13,12 @@
 #include <string.h>
 
 enum {
-    LIKELY_MOST = BUILDERS_MOST + 2, /* looked at: some of them were built before */
+    LIKELY_MORE = 2, /* than there are builders: some of them were built before */
     DEATHS_MOST = 3, /* in a row: something is wrong with building here, and no more is begun */
 };
+/* What builders may take of the device's memory, and what one takes, at most: with NVIDIA's driver
+ * some 500 MB on an H100. */
+static const double MEMORY_SHARE = 0.1, CONTEXT_BYTES = 512e6;
 static const int64_t LOOK_NS = 2000000; /* between two looks at who is waited for */
 
 struct builder {
@@ -35,11 +38,15 @@ struct builders {
     int deaths; /* in a row */
 };
 
-/* Where the worker's device is another, it has a processor for itself. */
+/* Beside parent and worker, which sleep while they wait; and no more than fit on the device, where
+ * each has a context. */
 static int usual(const struct build_ahead *ahead) {
     cpu_set_t cpus;
     const int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-    return ahead->on_device ? n : n - 1;
+    if (ahead->on_device) return n;
+    const double room = MEMORY_SHARE * ahead->device_bytes / CONTEXT_BYTES;
+    const int beside = n > 3 ? n - 2 : n - 1;
+    return room < beside ? (int)room : beside;
 }
 
 struct builders *builders_open(const struct build_ahead *ahead, const char *selector,
@@ -191,11 +198,11 @@ static void look_round(struct builders *b) {
 }
 
 void builders_feed(struct builders *builders) {
-    struct work likely[LIKELY_MOST];
+    struct work likely[BUILDERS_MOST + LIKELY_MORE];
     if (!builders) return;
     look_round(builders);
     if (!idle_builder(builders)) return;
-    const size_t most = (size_t)builders->ahead.builders + LIKELY_MOST - BUILDERS_MOST,
+    const size_t most = (size_t)builders->ahead.builders + LIKELY_MORE,
                  n = builders->ahead.likely(builders->ahead.context, likely, most);
     for (size_t i = 0; i < n && give(builders, &likely[i]); i++) continue;
 }

@@ -6,7 +6,7 @@
 #pragma once
 #include "tuner/worker.h"
 
-enum { BUILDERS_MOST = 8 };
+enum { BUILDERS_MOST = 16 };
 
 struct builders;
 /* None runs yet. selector and model_key as worker_open's, copied; deadline_ns: one build. NULL

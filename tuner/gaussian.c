@@ -7,11 +7,17 @@
 #include <math.h>
 #include <string.h>
 
-/* The prior of the scales, normal in their logarithms. A trait runs from 0 to 2: at a weight of e⁻³ its ends
- * are still alike, and data must say that it matters. Noise is some 5 % of the process' deviation. */
-static const double WEIGHT_MEAN = -3, WEIGHT_DEVIATION = 2.5, NOISE_MEAN = -6, NOISE_DEVIATION = 1;
-static const double STEP = 0.8;             /* of the climb, in logarithms */
-enum { CHANGED_MOST = 3 };                  /* scales that one step changes */
+/* The prior of the scales, normal in their logarithms. A trait runs from 0 to 2: at a weight of e⁻³
+ * its ends are still alike, and data must say that it matters. What is usual in a space is data's
+ * affair, too: the mean of its weights is itself normal, around that. Noise is some 5 % of the
+ * process' deviation. */
+static const double WEIGHT_MEAN = -3, MEAN_DEVIATION = 1.5, WEIGHT_DEVIATION = 2.5;
+static const double NOISE_MEAN = -6, NOISE_DEVIATION = 1;
+static const double STEP = 0.8; /* of the climb, in logarithms */
+enum {
+    CHANGED_MOST = 3, /* scales that one step changes … */
+    ALL_PERIOD = 4,   /* … but every fourth step, on average, moves all weights together */
+};
 static const double VARIANCE_LEAST = 1e-12; /* when all that was observed is equal */
 
 enum { LANES = 8 };
@@ -94,10 +100,16 @@ static void solve(const struct gaussian *g, float *x) {
     }
 }
 
+/* The mean of the weights is where it is likeliest, given them. */
 static double prior(const struct gaussian *g) {
-    double sum = 0;
+    const double among = WEIGHT_DEVIATION * WEIGHT_DEVIATION,
+                 of_mean = MEAN_DEVIATION * MEAN_DEVIATION;
+    double shift = 0;
+    for (int t = 0; t < g->n_traits; t++) shift += g->scales.log_weight[t] - WEIGHT_MEAN;
+    shift *= of_mean / (among + g->n_traits * of_mean);
+    double sum = shift * shift / of_mean;
     for (int t = 0; t < g->n_traits; t++)
-        sum += pow((g->scales.log_weight[t] - WEIGHT_MEAN) / WEIGHT_DEVIATION, 2);
+        sum += pow((g->scales.log_weight[t] - WEIGHT_MEAN - shift) / WEIGHT_DEVIATION, 2);
     return -(sum + pow((g->scales.log_noise - NOISE_MEAN) / NOISE_DEVIATION, 2)) / 2;
 }
 
@@ -128,6 +140,11 @@ static void work_out(struct gaussian *g) {
 }
 
 static void change(struct gaussian_scales *scales, int n_traits, struct rng *rng) {
+    if (rng_below(rng, ALL_PERIOD) == 0) {
+        const double by = STEP * rng_normal(rng);
+        for (int t = 0; t < n_traits; t++) scales->log_weight[t] += by;
+        return;
+    }
     for (int left = 1 + (int)rng_below(rng, CHANGED_MOST); left > 0; left--) {
         const int which = (int)rng_below(rng, (uint64_t)n_traits + 1);
         *(which < n_traits ? &scales->log_weight[which] : &scales->log_noise) +=

@@ -28,6 +28,7 @@ static const double EVEN_SHARE = 0.5;
 /* A problem that was begun gets its default and its best seed measured, and its finals, though its time is
  * over; one that was not begun then is left for the next run. */
 enum { EVALUATIONS_LEAST = 2 };
+enum { LIKELY_MOST = 32 }; /* that builders may ask for */
 /* Measuring what is good at one n at the others: a part of what the problems of a matrix have. */
 static const double CROSS_SHARE = 0.25,
                     BETWEEN_SHARE = 0.1; /* at n that are used; at those between */
@@ -290,9 +291,9 @@ static enum status next_config(struct session *s, struct quest *q, int64_t *conf
 static size_t likely_works(void *context, struct work *works, size_t n) {
     const struct session *s = context;
     struct quest *q = s->searched;
-    int64_t configs[WORKS_MOST];
+    int64_t configs[LIKELY_MOST];
     if (!q || !q->strategy->peek) return 0;
-    n = q->strategy->peek(&q->search, configs, n < WORKS_MOST ? n : WORKS_MOST);
+    n = q->strategy->peek(&q->search, configs, n < LIKELY_MOST ? n : LIKELY_MOST);
     for (size_t i = 0; i < n; i++) {
         const struct setting setting = quest_setting(q, configs[i]);
         works[i] = (struct work){
@@ -559,6 +560,7 @@ static enum status grant_more(struct session *s, struct error *err) {
 static void build_ahead(struct session *s) {
     const struct build_ahead ahead = {.builders = s->target.recorded ? 0 : s->options->builders,
                                       .on_device = s->info->type == DEVICE_CPU,
+                                      .device_bytes = (double)s->info->global_bytes,
                                       .likely = likely_works,
                                       .context = s};
     worker_build_ahead(s->worker, &ahead);

@@ -59,6 +59,7 @@ struct build_ahead {
     int builders; /* processes at most; 0: none; or BUILDERS_USUAL */
     bool
         on_device; /* the device is the processor that they run on: they stand still but while the worker builds */
+    double device_bytes; /* memory of the device */
     /* The works that are likely to come after the one under way, likeliest first, at most n;
      * returns how many. Called while the worker is busy. */
     size_t (*likely)(void *context, struct work *works, size_t n);
