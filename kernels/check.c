@@ -59,7 +59,7 @@ static void judge_one(struct verdict *v, const struct judged *one) {
     v->sum_error += error * error;
     v->sum_reference += one->energy;
     if (ratio > v->worst) v->worst = ratio;
-    if (ratio <= 1) return;
+    if (ratio <= 1 || *v->failed) return;
     char column[40] = "";
     if (one->column >= 0) snprintf(column, sizeof column, ", column %lld", (long long)one->column);
     verdict_fail(v, "%s %lld%s is %.9g, not %.9g: off by %.3g times the allowed %.3g", one->what,
