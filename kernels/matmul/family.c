@@ -51,9 +51,12 @@ static size_t x_bytes(const struct problem *p) {
     return x_row_bytes(p) * p->value[F_N];
 }
 
+static int64_t row_stride(const struct problem *p) {
+    return p->value[F_LDC] ? p->value[F_LDC] : p->value[F_M];
+}
+
 static size_t c_bytes(const struct problem *p) {
-    const int64_t ldc = p->value[F_LDC] ? p->value[F_LDC] : p->value[F_M];
-    return (size_t)p->value[F_N] * ldc * sizeof(float);
+    return (size_t)p->value[F_N] * row_stride(p) * sizeof(float);
 }
 
 static size_t r_bytes(const struct problem *p) {
@@ -163,23 +166,27 @@ static enum status fill(const struct problem *p, uint64_t seed, struct check_cas
 struct element {
     double value, magnitude;
 };
-/* Kept with the case: X as the class sees it, the projections of W, and all elements, once they were asked
- * for and when there is room. Nothing of it depends on the layout. */
+/* For all tokens: [rows][N]. */
+struct rows {
+    struct element *elements; /* NULL: not kept */
+    bool are_there;
+};
+/* Kept with the case: X as the class sees it, and the others once they were asked for and when there is
+ * room. Nothing of it depends on the layout or on what a kernel wrote. */
 struct reference {
-    double *x;           /* [N][K] */
-    struct element *all; /* [M][N]; NULL: not kept */
-    bool is_all_there;
-    double *signed_sum;   /* [projections][K]: Σ r[m]·W[m][k] */
-    double *absolute_sum; /* [K]: Σ |W[m][k]| */
+    double *x; /* [N][K] */
+    struct rows all, sampled, projected;
+    float *sign; /* [projections][M]: r[m], 1 or −1 */
 };
 
 static void reference_close(void *p) {
     struct reference *r = p;
     if (!r) return;
     free(r->x);
-    free(r->signed_sum);
-    free(r->absolute_sum);
-    free(r->all);
+    free(r->all.elements);
+    free(r->sampled.elements);
+    free(r->projected.elements);
+    free(r->sign);
     free(r);
 }
 
@@ -188,7 +195,7 @@ static int n_projections(const struct problem *p) {
     return each > PROJECTIONS_LEAST ? (int)each : PROJECTIONS_LEAST;
 }
 
-static double sign_of(int projection, int64_t m) {
+static float sign_of(int projection, int64_t m) {
     uint64_t h = (uint64_t)m * 0x9e3779b97f4a7c15ull + (uint64_t)projection * 0xd1342543de82ef95ull;
     h ^= h >> 29;
     h *= 0xbf58476d1ce4e5b9ull;
@@ -206,31 +213,34 @@ static enum status widen_x(const struct problem *p, struct check_case *c, struct
     return OK;
 }
 
-/* One pass over W for all projections. */
-static enum status project_w(const struct problem *p, const struct check_case *c,
-                             struct reference *r, struct error *err) {
-    const int64_t k = p->value[F_K];
+/* W's part of the projections. */
+struct projected_w {
+    double *signed_sum;   /* [projections][K]: Σ r[m]·W[m][k] */
+    double *absolute_sum; /* [K]: Σ |W[m][k]| */
+};
+
+/* One pass over W for all projections; *out holds zeros. */
+static enum status project_w(const struct problem *p, const struct check_case *c, const float *sign,
+                             struct projected_w *out, struct error *err) {
+    const int64_t k = p->value[F_K], m_all = p->value[F_M];
     struct weight_row row;
     enum status st = weight_row_open(matmul_weight(p), k, &row, err);
     if (st != OK) return st;
     float *w = malloc(k * sizeof *w);
-    const int n = n_projections(p);
-    r->signed_sum = calloc(n * k, sizeof *r->signed_sum);
-    r->absolute_sum = calloc(k, sizeof *r->absolute_sum);
-    if (!w || !r->signed_sum || !r->absolute_sum) {
-        st = fail(err, STATUS_NOMEM, "reference of matmul: no memory for the projections of W");
+    if (!w) {
+        st = fail(err, STATUS_NOMEM, "reference of matmul: no memory for a row of W");
         goto done;
     }
     const struct random_weights random = {c->seed};
     const struct matrix matrix = random_matrix(p, &random);
-    for (int64_t m = 0; m < p->value[F_M]; m++) {
+    for (int64_t m = 0; m < m_all; m++) {
         matrix.read(&matrix, m, &row);
         weight_row_to_float(matrix.weight, k, &row, w);
-        for (int64_t i = 0; i < k; i++) r->absolute_sum[i] += fabs(w[i]);
-        for (int j = 0; j < n; j++) {
-            const double sign = sign_of(j, m);
-            double *sum = r->signed_sum + j * k;
-            for (int64_t i = 0; i < k; i++) sum[i] += sign * w[i];
+        for (int64_t i = 0; i < k; i++) out->absolute_sum[i] += fabs(w[i]);
+        for (int j = 0; j < n_projections(p); j++) {
+            const double r = sign[j * m_all + m];
+            double *sum = out->signed_sum + j * k;
+            for (int64_t i = 0; i < k; i++) sum[i] += r * w[i];
         }
     }
 done:
@@ -295,28 +305,35 @@ static void products(const double *w, const double *x, int64_t k, struct element
     }
 }
 
+static double dot(const double *a, const double *b, int64_t k) {
+    double sum = 0;
+    for (int64_t i = 0; i < k; i++) sum += a[i] * b[i];
+    return sum;
+}
+
 static void judge_row(const struct problem *p, const struct check_case *c,
                       const struct element *row, int64_t m, struct verdict *verdict) {
-    const int64_t ldc = p->value[F_LDC] ? p->value[F_LDC] : p->value[F_M];
+    const int64_t ldc = row_stride(p);
     const float *y = (const float *)c->host[O_C];
     for (int64_t n = 0; n < p->value[F_N]; n++)
         verdict_element(verdict, p->class, p->value[F_K], y[n * ldc + m], row[n].value,
                         row[n].magnitude, m, n);
 }
 
-/* Room for all elements? Without it they are made again each time. */
-static bool keeps_all(const struct problem *p, struct reference *r) {
-    const size_t bytes = (size_t)p->value[F_M] * (size_t)p->value[F_N] * sizeof *r->all;
-    if (!r->all && bytes <= KEPT_BYTES) r->all = malloc(bytes);
-    return r->all;
+/* Room for so many rows? Without it they are made again each time. */
+static bool has_room(const struct problem *p, struct rows *rows, int64_t n_rows) {
+    const size_t bytes = (size_t)n_rows * (size_t)p->value[F_N] * sizeof *rows->elements;
+    if (!rows->elements && bytes <= KEPT_BYTES) rows->elements = malloc(bytes);
+    return rows->elements;
 }
 
 /* Rows of W: all, or the first, the last and some between; judged, or kept to be judged. */
 struct rows_task {
     const struct problem *p;
     const struct check_case *c;
-    const struct reference *r;
+    const double *x; /* [N][K] */
     bool all;
+    struct element *kept;    /* [rows][N]; NULL: judged */
     struct verdict *verdict; /* NULL: kept */
 };
 
@@ -330,7 +347,7 @@ static void multiply_block(const struct rows_task *t, const double *w, int64_t i
     const int64_t n_all = t->p->value[F_N], k = t->p->value[F_K];
     struct element out[BLOCK];
     for (int64_t n = 0; n < n_all; n++) {
-        products(w, t->r->x + n * k, k, out);
+        products(w, t->x + n * k, k, out);
         for (int b = 0; b < n_rows; b++) {
             const double extra = epilogue(t->p, t->c, row_number(t, i + b), n);
             elements[b * n_all + n] =
@@ -355,13 +372,13 @@ static enum status do_rows(void *context, int64_t first, int64_t last, struct er
     const struct matrix matrix = random_matrix(t->p, &random);
     for (int64_t i = first; i < last; i += BLOCK) {
         const int n_rows = last - i < BLOCK ? (int)(last - i) : BLOCK;
-        struct element *elements = t->verdict ? spare : t->r->all + i * n;
+        struct element *elements = t->kept ? t->kept + i * n : spare;
         for (int b = 0; b < n_rows; b++) {
             matrix.read(&matrix, row_number(t, i + b), &row);
             row_to_double(matrix.weight, k, &row, w + b * k);
         }
         multiply_block(t, w, i, n_rows, elements);
-        for (int b = 0; t->verdict && b < n_rows; b++)
+        for (int b = 0; !t->kept && b < n_rows; b++)
             judge_row(t->p, t->c, elements + b * n, row_number(t, i + b), t->verdict);
     }
 done:
@@ -373,14 +390,15 @@ done:
 
 static enum status judge_rows(const struct problem *p, struct check_case *c, struct reference *r,
                               bool all, struct verdict *verdict, struct error *err) {
-    const int64_t m_all = p->value[F_M];
-    struct rows_task task = {p, c, r, all, verdict};
-    if (!all || !keeps_all(p, r)) return do_rows(&task, 0, all ? m_all : SAMPLED_ROWS, err);
-    task.verdict = NULL;
-    const enum status st = r->is_all_there ? OK : parallel_for(m_all, do_rows, &task, err);
-    r->is_all_there = st == OK;
-    for (int64_t m = 0; st == OK && m < m_all; m++)
-        judge_row(p, c, r->all + m * p->value[F_N], m, verdict);
+    const int64_t n_rows = all ? p->value[F_M] : SAMPLED_ROWS;
+    struct rows *rows = all ? &r->all : &r->sampled;
+    struct rows_task task = {p, c, r->x, all, NULL, verdict};
+    if (!has_room(p, rows, n_rows)) return do_rows(&task, 0, n_rows, err);
+    task.kept = rows->elements;
+    const enum status st = rows->are_there ? OK : parallel_for(n_rows, do_rows, &task, err);
+    rows->are_there = st == OK;
+    for (int64_t i = 0; st == OK && i < n_rows; i++)
+        judge_row(p, c, rows->elements + i * p->value[F_N], row_number(&task, i), verdict);
     return st;
 }
 
@@ -397,29 +415,60 @@ static void judge_gaps(const struct problem *p, const struct check_case *c,
                              y[n * ldc + m], (long long)n);
 }
 
-/* The bound of a projection: M errors of random sign, each within the element's bound, add up like
- * √M, that is to bound(mean magnitude)·√M = bound(Σ magnitude / √M). */
-static void judge_projections(const struct problem *p, struct check_case *c,
-                              const struct reference *r, struct verdict *verdict) {
+/* What the projections of token n should be. The bound of one: M errors of random sign, each within the
+ * element's bound, add up like √M, that is to bound(mean magnitude)·√M = bound(Σ magnitude / √M). */
+static void expect_token(const struct problem *p, const struct check_case *c,
+                         const struct projected_w *w, int64_t n, struct reference *r) {
     const int64_t m_all = p->value[F_M], k = p->value[F_K];
-    const int64_t ldc = p->value[F_LDC] ? p->value[F_LDC] : m_all;
-    const float *y = (const float *)c->host[O_C];
-    for (int64_t n = 0; n < p->value[F_N]; n++) {
-        const double *x = r->x + n * k;
-        double magnitude = 0;
-        for (int64_t i = 0; i < k; i++) magnitude += r->absolute_sum[i] * fabs(x[i]);
+    const double *x = r->x + n * k;
+    double magnitude = 0;
+    for (int64_t i = 0; i < k; i++) magnitude += w->absolute_sum[i] * fabs(x[i]);
+    for (int64_t m = 0; m < m_all; m++) magnitude += fabs(epilogue(p, c, m, n));
+    for (int j = 0; j < n_projections(p); j++) {
+        const float *sign = r->sign + j * m_all;
+        double value = dot(w->signed_sum + j * k, x, k);
+        for (int64_t m = 0; m < m_all; m++) value += sign[m] * epilogue(p, c, m, n);
+        r->projected.elements[j * p->value[F_N] + n] =
+            (struct element){value, magnitude / sqrt((double)m_all)};
+    }
+}
+
+static enum status expect_projections(const struct problem *p, const struct check_case *c,
+                                      struct reference *r, struct error *err) {
+    const int64_t m_all = p->value[F_M], k = p->value[F_K];
+    const int n = n_projections(p);
+    struct projected_w w = {calloc(n * k, sizeof(double)), calloc(k, sizeof(double))};
+    enum status st;
+    if (!r->sign) r->sign = malloc(n * m_all * sizeof *r->sign);
+    if (!w.signed_sum || !w.absolute_sum || !r->sign || !has_room(p, &r->projected, n)) {
+        st = fail(err, STATUS_NOMEM, "reference of matmul: no memory for the projections of W");
+        goto done;
+    }
+    for (int j = 0; j < n; j++)
+        for (int64_t m = 0; m < m_all; m++) r->sign[j * m_all + m] = sign_of(j, m);
+    st = project_w(p, c, r->sign, &w, err);
+    for (int64_t i = 0; st == OK && i < p->value[F_N]; i++) expect_token(p, c, &w, i, r);
+    r->projected.are_there = st == OK;
+done:
+    free(w.signed_sum);
+    free(w.absolute_sum);
+    return st;
+}
+
+static void judge_projections(const struct problem *p, const struct check_case *c,
+                              const struct reference *r, struct verdict *verdict) {
+    const int64_t n_all = p->value[F_N], m_all = p->value[F_M];
+    for (int64_t n = 0; n < n_all; n++) {
+        const float *y = (const float *)c->host[O_C] + n * row_stride(p);
         for (int j = 0; j < n_projections(p); j++) {
-            double expected = 0, got = 0, energy = 0, extra = 0;
-            for (int64_t i = 0; i < k; i++) expected += r->signed_sum[j * k + i] * x[i];
+            const struct element *expected = &r->projected.elements[j * n_all + n];
+            double got = 0, energy = 0;
             for (int64_t m = 0; m < m_all; m++) {
-                const double sign = sign_of(j, m), e = epilogue(p, c, m, n);
-                got += sign * y[n * ldc + m];
-                energy += (double)y[n * ldc + m] * y[n * ldc + m];
-                expected += sign * e;
-                extra += fabs(e);
+                got += (double)r->sign[j * m_all + m] * y[m];
+                energy += (double)y[m] * y[m];
             }
-            verdict_projection(verdict, p->class, k, got, expected,
-                               (magnitude + extra) / sqrt((double)m_all), energy, j, n);
+            verdict_projection(verdict, p->class, p->value[F_K], got, expected->value,
+                               expected->magnitude, energy, j, n);
         }
     }
 }
@@ -436,12 +485,12 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
         if ((st = widen_x(p, c, r, err)) != OK) return st;
     }
     const double products = (double)p->value[F_M] * p->value[F_N] * p->value[F_K];
-    const bool all = whole || r->is_all_there || products <= WHOLE_IS_CHEAP ||
+    const bool all = whole || r->all.are_there || products <= WHOLE_IS_CHEAP ||
                      p->value[F_M] <= SAMPLED_ROWS ||
-                     (products <= KEPT_IS_CHEAP && keeps_all(p, r));
+                     (products <= KEPT_IS_CHEAP && has_room(p, &r->all, p->value[F_M]));
     if ((st = judge_rows(p, c, r, all, verdict, err)) != OK) return st;
     if (!all) {
-        if (!r->signed_sum && (st = project_w(p, c, r, err)) != OK) return st;
+        if (!r->projected.are_there && (st = expect_projections(p, c, r, err)) != OK) return st;
         judge_projections(p, c, r, verdict);
     }
     judge_gaps(p, c, verdict);
@@ -482,12 +531,6 @@ static bool rounding_open(const struct problem *p, uint64_t seed, struct roundin
     free(row);
     free(block);
     return enough;
-}
-
-static double dot(const double *a, const double *b, int64_t k) {
-    double sum = 0;
-    for (int64_t i = 0; i < k; i++) sum += a[i] * b[i];
-    return sum;
 }
 
 /* Σ (W·(x̃ − x))² / Σ (W·x)² over some rows and tokens, x̃ what class i8 makes of x. */

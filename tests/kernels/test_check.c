@@ -247,6 +247,71 @@ Test(check, references_are_kept_and_shared) {
     trial_close(&wrong);
 }
 
+/* What the family says of the outputs that were read back last; they may be wrong. */
+static struct verdict verdict_now(struct check_case *c) {
+    struct verdict verdict = {0};
+    must(c->problem.family->judge(&c->problem, c, false, &verdict, &err));
+    return verdict;
+}
+
+static void expect_same(const struct verdict *a, const struct verdict *b) {
+    cr_expect_eq(a->judged, b->judged);
+    cr_expect(a->sum_error == b->sum_error && a->sum_reference == b->sum_reference &&
+                  a->worst == b->worst,
+              "nmse %.17g and %.17g, worst %.17g and %.17g", a->nmse, b->nmse, a->worst, b->worst);
+    cr_expect_str_eq(a->failed, b->failed);
+}
+
+/* Rows and projections are made once: later verdicts are those of a case that makes them anew, with every
+ * epilogue, of right outputs and of wrong ones; the sizes are for several threads. */
+Test(check, kept_references_judge_as_fresh_ones) {
+    static const struct {
+        int64_t row, token;
+        const char *says;
+    } wrong[] = {{2999, 5, "row 2999, column 5 is"}, {1234, 700, "projection 0, column 700 is"}};
+    const char *const epilogues[] = {"none", "bias", "residual"};
+    for (int e = 0; e < 3; e++) {
+        char text[60];
+        snprintf(text, sizeof text, "m=3000,k=512,n=704,e=%s", epilogues[e]);
+        const struct problem p = problem_of("gemm", text);
+        struct check_case *kept = opened(&p, 1, 1);
+        struct config config;
+        struct op *op;
+        struct verdict first;
+        must(family_default(&p, &config, &err));
+        must(op_open(device, &config, &p, &op, &err));
+        must(check_run(kept, op, false, &first, &err));
+        cr_expect_eq(first.judged, (8 + 2) * 704, "8 rows and 2 projections");
+        const struct verdict second = verdict_now(kept);
+        expect_same(&first, &second);
+        for (int i = 0; i < 2; i++) {
+            float *y = (float *)kept->host[2] + wrong[i].token * 3000 + wrong[i].row;
+            const float right = *y;
+            *y += 1;
+            struct check_case *fresh = opened(&p, 1, 1);
+            memcpy(fresh->host[2], kept->host[2], kept->bytes[2]);
+            const struct verdict later = verdict_now(kept), anew = verdict_now(fresh);
+            cr_expect(strstr(later.failed, wrong[i].says), "%s: %s", text, later.failed);
+            expect_same(&later, &anew);
+            check_close(fresh);
+            *y = right;
+        }
+        op_close(op);
+        check_close(kept);
+    }
+}
+
+/* A kernel that is right once and wrong from then on, judged by what the first run left. */
+Test(check, kept_references_see_later_faults) {
+    const struct problem p = problem_of("gemm", "m=3000,k=512,n=704");
+    struct trial t = trial_open(&p, FAULT_LATER, 1);
+    must(check_run(t.check, t.op, false, &t.verdict, &err));
+    must(check_enqueue(t.check, t.op, 0, &err));
+    cr_expect_eq(check_after(t.check, t.op, &t.verdict, &err), STATUS_WRONG);
+    cr_expect(strstr(t.verdict.failed, "projection 0, column 352 is"), "%s", t.verdict.failed);
+    trial_close(&t);
+}
+
 /* rmsnorm with r=1 changes its input: runs add up, check_after starts over. */
 Test(check, inout_operands_are_restored) {
     const struct problem p = problem_of("rmsnorm", "k=100,n=3,r=1");
