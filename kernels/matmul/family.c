@@ -26,6 +26,8 @@ static const double WHOLE_IS_CHEAP = 3e7;
 static const size_t KEPT_BYTES = 256 << 20;
 /* Below this one that is kept is cheap, too: a quarter of a second, once. */
 static const double KEPT_IS_CHEAP = 1e9;
+/* From so many elements of C on, a pass over them takes longer than threads take to start. */
+static const int64_t THREADS_PAY = 1 << 21;
 
 static const struct field fields[] = {
     [F_M] = {"m", "outputs, rows of W", FIELD_SIZE, USE_ARGUMENT, 1, 1 << 24, -1, NULL},
@@ -284,6 +286,10 @@ static lanes load(const double *from) {
     return value;
 }
 
+static lanes load_floats(const float *from) {
+    return (lanes){from[0], from[1]};
+}
+
 /* Σ w·x and Σ |w·x| for BLOCK rows of w, k apart; k is even or the last value stands alone. */
 static void products(const double *w, const double *x, int64_t k, struct element out[BLOCK]) {
     const lane_bits without_sign = {INT64_MAX, INT64_MAX};
@@ -309,6 +315,21 @@ static double dot(const double *a, const double *b, int64_t k) {
     double sum = 0;
     for (int64_t i = 0; i < k; i++) sum += a[i] * b[i];
     return sum;
+}
+
+/* Σ a·b, in which no product of two floats is rounded; sums side by side, as in `products`. */
+static double dot_floats(const float *a, const float *b, int64_t n) {
+    lanes sum[BLOCK] = {0};
+    double last = 0;
+    int64_t i = 0;
+    for (; i + BLOCK * LANES <= n; i += BLOCK * LANES) {
+#pragma GCC unroll 4
+        for (int s = 0; s < BLOCK; s++)
+            sum[s] += load_floats(a + i + s * LANES) * load_floats(b + i + s * LANES);
+    }
+    for (; i < n; i++) last += (double)a[i] * b[i];
+    const lanes all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    return all[0] + all[1] + last;
 }
 
 static void judge_row(const struct problem *p, const struct check_case *c,
@@ -455,22 +476,46 @@ done:
     return st;
 }
 
-static void judge_projections(const struct problem *p, const struct check_case *c,
-                              const struct reference *r, struct verdict *verdict) {
-    const int64_t n_all = p->value[F_N], m_all = p->value[F_M];
-    for (int64_t n = 0; n < n_all; n++) {
-        const float *y = (const float *)c->host[O_C] + n * row_stride(p);
-        for (int j = 0; j < n_projections(p); j++) {
-            const struct element *expected = &r->projected.elements[j * n_all + n];
-            double got = 0, energy = 0;
-            for (int64_t m = 0; m < m_all; m++) {
-                got += (double)r->sign[j * m_all + m] * y[m];
-                energy += (double)y[m] * y[m];
-            }
-            verdict_projection(verdict, p->class, p->value[F_K], got, expected->value,
-                               expected->magnitude, energy, j, n);
-        }
+/* What C gives. */
+struct sums_task {
+    const struct problem *p;
+    const float *y, *sign;
+    double *energy;    /* [N]: Σ C[n][m]² */
+    double *projected; /* [projections][N] */
+};
+
+static enum status sum_tokens(void *context, int64_t first, int64_t last, struct error *err) {
+    (void)err;
+    const struct sums_task *t = context;
+    const int64_t n_all = t->p->value[F_N], m_all = t->p->value[F_M];
+    for (int64_t n = first; n < last; n++) {
+        const float *y = t->y + n * row_stride(t->p);
+        t->energy[n] = dot_floats(y, y, m_all);
+        for (int j = 0; j < n_projections(t->p); j++)
+            t->projected[j * n_all + n] = dot_floats(t->sign + j * m_all, y, m_all);
     }
+    return OK;
+}
+
+static enum status judge_projections(const struct problem *p, const struct check_case *c,
+                                     const struct reference *r, struct verdict *verdict,
+                                     struct error *err) {
+    const int64_t n_all = p->value[F_N];
+    const int n_each = n_projections(p);
+    double *sums = malloc(n_all * (1 + n_each) * sizeof *sums);
+    if (!sums) return fail(err, STATUS_NOMEM, "judging matmul: no memory for the projections of C");
+    struct sums_task task = {p, (const float *)c->host[O_C], r->sign, sums, sums + n_all};
+    const enum status st = n_all * p->value[F_M] < THREADS_PAY
+                               ? sum_tokens(&task, 0, n_all, err)
+                               : parallel_for(n_all, sum_tokens, &task, err);
+    for (int64_t n = 0; st == OK && n < n_all; n++)
+        for (int j = 0; j < n_each; j++) {
+            const struct element *expected = &r->projected.elements[j * n_all + n];
+            verdict_projection(verdict, p->class, p->value[F_K], task.projected[j * n_all + n],
+                               expected->value, expected->magnitude, task.energy[n], j, n);
+        }
+    free(sums);
+    return st;
 }
 
 static enum status judge(const struct problem *p, struct check_case *c, bool whole,
@@ -491,7 +536,7 @@ static enum status judge(const struct problem *p, struct check_case *c, bool who
     if ((st = judge_rows(p, c, r, all, verdict, err)) != OK) return st;
     if (!all) {
         if (!r->projected.are_there && (st = expect_projections(p, c, r, err)) != OK) return st;
-        judge_projections(p, c, r, verdict);
+        if ((st = judge_projections(p, c, r, verdict, err)) != OK) return st;
     }
     judge_gaps(p, c, verdict);
     verdict_finish(verdict, p->class);
