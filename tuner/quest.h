@@ -75,7 +75,8 @@ void quest_skip(struct quest *quest, int64_t config);
 const struct attempt *quest_best(const struct quest *quest);
 const struct attempt *quest_best_in(const struct quest *quest, const struct layout *layout);
 double quest_incumbent(const struct quest *quest); /* INFINITY: none */
-/* Does the best take no longer than launching it does? Then there is nothing left to gain. */
+/* Does the best take no longer than the cheapest launch that was seen? Then there is nothing left to
+ * gain. */
 bool quest_is_at_floor(const struct quest *quest);
 /* A family whose outputs are compared with those of the default configuration has a right one: INVALID, with how it
  * failed, when anything was tried and that was not ok. */
