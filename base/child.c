@@ -102,6 +102,17 @@ static const char *usual_program(void) {
     return program && program[0] ? program : "/proc/self/exe";
 }
 
+bool child_is_possible(void) {
+    char path[4096];
+    const char *program = getenv("HONE_PROGRAM");
+    if (program && *program) return true;
+    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0) return false;
+    path[n] = 0;
+    const char *slash = strrchr(path, '/');
+    return slash && strncmp(slash + 1, "hone", 4) == 0;
+}
+
 enum status child_open(const char *name, struct child **out, struct error *err) {
     return child_open_program(NULL, name, out, err);
 }

@@ -13,6 +13,11 @@
 
 enum { CHILD_FD = 3 };
 
+/* Whether this program has children: only hone (or what $HONE_PROGRAM names) answers as one. Any
+ * other program that links this, such as a test, would run its own main there, and start children
+ * of its own. */
+bool child_is_possible(void);
+
 struct child;
 /* Start `hone @child NAME`. IO: the system has no process or descriptor left. A program that does not run shows
  * as CRASHED at the first frame. The caller closes *out. */

@@ -81,7 +81,7 @@ enum status command_devices(int argc, const char **argv, struct error *err) {
     database = store_default_path(common.database);
     for (size_t i = 0; i < n && status == OK; i++) {
         uint64_t bits = 0;
-        if ((status = device_find_features(i, &bits, err)) != OK) break;
+        if ((status = device_find_features(&list[i], i, &bits, err)) != OK) break;
         const char *profile = profile_state(database, list[i].model_key);
         if (common.json) json_array_append_new(devices, device_json(&list[i], bits, profile));
         else status = print_device(i, &list[i], bits, profile, err);

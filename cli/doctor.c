@@ -36,10 +36,10 @@ struct visit {
     struct host host;
     struct device_info *devices;
     size_t n_devices;
-    struct device *opened; /* the one that is looked at; NULL: device_error says why */
+    struct device *described;         /* the one that is looked at */
+    const struct device_info *device; /* what it says of itself; NULL: device_error says why */
     struct error device_error;
-    const struct device_info *device; /* what it says of itself; NULL */
-    struct store *store;              /* NULL: database_status and database_error say why */
+    struct store *store; /* NULL: database_status and database_error say why */
     enum status database_status;
     struct error database_error;
     char *database;
@@ -61,7 +61,7 @@ static void find(struct visit *v, enum level level, const char *remedy, const ch
 /* ---- the driver ---- */
 
 static void check_platform(struct visit *v) {
-    if (!v->opened) {
+    if (!v->device) {
         find(v, MEND, "", "%s", v->device_error.text);
         return;
     }
@@ -391,8 +391,11 @@ static enum status examine(struct visit *v, struct error *err) {
 
 /* A name that fits no device is an error; no device at all, or one that does not open, is a finding. */
 static enum status open_device(struct visit *v, struct error *err) {
-    const enum status status = device_open_bare(v->common->device, &v->opened, &v->device_error);
-    if (status == OK) v->device = device_describe(v->opened);
+    enum status status = device_list(&v->devices, &v->n_devices, &v->device_error);
+    if (status == OK)
+        status = device_open_described(v->common->device, &v->described, &v->device_error);
+    if (status == OK) status = device_try(v->described, &v->device_error);
+    if (status == OK) v->device = device_describe(v->described);
     if (status != STATUS_USAGE) return OK;
     *err = v->device_error;
     return status;
@@ -403,11 +406,10 @@ static enum status doctor(const struct common_options *common, const char *root,
     struct visit v = {.common = common, .host.root = root ? root : ""};
     v.database = store_default_path(common->database);
     v.database_status = store_open(v.database, STORE_READ, &v.store, &v.database_error);
-    device_list(&v.devices, &v.n_devices, NULL);
     enum status status = open_device(&v, err);
     if (status == OK) status = examine(&v, err);
     store_close(v.store);
-    device_close(v.opened);
+    device_close(v.described);
     device_list_free(v.devices, v.n_devices);
     free(v.database);
     str_free(&v.text);

@@ -242,8 +242,9 @@ static enum status explain_problems(const struct common_options *common,
     char *database = store_default_path(common->database);
     json_t *rows = json_array();
     enum status status = problems_collect(o, &list, err);
-    if (status == OK) status = device_open(common->device, &device, err);
+    if (status == OK) status = device_open_described(common->device, &device, err);
     if (status != OK) goto done;
+    device_load_features(device);
     status = store_open(database, STORE_READ, &store, err);
     if (status == STATUS_NOTHING) status = OK; /* no database yet: defaults answer */
     for (size_t i = 0; i < list.n && status == OK; i++) {

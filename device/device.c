@@ -280,9 +280,14 @@ static enum status fail_none(struct error *err, const char *what) {
 }
 
 /* Append the devices of one platform that can compile and tell what must be known of them. */
-static void platform_find(cl_platform_id platform, struct found *list, size_t *n) {
+static void platform_find(cl_platform_id platform, struct found *list, size_t *n,
+                          void (*tell)(const char *platform)) {
     cl_device_id ids[MAX_DEVICES];
     cl_uint count = 0;
+    struct asked first = {.platform = platform};
+    char *name = platform_text(&first, CL_PLATFORM_NAME);
+    if (tell) tell(name);
+    free(name);
     cl_int code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, ids, &count);
     if (code != CL_SUCCESS) return;
     if (count > MAX_DEVICES) count = MAX_DEVICES;
@@ -306,7 +311,8 @@ static void put_cpus_last(struct found *list, size_t n) {
     free(old);
 }
 
-enum status devices_find(struct found **list, size_t *n, struct error *err) {
+enum status devices_find(struct found **list, size_t *n, void (*tell)(const char *platform),
+                         struct error *err) {
     *list = NULL;
     *n = 0;
     cl_platform_id platforms[MAX_PLATFORMS];
@@ -315,7 +321,7 @@ enum status devices_find(struct found **list, size_t *n, struct error *err) {
     if (code != CL_SUCCESS || count == 0) return fail_none(err, "platform");
     if (count > MAX_PLATFORMS) count = MAX_PLATFORMS;
     *list = memory_new(MAX_DEVICES * sizeof **list);
-    for (cl_uint i = 0; i < count; i++) platform_find(platforms[i], *list, n);
+    for (cl_uint i = 0; i < count; i++) platform_find(platforms[i], *list, n, tell);
     put_cpus_last(*list, *n);
     if (*n > 0) return OK;
     free(*list);
@@ -325,21 +331,5 @@ enum status devices_find(struct found **list, size_t *n, struct error *err) {
 
 void devices_free(struct found *list, size_t n) {
     for (size_t i = 0; i < n; i++) free(list[i].info.extensions);
-    free(list);
-}
-
-enum status device_list(struct device_info **list, size_t *n, struct error *err) {
-    struct found *found = NULL;
-    *list = NULL;
-    enum status st = devices_find(&found, n, err);
-    if (st != OK) return st;
-    *list = memory_new(*n * sizeof **list);
-    for (size_t i = 0; i < *n; i++) (*list)[i] = found[i].info; /* extensions move along */
-    free(found);
-    return OK;
-}
-
-void device_list_free(struct device_info *list, size_t n) {
-    for (size_t i = 0; list && i < n; i++) free(list[i].extensions);
     free(list);
 }

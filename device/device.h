@@ -46,17 +46,22 @@ struct device_info {
 };
 
 /* Every device of every platform, CPUs last; one that keeps silent about what every driver must
- * tell is left out. DEVICE with the Debian package to install when there is none. The list is
- * freed by device_list_free. */
+ * tell is left out. A child asks the drivers: DEVICE when one of them hangs or dies, with the name
+ * of its platform where that is known; DEVICE with the Debian package to install when there is
+ * none. The list is freed by device_list_free. */
 enum status device_list(struct device_info **list, size_t *n, struct error *err);
 void device_list_free(struct device_info *list, size_t n);
+/* Main of the child `hone @child devices`: frames {"asking": platform} out while it looks, and then
+ * {"devices", "status", "text"}. Returns the exit code. */
+int device_listing_child(void);
 
 struct device;
 
 /* selector: NULL or "" = the first of the list; a number = its index; else a part of the name or
  * platform (case-insensitive), USAGE with the list when no device or several are meant. Features
- * come from the cache folder (features/<hash of model and version>) or are found now, in a
- * child. */
+ * come from the cache folder (features/<hash of model and version>) or are found now, in a child.
+ * The driver is asked by this process and hangs it if it hangs: for children, and for the engine,
+ * which runs its kernels here anyway. */
 enum status device_open(const char *selector, struct device **out, struct error *err);
 /* The same without finding features (none are set): for the child that finds them. */
 enum status device_open_bare(const char *selector, struct device **out, struct error *err);
@@ -64,9 +69,11 @@ enum status device_open_bare(const char *selector, struct device **out, struct e
  * or none. NULL: whatever it is. */
 enum status device_open_known(const char *selector, const char *model_key, struct device **out,
                               struct error *err);
-/* Without context and queue, which a device that hangs may never give: for who only asks about
- * it, and runs nothing. No features are set. */
+/* Without context and queue, asked of a child as device_list is, for who only asks about it and
+ * runs nothing: no driver is touched here. No features are set. */
 enum status device_open_described(const char *selector, struct device **out, struct error *err);
+/* Does it open? Tried in a child: DEVICE with the reason, or when that never ends; CRASHED. */
+enum status device_try(const struct device *device, struct error *err);
 /* Set the features as device_open does; none where they cannot be found. */
 void device_load_features(struct device *device);
 void device_close(struct device *device); /* NULL is fine */
@@ -81,13 +88,15 @@ void device_set_features(struct device *device,
                          uint64_t bits);               /* tests and the child: bit f = feature f */
 uint64_t device_features(const struct device *device); /* the same bits */
 
-/* The features of device number `index`, found in a child or taken from the cache; a feature
- * whose test hangs or crashes is absent and the others are still found. DEVICE when the child
- * cannot open the device, or hangs doing so: then nothing is kept. */
-enum status device_find_features(size_t index, uint64_t *bits, struct error *err);
-/* Main of the child `hone @child features`: frames {"device": index, "feature": name} in; at the
- * first one the device is opened and {"closed": null or why} goes out, then {"has": bool, "why":
- * sentence, "lost": bool} for each. Returns the exit code. */
+/* The features of the device that is number `index` of the list, found in a child or taken from the
+ * cache; a feature whose test hangs or crashes is absent and the others are still found. DEVICE
+ * when the child cannot open the device, or hangs doing so: then nothing is kept. UNSUPPORTED where
+ * there can be no child. */
+enum status device_find_features(const struct device_info *info, size_t index, uint64_t *bits,
+                                 struct error *err);
+/* Main of the child `hone @child features`: frames {"device": index, "feature": name} in; at the first one the
+ * device is opened and {"closed": null or why} goes out, then {"has": bool, "why": sentence, "lost": bool} for
+ * each. Returns the exit code. */
 int device_feature_child(void);
 
 /* Wait until the queue is empty. DEVICE when the device is lost. */

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_CACHE_FILE = 1 << 16, MAX_WHY = 400 };
 static const int64_t feature_deadline_ns = 20000000000; /* seen: 0.7 s, most of it compiling */
@@ -101,41 +100,30 @@ static void cache_store(const char *file, const char *head, const struct finding
 
 /* ---- the parent's side */
 
-/* Only hone (or what $HONE_PROGRAM names) answers as a child. Any other program that links this,
- * such as a test, would run its own main there, and start children of its own. */
-static bool can_have_child(void) {
-    char path[4096];
-    const char *program = getenv("HONE_PROGRAM");
-    if (program && *program) return true;
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n <= 0) return false;
-    path[n] = 0;
-    const char *slash = strrchr(path, '/');
-    return slash && strncmp(slash + 1, "hone", 4) == 0;
-}
-
 /* A new child opens the device first. DEVICE when it cannot, or hangs doing so. */
-static enum status await_opening(struct child *child, struct error *err) {
+static enum status await_opening(struct child *child, size_t index, struct error *err) {
     char *note = NULL;
     size_t size;
     enum status st = child_receive(child, feature_deadline_ns, &note, &size, NULL, err);
     if (st == STATUS_TIMEOUT)
-        return fail(err, STATUS_DEVICE, "finding features: the device does not open");
+        return fail(err, STATUS_DEVICE, "device %zu does not open: no answer from its driver",
+                    index);
     if (st != OK) return st;
     json_t *root = json_loads(note, 0, NULL);
     const char *why = json_string_value(json_object_get(root, "closed"));
-    if (why) st = fail(err, STATUS_DEVICE, "finding features: %s", why);
+    if (why) st = fail(err, STATUS_DEVICE, "%s", why);
     json_decref(root);
     free(note);
     return st;
 }
 
-static enum status ask_child(struct child *child, bool is_new, size_t index, int f, char **reply,
-                             struct error *err) {
+/* "": a feature that no device has, for who asks whether it opens. */
+static enum status ask_child(struct child *child, bool is_new, size_t index, const char *feature,
+                             char **reply, struct error *err) {
     size_t size;
-    char *question = text_format("{\"device\": %zu, \"feature\": \"%s\"}", index, names[f].name);
+    char *question = text_format("{\"device\": %zu, \"feature\": \"%s\"}", index, feature);
     enum status st = child_send(child, question, strlen(question), err);
-    if (st == OK && is_new) st = await_opening(child, err);
+    if (st == OK && is_new) st = await_opening(child, index, err);
     if (st == OK) st = child_receive(child, feature_deadline_ns, reply, &size, NULL, err);
     free(question);
     return st;
@@ -165,11 +153,11 @@ static enum status find_all(size_t index, struct finding *finding, struct error 
         if (is_new) st = child_open("features", &child, err);
         if (st != OK) break;
         bool goes_on = false;
-        const enum status asked = ask_child(child, is_new, index, f, &reply, &failure);
+        const enum status asked = ask_child(child, is_new, index, names[f].name, &reply, &failure);
         text_tame(failure.text);
         if (asked == OK) goes_on = keep_reply(finding, f, reply);
         else snprintf(finding->why[f], MAX_WHY, "%.*s", MAX_WHY - 1, failure.text);
-        if (asked == STATUS_DEVICE) st = fail(err, asked, "%s", failure.text);
+        if (asked == STATUS_DEVICE) st = fail(err, asked, "finding features: %s", failure.text);
         if (!goes_on) {
             child_close(child);
             child = NULL;
@@ -181,15 +169,17 @@ static enum status find_all(size_t index, struct finding *finding, struct error 
     return st;
 }
 
-static enum status find_or_load(const struct device_info *info, size_t index, uint64_t *bits,
-                                struct error *err) {
+enum status device_find_features(const struct device_info *info, size_t index, uint64_t *bits,
+                                 struct error *err) {
     struct finding finding = {0};
     char *head = cache_head(info), *file = cache_file(head);
     enum status st = OK;
+    *bits = 0;
     if (cache_load(file, head, bits)) goto done;
-    st = can_have_child() ? find_all(index, &finding, err)
-                          : fail(err, STATUS_UNSUPPORTED,
-                                 "features are found by a child process of hone: set HONE_PROGRAM");
+    st = child_is_possible()
+             ? find_all(index, &finding, err)
+             : fail(err, STATUS_UNSUPPORTED,
+                    "features are found by a child process of hone: set HONE_PROGRAM");
     if (st != OK) goto done;
     *bits = finding_bits(&finding);
     cache_store(file, head, &finding);
@@ -199,15 +189,14 @@ done:
     return st;
 }
 
-enum status device_find_features(size_t index, uint64_t *bits, struct error *err) {
-    struct found *list = NULL;
-    size_t n = 0;
-    *bits = 0;
-    enum status st = devices_find(&list, &n, err);
-    if (st != OK) return st;
-    if (index < n) st = find_or_load(&list[index].info, index, bits, err);
-    else st = fail(err, STATUS_INVALID, "there is no device %zu: there are %zu", index, n);
-    devices_free(list, n);
+enum status device_try(const struct device *device, struct error *err) {
+    struct child *child = NULL;
+    char *reply = NULL;
+    const size_t index = device_index(device);
+    enum status st = child_open("features", &child, err);
+    if (st == OK) st = ask_child(child, true, index, "", &reply, err);
+    child_close(child);
+    free(reply);
     return st;
 }
 

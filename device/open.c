@@ -60,12 +60,12 @@ static enum status open_handles(struct device *device, struct error *err) {
     return OK;
 }
 
-enum status device_open_described(const char *selector, struct device **out, struct error *err) {
-    struct found *list = NULL;
-    size_t n = 0, index = 0;
+/* The device of the list that the selector means; the list is used up. */
+static enum status take_described(struct found *list, size_t n, const char *selector,
+                                  struct device **out, struct error *err) {
+    size_t index = 0;
     *out = NULL;
-    enum status st = devices_find(&list, &n, err);
-    if (st == OK) st = found_select(list, n, selector, &index, err);
+    const enum status st = found_select(list, n, selector, &index, err);
     if (st == OK) {
         struct device *device = memory_new(sizeof *device);
         device->info = list[index].info;
@@ -79,8 +79,20 @@ enum status device_open_described(const char *selector, struct device **out, str
     return st;
 }
 
+enum status device_open_described(const char *selector, struct device **out, struct error *err) {
+    struct found *list = NULL;
+    size_t n = 0;
+    *out = NULL;
+    const enum status st = devices_ask(&list, &n, err);
+    return st == OK ? take_described(list, n, selector, out, err) : st;
+}
+
 enum status device_open_bare(const char *selector, struct device **out, struct error *err) {
-    enum status st = device_open_described(selector, out, err);
+    struct found *list = NULL;
+    size_t n = 0;
+    *out = NULL;
+    enum status st = devices_find(&list, &n, NULL, err);
+    if (st == OK) st = take_described(list, n, selector, out, err);
     if (st != OK || (st = open_handles(*out, err)) == OK) return st;
     device_close(*out);
     *out = NULL;
@@ -91,7 +103,8 @@ enum status device_open_bare(const char *selector, struct device **out, struct e
  * kernel has a way without. */
 void device_load_features(struct device *device) {
     uint64_t bits = 0;
-    if (device_find_features(device->index, &bits, NULL) == OK) device->features = bits;
+    if (device_find_features(&device->info, device->index, &bits, NULL) == OK)
+        device->features = bits;
 }
 
 enum status device_open(const char *selector, struct device **out, struct error *err) {

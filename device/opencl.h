@@ -53,9 +53,13 @@ struct image {
 /* One device as it was found: its description and its handle. */
 struct found {
     struct device_info info;
-    cl_device_id id;
+    cl_device_id id; /* NULL: of another process */
 };
-enum status devices_find(struct found **list, size_t *n, struct error *err);
+/* Here and now, which may never end: `tell` (NULL: nobody) hears of each platform first. */
+enum status devices_find(struct found **list, size_t *n, void (*tell)(const char *platform),
+                         struct error *err);
+/* The same found by a child, without handles. */
+enum status devices_ask(struct found **list, size_t *n, struct error *err);
 void devices_free(struct found *list, size_t n);
 
 /* What a failure with this code is: DEVICE or NOMEM where it means a lost device or exhausted memory, whatever

@@ -277,8 +277,9 @@ static enum status open_store(struct bench *b, struct error *err) {
 
 static enum status open_bench(struct bench *b, struct error *err) {
     const struct bench_options *o = b->options;
-    enum status st = device_open(o->device, &b->device, err);
+    enum status st = device_open_described(o->device, &b->device, err);
     if (st != OK) return st;
+    device_load_features(b->device);
     b->info = device_describe(b->device);
     if ((st = check_config(b, err)) != OK) return st;
     st = lock_take(b->info, o->lock_text, &b->lock, err);

@@ -42,7 +42,7 @@ static enum status collector_open(struct collector *c, const struct compare_opti
     *c = (struct collector){.options = options,
                             .rng = rng_seed((uint64_t)clock_now_ns()),
                             .batch = options->batch ? options->batch : COMPARE_BATCH};
-    const enum status st = device_open(options->device, &c->device, err);
+    const enum status st = device_open_described(options->device, &c->device, err);
     return st == OK ? lock_take(device_describe(c->device), options->lock_text, &c->lock, err) : st;
 }
 

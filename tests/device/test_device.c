@@ -112,6 +112,52 @@ Test(device, list_describes_and_keys) {
     device_list_free(list, n);
 }
 
+/* What a child tells is what this process would have found, to the last member. */
+Test(device, list_of_a_child_is_whole) {
+    struct found *told, *own;
+    size_t n_told, n_own;
+    if (devices_find(&own, &n_own, NULL, &err) != OK) cr_skip_test("%s", err.text);
+    must(devices_ask(&told, &n_told, &err));
+    cr_assert_eq(n_told, n_own);
+    for (size_t i = 0; i < n_own; i++) {
+        char *extensions = own[i].info.extensions;
+        cr_assert_str_eq(told[i].info.extensions, extensions);
+        own[i].info.extensions = told[i].info.extensions;
+        cr_assert_eq(memcmp(&told[i].info, &own[i].info, sizeof own[i].info), 0);
+        own[i].info.extensions = extensions;
+    }
+    devices_free(told, n_told);
+    devices_free(own, n_own);
+}
+
+/* /bin/false stands for a driver that ends the process, /bin/true for one that says nothing. */
+Test(device, a_child_that_dies_is_a_driver_that_fails) {
+    static const char *const programs[] = {"/bin/false", "/bin/true", "/no/such/program"};
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+        struct device_info *list = NULL;
+        struct device *device = NULL;
+        size_t n = 1;
+        setenv("HONE_PROGRAM", programs[i], 1);
+        cr_assert_eq(device_list(&list, &n, &err), STATUS_DEVICE);
+        cr_assert(n == 0 && !list);
+        cr_assert(strstr(err.text, "the OpenCL drivers") && strstr(err.text, "OCL_ICD_VENDORS"),
+                  "%s", err.text);
+        cr_assert_eq(device_open_described(NULL, &device, &err), STATUS_DEVICE);
+        cr_assert_null(device);
+    }
+}
+
+Test(device, tries_whether_it_opens) {
+    struct device *device = NULL;
+    const char *program = getenv("HONE_PROGRAM");
+    if (!program || !*program) cr_skip_test("HONE_PROGRAM names no program");
+    if (device_open_described(NULL, &device, &err) != OK) cr_skip_test("%s", err.text);
+    must(device_try(device, &err));
+    setenv("HONE_PROGRAM", "/bin/false", 1);
+    cr_assert_eq(device_try(device, &err), STATUS_CRASHED);
+    device_close(device);
+}
+
 Test(device, selector_by_number_or_part_of_a_name) {
     struct device *device = need_device();
     char name[256];

@@ -42,6 +42,14 @@ static struct device *need_bare_device(void) {
     return device;
 }
 
+/* Of the first device. */
+static enum status find_features(uint64_t *bits) {
+    struct device *device = need_bare_device();
+    const enum status st = device_find_features(device_describe(device), 0, bits, &err);
+    device_close(device);
+    return st;
+}
+
 Test(features, have_names_and_meanings) {
     for (int f = 0; f < FEATURES; f++) {
         cr_assert(strlen(feature_name(f)) > 0 && strlen(feature_meaning(f)) > 0);
@@ -51,14 +59,11 @@ Test(features, have_names_and_meanings) {
 }
 
 Test(features, without_a_child_there_are_none) {
-    struct device *device = need_bare_device();
     uint64_t bits = 1;
-    device_close(device);
     unsetenv("HONE_PROGRAM");
-    cr_assert_eq(device_find_features(0, &bits, &err), STATUS_UNSUPPORTED);
+    cr_assert_eq(find_features(&bits), STATUS_UNSUPPORTED);
     cr_assert_eq(bits, 0);
     cr_assert(strstr(err.text, "HONE_PROGRAM"), "%s", err.text);
-    cr_assert_eq(device_find_features(999, &bits, &err), STATUS_INVALID);
 }
 
 /* What is not there has a reason, in one line. */
@@ -85,7 +90,7 @@ Test(features, are_found_in_a_child_and_kept) {
     bool is_x86 = strncmp(device_describe(device)->architecture, "x86_64", 6) == 0;
     device_close(device);
     uint64_t bits, again;
-    cr_assert_eq(device_find_features(0, &bits, &err), OK, "%s", err.text);
+    cr_assert_eq(find_features(&bits), OK, "%s", err.text);
     if (type == DEVICE_CPU) cr_assert_not(bits >> FEATURE_ptx_mma & 1, "a CPU has no tensor cores");
     if (is_pocl && is_x86 && type == DEVICE_CPU) {
         cr_assert_eq(bits >> FEATURE_x86_vnni & 1, host_has("avx512_vnni"));
@@ -95,7 +100,7 @@ Test(features, are_found_in_a_child_and_kept) {
     /* kept: found again at once, and without a child */
     unsetenv("HONE_PROGRAM");
     int64_t start_ns = clock_now_ns();
-    cr_assert_eq(device_find_features(0, &again, &err), OK, "%s", err.text);
+    cr_assert_eq(find_features(&again), OK, "%s", err.text);
     cr_assert_eq(again, bits);
     cr_assert_lt(clock_now_ns() - start_ns, 1000000000);
     cr_assert_eq(device_open(NULL, &device, &err), OK, "%s", err.text);
@@ -105,21 +110,17 @@ Test(features, are_found_in_a_child_and_kept) {
 
 /* /bin/false dies at once, whatever it is asked: no features, no hang, no crash here. */
 Test(features, a_dying_child_costs_features_only) {
-    struct device *device = need_bare_device();
-    device_close(device);
     setenv("HONE_PROGRAM", "/bin/false", 1);
     uint64_t bits = 1;
-    cr_assert_eq(device_find_features(0, &bits, &err), OK, "%s", err.text);
+    cr_assert_eq(find_features(&bits), OK, "%s", err.text);
     cr_assert_eq(bits, 0);
 }
 
 /* A cache file that is cut short or says something else is not believed. */
 Test(features, a_damaged_file_is_not_believed) {
-    struct device *device = need_bare_device();
-    device_close(device);
     setenv("HONE_PROGRAM", "/bin/false", 1);
     uint64_t bits;
-    cr_assert_eq(device_find_features(0, &bits, &err), OK, "%s", err.text);
+    cr_assert_eq(find_features(&bits), OK, "%s", err.text);
     char *folder = path_cache("features"), file[1024] = "", *bytes;
     size_t size;
     DIR *dir = opendir(folder);
@@ -132,5 +133,5 @@ Test(features, a_damaged_file_is_not_believed) {
     cr_assert_eq(path_write(file, bytes, size - size / 4, &err), OK);
     free(bytes);
     unsetenv("HONE_PROGRAM");
-    cr_assert_eq(device_find_features(0, &bits, &err), STATUS_UNSUPPORTED);
+    cr_assert_eq(find_features(&bits), STATUS_UNSUPPORTED);
 }

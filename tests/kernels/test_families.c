@@ -57,7 +57,8 @@ static struct device *device_with_features(void) {
     struct error err;
     uint64_t bits;
     if (device_open(NULL, &device, &err) != OK) cr_skip_test("%s", err.text);
-    cr_assert_eq(device_find_features(device_index(device), &bits, &err), OK, "%s", err.text);
+    cr_assert_eq(device_find_features(device_describe(device), device_index(device), &bits, &err),
+                 OK, "%s", err.text);
     return device;
 }
 

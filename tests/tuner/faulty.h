@@ -226,6 +226,7 @@ int main(int argc, char **argv) {
     if (argc > 2 && strcmp(argv[1], "@child") == 0) {
         if (strcmp(argv[2], "worker") == 0) return worker_child();
         if (strcmp(argv[2], "builder") == 0) return getenv("NO_BUILDER") ? 2 : builder_child();
+        if (strcmp(argv[2], "devices") == 0) return device_listing_child();
         if (strcmp(argv[2], "features") == 0) return device_feature_child();
 #ifdef FAULTY_CHILD
         return FAULTY_CHILD(argc, argv);

@@ -200,6 +200,32 @@ Test(faults, a_worker_that_fails_by_itself_blames_nobody) {
     ending_free(&end);
 }
 
+/* A driver that hangs or dies as soon as it is asked costs a child; its platform is named. */
+Test(faults, a_driver_that_never_answers_is_named) {
+    static const struct {
+        const char *fault;
+        const char *arguments[8];
+        int code;
+        const char *words;
+    } told[] = {
+        {"hang clGetPlatformIDs 1 all *", {"devices"}, 5, "the OpenCL drivers"},
+        {"hang clGetDeviceIDs 1 all *", {"tune", TINY, "--evals", "1"}, 5, "the driver of "},
+        {"segv clGetDeviceInfo 3 all *", {"tune", TINY, "--evals", "1"}, 5, "the driver of "},
+        {"abort clGetDeviceIDs 1 all *", {"bench", TINY}, 5, "the driver of "},
+        {"abort clGetDeviceIDs 1 all *", {"doctor"}, 1, "mend  platform     asking the driver of "},
+        {"lose clCreateContext 1 all *", {"doctor"}, 1, "mend  platform     opening a context"},
+    };
+    const struct scene scene = scene_open();
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        struct ending end = scene_run(&scene, scene.program, told[i].fault, told[i].arguments);
+        cr_assert_eq(end.code, told[i].code, "%s: %d: %s", told[i].fault, end.code, end.err);
+        cr_assert(strstr(end.err, told[i].words) || strstr(end.out, told[i].words), "%s: %s%s",
+                  told[i].fault, end.out, end.err);
+        scene_forget(&scene);
+        ending_free(&end);
+    }
+}
+
 /* What a child finds that never had the device must not be believed for ever. */
 Test(faults, features_are_not_found_without_a_device) {
     static const char fault[] = "refuse clCreateContext 1 all *";
