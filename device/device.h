@@ -65,8 +65,8 @@ struct device;
 enum status device_open(const char *selector, struct device **out, struct error *err);
 /* The same without finding features (none are set): for the child that finds them. */
 enum status device_open_bare(const char *selector, struct device **out, struct error *err);
-/* The same when it is the model that was meant: DEVICE when the selector means another one now,
- * or none. NULL: whatever it is. */
+/* Bare, and the one that is known by this key (NULL: whatever it is): the device that had the number
+ * when the parent listed it. DEVICE when it is gone, or another one has taken its number. */
 enum status device_open_known(const char *selector, const char *model_key, struct device **out,
                               struct error *err);
 /* Without context and queue, asked of a child as device_list is, for who only asks about it and

@@ -99,6 +99,19 @@ enum status device_open_bare(const char *selector, struct device **out, struct e
     return st;
 }
 
+enum status device_open_known(const char *selector, const char *model_key, struct device **out,
+                              struct error *err) {
+    const enum status st = device_open_bare(selector, out, err);
+    const bool is_there = st == OK;
+    if (!model_key || (!is_there && st != STATUS_USAGE)) return st;
+    if (is_there && strcmp(model_key, (*out)->info.model_key) == 0) return OK;
+    fail(err, STATUS_DEVICE, "device %s is %s now, not the one that this began with", selector,
+         is_there ? (*out)->info.name : "gone");
+    device_close(*out);
+    *out = NULL;
+    return STATUS_DEVICE;
+}
+
 /* Features that cannot be found (no child can be started) are features that are not used: every
  * kernel has a way without. */
 void device_load_features(struct device *device) {
@@ -111,18 +124,6 @@ enum status device_open(const char *selector, struct device **out, struct error 
     enum status st = device_open_bare(selector, out, err);
     if (st == OK) device_load_features(*out);
     return st;
-}
-
-enum status device_open_known(const char *selector, const char *model_key, struct device **out,
-                              struct error *err) {
-    const enum status st = device_open(selector, out, err);
-    if (!model_key || (st != OK && st != STATUS_USAGE)) return st;
-    if (st == OK && strcmp(model_key, (*out)->info.model_key) == 0) return OK;
-    fail(err, STATUS_DEVICE, "device %s is %s now, not the one that this began with", selector,
-         st == OK ? (*out)->info.name : "gone");
-    if (st == OK) device_close(*out);
-    *out = NULL;
-    return STATUS_DEVICE;
 }
 
 static void series_clear(struct series *series) {

@@ -1,5 +1,6 @@
-/* verify.c: see verify.h. A request is {"device","family","problem","class","layout","variant","config"},
- * the reply {"why"}: "" when it is right. */
+/* verify.c: see verify.h. A request is {"device","model","family","problem","class","layout",
+ * "variant","config"}, the reply {"why"}: "" when it is right; or {"closed"}, with the reason why the
+ * device does not open, which says nothing of the configuration. */
 #include "runtime/verify.h"
 #include "base/child.h"
 #include "base/str.h"
@@ -83,15 +84,17 @@ static char *request_text(const struct verify *verify, const struct config *conf
     problem_format(small, problem);
     config_format(config, text);
     json_t *request = json_pack(
-        "{s:I,s:s,s:s,s:s,s:s,s:s,s:s}", "device", (json_int_t)device_index(verify->device),
-        "family", small->family->name, "problem", problem, "class", class_names[small->class],
-        "layout", small->layout->name, "variant", config->variant->name, "config", text);
+        "{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "device", (json_int_t)device_index(verify->device),
+        "model", device_describe(verify->device)->model_key, "family", small->family->name,
+        "problem", problem, "class", class_names[small->class], "layout", small->layout->name,
+        "variant", config->variant->name, "config", text);
     char *bytes = json_dumps(request, JSON_COMPACT);
     json_decref(request);
     return bytes;
 }
 
-static void ask(struct verify *verify, const struct config *config, const struct problem *small,
+/* Whether *why is about the configuration: false when the child has no device to try it on. */
+static bool ask(struct verify *verify, const struct config *config, const struct problem *small,
                 char why[300]) {
     char *request = request_text(verify, config, small), *reply = NULL;
     struct error err = {OK, ""};
@@ -100,12 +103,15 @@ static void ask(struct verify *verify, const struct config *config, const struct
     if (st == OK) st = child_send(verify->child, request, strlen(request), &err);
     if (st == OK) st = child_receive(verify->child, DEADLINE_NS, &reply, &size, NULL, &err);
     json_t *answer = st == OK ? json_loads(reply, 0, NULL) : NULL;
-    const char *text = json_string_value(json_object_get(answer, "why"));
+    const char *closed = json_string_value(json_object_get(answer, "closed"));
+    const char *text = closed ? closed : json_string_value(json_object_get(answer, "why"));
+    const bool is_about = !closed;
     snprintf(why, 300, "%.299s", text ? text : st == OK ? "the check gave no answer" : err.text);
     json_decref(answer);
-    if (st != OK) verify_rest(verify);
+    if (st != OK || !is_about) verify_rest(verify);
     free(request);
     free(reply);
+    return is_about;
 }
 
 bool verify_config(struct verify *verify, const struct config *config,
@@ -114,10 +120,7 @@ bool verify_config(struct verify *verify, const struct config *config,
     check_ragged(problem, &small);
     if (!config_runs(config, &small, verify->device, NULL)) small = *problem;
     char *key = fact_key(config, &small);
-    if (!recall(verify, key, why)) {
-        ask(verify, config, &small, why);
-        remember(verify, key, why);
-    }
+    if (!recall(verify, key, why) && ask(verify, config, &small, why)) remember(verify, key, why);
     free(key);
     return why[0] == 0;
 }
@@ -158,13 +161,19 @@ static enum status check_once(struct device *device, const struct problem *probl
     return st;
 }
 
-static enum status answer(const json_t *request, struct device **device, struct error *err) {
+static enum status open_asked(const json_t *request, struct device **device, struct error *err) {
     char index[24];
-    struct problem problem;
-    struct config config;
     snprintf(index, sizeof index, "%lld",
              (long long)json_integer_value(json_object_get(request, "device")));
-    enum status st = *device ? OK : device_open(index, device, err);
+    const enum status st = device_open_known(index, text_at(request, "model"), device, err);
+    if (st == OK) device_load_features(*device);
+    return st;
+}
+
+static enum status answer(const json_t *request, struct device **device, struct error *err) {
+    struct problem problem;
+    struct config config;
+    enum status st = *device ? OK : open_asked(request, device, err);
     if (st == OK) st = read_request(request, &problem, &config, err);
     return st == OK ? check_once(*device, &problem, &config, err) : st;
 }
@@ -177,7 +186,7 @@ int verify_child(void) {
         struct error err = {OK, ""};
         json_t *request = json_loadb(bytes, size, 0, NULL);
         if (answer(request, &device, &err) == OK) err.text[0] = 0;
-        json_t *reply = json_pack("{s:s}", "why", err.text);
+        json_t *reply = json_pack("{s:s}", device ? "why" : "closed", err.text);
         if (!reply) reply = json_pack("{s:s}", "why", "it failed with a message that is no text");
         char *text = json_dumps(reply, JSON_COMPACT);
         const enum status st = child_side_send(text, strlen(text), NULL);

@@ -44,6 +44,7 @@ static enum status serve(void *context, const json_t *request, json_t **reply, s
             st = device_open_known(json_string_value(json_object_get(request, "device")),
                                    json_string_value(json_object_get(request, "model")), device,
                                    err);
+        if (st == OK) device_load_features(*device);
     }
     if (st == OK) *reply = json_object();
     return st;

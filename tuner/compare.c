@@ -56,6 +56,7 @@ static json_t *request_of(const struct collector *c, const json_t *bench, bool i
     snprintf(index, sizeof index, "%zu", device_index(c->device));
     json_t *request = json_deep_copy(json_object_get(bench, "wanted"));
     json_object_set_new(request, "device", json_string(index));
+    json_object_set_new(request, "model", json_string(device_describe(c->device)->model_key));
     if (c->options->database)
         json_object_set_new(request, "database", json_string(c->options->database));
     json_object_set(request, "yardstick", json_object_get(bench, "yardstick"));

@@ -180,7 +180,10 @@ static json_t *answer(const struct bench_run *r) {
 static enum status run(const json_t *request, json_t **reply, struct error *err) {
     struct bench_run r = {.kernel_ns = json_array(), .yardstick_ns = json_array()};
     struct problem problem;
-    enum status st = device_open(frame_read_text(request, "device"), &r.device, err);
+    enum status st =
+        device_open_known(frame_read_text(request, "device"),
+                          json_string_value(json_object_get(request, "model")), &r.device, err);
+    if (st == OK) device_load_features(r.device);
     if (st == OK) st = read_problem(request, &problem, err);
     if (st == OK) st = find_contender(&r, request, &problem, err);
     if (st == OK) st = prepare(&r, json_is_true(json_object_get(request, "check")), err);

@@ -498,6 +498,7 @@ static enum status desk_open(struct desk *d, const json_t *hello, struct error *
     if (st == OK)
         st = device_open_known(json_string_value(json_object_get(hello, "device")),
                                json_string_value(json_object_get(hello, "model")), &d->device, err);
+    if (st == OK) device_load_features(d->device);
     tell_stage(STAGE_ceiling, NAN);
     if (st == OK) st = measure_clocks_agree(d->device, &agree, err);
     d->host_clock = !agree;

@@ -112,6 +112,24 @@ Test(device, list_describes_and_keys) {
     device_list_free(list, n);
 }
 
+Test(device, known_by_its_key) {
+    static const struct {
+        const char *selector, *key, *words; /* key NULL: its own */
+    } told[] = {
+        {"0", NULL, ""}, {"0", "a|b|another||0|0", "not the one"}, {"99", NULL, "gone now"}};
+    struct device *device = need_device();
+    char key[512];
+    snprintf(key, sizeof key, "%s", device_describe(device)->model_key);
+    device_close(device);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        const char *asked = told[i].key ? told[i].key : key;
+        const enum status st = device_open_known(told[i].selector, asked, &device, &err);
+        cr_assert_eq(st, i == 0 ? OK : STATUS_DEVICE, "%s", err.text);
+        cr_assert(i == 0 ? device != NULL : device == NULL && strstr(err.text, told[i].words));
+        device_close(device);
+    }
+}
+
 /* What a child tells is what this process would have found, to the last member. */
 Test(device, list_of_a_child_is_whole) {
     struct found *told, *own;
