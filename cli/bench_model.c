@@ -187,14 +187,15 @@ static void add_first(const struct model_bench *b, json_t *model, const char *ki
 static json_t *document(const struct model_bench *b) {
     const struct engine_facts *e = &b->engine_facts;
     const json_int_t bytes = e->weight_bytes + e->kv_bytes + e->activation_bytes;
-    json_t *model = json_pack(
-        "{s:s,s:s,s:s,s:s,s:f,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:i,s:i}", "file", b->o->choice.model,
-        "name", b->facts.name, "profile", e->profile, "class", e->class_name, "load_s",
-        (double)e->load_ns * 1e-9, "bytes", bytes, "weight_bytes", (json_int_t)e->weight_bytes,
-        "kv_bytes", (json_int_t)e->kv_bytes, "activation_bytes", (json_int_t)e->activation_bytes,
-        "process_bytes", number(b->process_bytes), "process_own_bytes",
-        number(b->process_own_bytes), "process_peak_bytes", number(b->process_peak_bytes),
-        "tuned_operations", e->tuned_operations, "operations", e->operations);
+    json_t *model =
+        json_pack("{s:s,s:s,s:s,s:s,s:f,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:i,s:i,s:o}", "file",
+                  b->o->choice.model, "name", b->facts.name, "profile", e->profile, "class",
+                  e->class_name, "load_s", (double)e->load_ns * 1e-9, "bytes", bytes,
+                  "weight_bytes", (json_int_t)e->weight_bytes, "kv_bytes", (json_int_t)e->kv_bytes,
+                  "activation_bytes", (json_int_t)e->activation_bytes, "process_bytes",
+                  number(b->process_bytes), "process_own_bytes", number(b->process_own_bytes),
+                  "process_peak_bytes", number(b->process_peak_bytes), "tuned_operations",
+                  e->tuned_operations, "operations", e->operations, "beyond", beyond_json(e));
     add_first(b, model, "pp", "tg");
     add_first(b, model, "tg", "pp");
     json_object_set(model, "tests", b->rows);
@@ -207,7 +208,7 @@ static json_t *document(const struct model_bench *b) {
 static enum status print_memory(const struct model_bench *b, struct error *err) {
     const struct engine_facts *e = &b->engine_facts;
     char weights[UNITS_TEXT], kv[UNITS_TEXT], activations[UNITS_TEXT], now[UNITS_TEXT],
-        own[UNITS_TEXT], most[UNITS_TEXT];
+        own[UNITS_TEXT], most[UNITS_TEXT], beyond[BEYOND_TEXT];
     enum status status = out_printf(err, "device memory: weights %s, KV %s, activations %s",
                                     units_memory((double)e->weight_bytes, weights),
                                     units_memory((double)e->kv_bytes, kv),
@@ -216,7 +217,8 @@ static enum status print_memory(const struct model_bench *b, struct error *err) 
         status = out_printf(
             err, "; process %s (%s of its own), at most %s", units_memory(b->process_bytes, now),
             units_memory(b->process_own_bytes, own), units_memory(b->process_peak_bytes, most));
-    return status == OK ? out_printf(err, "; loaded in %.1f s\n", (double)e->load_ns * 1e-9)
+    return status == OK ? out_printf(err, "; loaded in %.1f s%s\n", (double)e->load_ns * 1e-9,
+                                     beyond_text(e, beyond))
                         : status;
 }
 

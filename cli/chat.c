@@ -105,7 +105,7 @@ static enum status answer(struct chat *chat, struct error *err) {
     interrupted = 0;
     if ((status = end_answer(chat, err)) != OK) goto done;
     add_message(chat, "assistant", str_text(&chat->last.text));
-    generation_say_speed(&chat->last);
+    generation_say_speed(&chat->last, chat->engine);
     if (chat->last.finish == ENGINE_CONTEXT)
         log_warn("the context is full: /reset starts anew, --ctx N makes it longer");
 done:
@@ -144,7 +144,7 @@ static enum status do_stats(struct chat *chat, const char *argument, struct erro
             facts.device, facts.class_name, facts.profile, facts.tuned_operations, facts.operations,
             units_memory((double)facts.weight_bytes, weights),
             units_memory((double)facts.kv_bytes, kv), chat->n_held);
-    generation_say_speed(&chat->last);
+    generation_say_speed(&chat->last, chat->engine);
     return OK;
 }
 

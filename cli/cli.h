@@ -83,6 +83,7 @@ void interrupts_catch(void);     /* after the second signal in a row the program
 /* ---- engine, shared by run, chat, perplexity, bench ---- */
 
 struct engine;
+struct engine_facts;
 struct engine_model;
 struct engine_choice {
     char *model, *tokenizer, *pretokenizer, *profile, *class_name, *kv;
@@ -118,6 +119,11 @@ enum status choice_open(const struct engine_choice *choice, const struct common_
 /* One line where tuned kernels were asked for and most matrices run on defaults: that --class would take what is
  * tuned here, or how to tune. */
 void choice_offer_tuning(const struct engine *engine, const struct engine_choice *choice);
+/* Where an operation ran far beyond the n that its kernel was measured at: a clause that follows a
+ * speed ("; …"), or ""; and {"n", "measured_n": [from, to]}, or null. */
+enum { BEYOND_TEXT = 200 };
+const char *beyond_text(const struct engine_facts *facts, char text[BEYOND_TEXT]);
+json_t *beyond_json(const struct engine_facts *facts);
 /* Id number i of a text that stands for any text, for timing: ids spread over the engine's vocabulary. */
 int32_t filler_id(const struct engine *engine, int64_t i);
 /* Read all of a file, or of stdin when path is NULL. Caller frees. */

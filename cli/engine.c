@@ -81,6 +81,26 @@ void choice_offer_tuning(const struct engine *engine, const struct engine_choice
             count, facts.device, facts.class_name, choice->model);
 }
 
+const char *beyond_text(const struct engine_facts *facts, char text[BEYOND_TEXT]) {
+    char to[30] = "";
+    text[0] = 0;
+    if (facts->beyond_high > facts->beyond_low)
+        snprintf(to, sizeof to, " to %lld", (long long)facts->beyond_high);
+    if (facts->beyond_n)
+        snprintf(text, BEYOND_TEXT,
+                 "; at n = %lld kernels ran that were measured at n = %lld%s (hone tune --model "
+                 "measures them there)",
+                 (long long)facts->beyond_n, (long long)facts->beyond_low, to);
+    return text;
+}
+
+json_t *beyond_json(const struct engine_facts *facts) {
+    return facts->beyond_n
+               ? json_pack("{s:I, s:[I, I]}", "n", (json_int_t)facts->beyond_n, "measured_n",
+                           (json_int_t)facts->beyond_low, (json_int_t)facts->beyond_high)
+               : json_null();
+}
+
 int32_t filler_id(const struct engine *engine, int64_t i) {
     struct engine_facts facts;
     engine_describe(engine, &facts);

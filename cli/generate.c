@@ -115,11 +115,14 @@ double generation_decode_tps(const struct generation *g) {
                : 0;
 }
 
-void generation_say_speed(const struct generation *g) {
-    char prompt[UNITS_TEXT], answer[UNITS_TEXT];
-    log_say("[prompt %s, %.0f token/s; answer %s, %.1f token/s]",
+void generation_say_speed(const struct generation *g, const struct engine *engine) {
+    char prompt[UNITS_TEXT], answer[UNITS_TEXT], beyond[BEYOND_TEXT];
+    struct engine_facts facts;
+    engine_describe(engine, &facts);
+    log_say("[prompt %s, %.0f token/s; answer %s, %.1f token/s%s]",
             units_count((int64_t)g->n_prompt, "token", prompt), generation_prompt_tps(g),
-            units_count((int64_t)g->n_tokens, "token", answer), generation_decode_tps(g));
+            units_count((int64_t)g->n_tokens, "token", answer), generation_decode_tps(g),
+            beyond_text(&facts, beyond));
 }
 
 /* ORDER engine_finish */
@@ -137,10 +140,11 @@ json_t *generation_json(const struct generation *g, const struct engine *engine)
     /* A generation that was cut may end inside a character: JSON holds whole ones only. */
     json_t *text = json_stringn(g->text.text, utf8_complete(g->text.text, g->text.length));
     if (!text) text = json_null();
-    return json_pack("{s:o, s:o, s:o, s:s, s:f, s:f, s:s, s:s, s:s, s:i, s:i}", "text", text,
+    return json_pack("{s:o, s:o, s:o, s:s, s:f, s:f, s:s, s:s, s:s, s:i, s:i, s:o}", "text", text,
                      "tokens", ids_json(g->tokens, g->n_tokens), "prompt_ids",
                      ids_json(g->prompt, g->n_prompt), "finish", finish_names[g->finish],
                      "prompt_tps", generation_prompt_tps(g), "decode_tps", generation_decode_tps(g),
                      "device", facts.device, "profile", facts.profile, "class", facts.class_name,
-                     "tuned_operations", facts.tuned_operations, "operations", facts.operations);
+                     "tuned_operations", facts.tuned_operations, "operations", facts.operations,
+                     "beyond", beyond_json(&facts));
 }

@@ -28,5 +28,6 @@ json_t *generation_json(const struct generation *g, const struct engine *engine)
 void generation_free(struct generation *g);
 double generation_prompt_tps(const struct generation *g);
 double generation_decode_tps(const struct generation *g);
-/* "prompt 12 tokens 310 token/s · answer 40 tokens 150 token/s" into stderr. */
-void generation_say_speed(const struct generation *g);
+/* "[prompt 12 tokens, 310 token/s; answer 40 tokens, 150 token/s]" into stderr, with what is to be
+ * known of them (beyond_text). */
+void generation_say_speed(const struct generation *g, const struct engine *engine);

@@ -86,7 +86,7 @@ static enum status run(const struct run_options *o, struct error *err) {
     } else {
         status = out_printf(err, "\n");
         if (status == OK) status = out_flush(err);
-        generation_say_speed(&g);
+        generation_say_speed(&g, engine);
     }
     if (status == OK && interrupted) status = fail(err, STATUS_INTERRUPTED, "interrupted");
 done:

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Tuning a model measures its matrices at N in steps of four: then no N is further from one of them. */
+static const double FAR_BEYOND = 2;
+
 enum { CONTEXT_USUAL = 4096, ROWS_USUAL = 256, SEQUENCES_USUAL = 8 };
 
 /* ---- class, plan ---- */
@@ -227,7 +230,12 @@ void engine_close(struct engine *engine) {
 }
 
 void engine_describe(const struct engine *engine, struct engine_facts *facts) {
+    const struct served *furthest = forward_furthest(engine->forward);
     *facts = engine->facts;
+    if (!furthest || served_beyond(furthest) <= FAR_BEYOND) return;
+    facts->beyond_n = problem_get(&furthest->problem, "n");
+    facts->beyond_low = furthest->n_low;
+    facts->beyond_high = furthest->n_high;
 }
 
 enum status engine_operations(const struct engine *engine, struct engine_operation **list,

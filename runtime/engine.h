@@ -143,6 +143,9 @@ struct engine_facts {
     bool is_class_known; /* class auto: what i8 costs is recorded */
     double class_cost;   /* perplexity of i8 over that of f32, less 1 */
     bool is_database_refused; /* it is there and could not be used: the warning said why */
+    /* Of the multiplications that ran so far, the one furthest beyond the n that its kernel was measured
+     * at, more than twice as far: its n, and those from … to; 0: there is none. */
+    int64_t beyond_n, beyond_low, beyond_high;
     int64_t load_ns;
 };
 void engine_describe(const struct engine *engine, struct engine_facts *facts);

@@ -515,6 +515,16 @@ enum status forward_prepare(struct forward *f, struct forward_facts *facts, stru
     return st;
 }
 
+const struct served *forward_furthest(const struct forward *f) {
+    const struct served *furthest = NULL;
+    for (size_t i = 0; i < f->plan->n_steps; i++) {
+        const struct served *one =
+            step_is_matrix(&f->plan->steps[i]) ? route_furthest(f->bound[i].route) : NULL;
+        if (one && (!furthest || served_beyond(one) > served_beyond(furthest))) furthest = one;
+    }
+    return furthest;
+}
+
 /* How the operation's route is served; count is the caller's affair. */
 static enum status describe(const struct forward *f, size_t i, struct engine_operation *out,
                             struct error *err) {

@@ -49,6 +49,9 @@ struct forward_facts {
 };
 /* Serves N = 1 of all operations, so that the facts are true and the first token is not slower. */
 enum status forward_prepare(struct forward *f, struct forward_facts *facts, struct error *err);
+/* Of the multiplications with weights that ran so far, the one furthest beyond the N that its kernel was
+ * measured at (routes.h); NULL: none ran. */
+const struct served *forward_furthest(const struct forward *f);
 /* The operations at N = 1 as engine.h has them; the caller frees *list. */
 enum status forward_operations(const struct forward *f, struct engine_operation **list, size_t *n,
                                struct error *err);

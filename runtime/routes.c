@@ -154,6 +154,8 @@ static bool ask_records(struct routes *routes, struct served *served) {
     if (good && answer.rule != LOOKUP_EXACT)
         good = verify_config(routes->verify, &served->config, &served->problem, why);
     served->rule = lookup_rule_text(&answer);
+    served->n_low = answer.n_low;
+    served->n_high = answer.n_high;
     if (!good) {
         char *sentence =
             text_format("a record of %s is not used: %s", served->problem.family->name, why);
@@ -191,8 +193,25 @@ static enum status serve(struct route *route, int64_t n, struct served *served, 
     if (served->is_tuned && find_op(route->owner, served, NULL) == OK) return OK;
     served->is_tuned = false;
     served->rule = "default";
+    served->n_low = served->n_high = 0;
     const enum status st = family_default(&served->problem, &served->config, err);
     return st == OK ? find_op(route->owner, served, err) : st;
+}
+
+double served_beyond(const struct served *served) {
+    if (served->n_high == 0) return 1;
+    const double n = (double)problem_get(&served->problem, "n");
+    return fmax(1, fmax(n / (double)served->n_high, (double)served->n_low / n));
+}
+
+const struct served *route_furthest(const struct route *route) {
+    const struct served *furthest = NULL;
+    for (int64_t n = 1; n <= route->owner->options.max_rows; n++) {
+        const struct served *served = route->served[n];
+        if (served && (!furthest || served_beyond(served) > served_beyond(furthest)))
+            furthest = served;
+    }
+    return furthest;
 }
 
 enum status route_serve(struct route *route, int64_t n, struct served **out, struct error *err) {

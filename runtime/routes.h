@@ -35,12 +35,19 @@ struct served {
     struct op *op;
     struct problem problem; /* with that N */
     struct config config;
-    const char *rule; /* "exact" … "profile" (lookup_rule_text), "default" */
-    bool is_tuned;    /* any rule but the default */
-    bool is_fresh;    /* built, not run yet: the caller keeps its program after the first run */
+    const char *rule;      /* "exact" … "profile" (lookup_rule_text), "default" */
+    int64_t n_low, n_high; /* near-n: the n that the configuration was measured at; else 0 */
+    bool is_tuned;         /* any rule but the default */
+    bool is_fresh; /* built, not run yet: the caller keeps its program after the first run */
 };
 /* For n in 1 … max_rows. Looks up, checks and builds at the first call. */
 enum status route_serve(struct route *route, int64_t n, struct served **out, struct error *err);
+
+/* How many times its N lies beyond those that its configuration was measured at, where nothing promises
+ * that it is fast; 1: not at all. */
+double served_beyond(const struct served *served);
+/* Of the N of a route that were served so far, the one that lies furthest beyond; NULL: none was served. */
+const struct served *route_furthest(const struct route *route);
 
 /* End the child of first-use checks, if one runs. */
 void routes_rest(struct routes *routes);

@@ -98,7 +98,7 @@ bool contender_tuned(const struct device *device, struct store *store,
     struct error ignored;
     if (lookup(store, &query, &answer, &ignored) != OK) return false;
     *c = (struct contender){
-        .profile = "tuned", .rule = lookup_rule_names[answer.rule], .problem = *problem};
+        .profile = "tuned", .rule = lookup_rule_text(&answer), .problem = *problem};
     c->problem.layout = layout_find(answer.record.key.layout);
     bool is_known = config_parse(problem->family, answer.record.key.variant,
                                  answer.record.key.config, &c->config, &ignored) == OK;

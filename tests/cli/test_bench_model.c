@@ -16,6 +16,7 @@ Test(bench_model, runs_with_a_small_vocabulary) {
     cr_assert_gt(json_number_value(json_object_get(facts, "pp_tps")), 0);
     cr_assert_gt(json_number_value(json_object_get(facts, "tg_tps")), 0);
     cr_assert_eq(json_integer_value(json_object_get(facts, "tuned_operations")), 0);
+    cr_assert(json_is_null(json_object_get(facts, "beyond")));
     cr_assert_gt(json_integer_value(json_object_get(facts, "operations")), 0);
     json_decref(document);
     program_free(&run);
