@@ -191,7 +191,8 @@ enum status device_time_begin(struct device *device, struct error *err) {
     return OK;
 }
 
-/* Device time from the start of the first to the end of the last command; NAN when unknown. */
+/* Device time from the start of the first to the end of the last command; NAN when unknown: no clock
+ * that runs says zero. */
 static double series_ns(const struct series *series) {
     cl_ulong start = 0, end = 0;
     cl_event last = series->last ? series->last : series->first;
@@ -199,7 +200,7 @@ static double series_ns(const struct series *series) {
     cl_int a = clGetEventProfilingInfo(series->first, CL_PROFILING_COMMAND_START, sizeof start,
                                        &start, NULL);
     cl_int b = clGetEventProfilingInfo(last, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
-    if (a != CL_SUCCESS || b != CL_SUCCESS || end <= start) return NAN;
+    if (a != CL_SUCCESS || b != CL_SUCCESS || start == 0 || end < start) return NAN;
     return (double)(end - start);
 }
 

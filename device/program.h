@@ -59,8 +59,8 @@ enum status kernel_set(struct kernel *kernel, const struct argument *arguments, 
 enum status launch_enqueue(struct device *device, const struct launch *launch, struct error *err);
 
 /* Times of a series of enqueued work: begin; launches, fills, copies …; end waits for all of it.
- * event_ns: device time from the start of the first to the end of the last command (NAN where events
- * do not work); host_ns: from begin to the end of the wait. */
+ * event_ns: device time from the start of the first to the end of the last command (0: less than a tick
+ * of its clock; NAN where events do not work, or tell no time); host_ns: from begin to the end of the wait. */
 struct timing {
     double event_ns, host_ns;
 };

@@ -97,7 +97,8 @@ static double step_operations(enum chain chain, const struct way *way) {
 
 struct ceilings {
     struct device *device;
-    bool host_clock, is_cpu;
+    struct timer *timer;
+    bool is_cpu;
     struct program *program[CHAINS][WAYS]; /* NULL: not built, or does not build */
     bool is_tried[CHAINS][WAYS];
     struct program *empty_program;
@@ -157,7 +158,7 @@ static enum status time_launch(struct ceilings *c, const struct launch *launch, 
     struct error ignored;
     enum status end = device_time_end(c->device, &timing, st == OK ? err : &ignored);
     if (st == OK) st = end;
-    if (st == OK) *time_ns = timing_ns(&timing, c->host_clock) / repeats;
+    if (st == OK) *time_ns = timer_ns(c->timer, &timing) / repeats;
     return st;
 }
 
@@ -329,14 +330,16 @@ static struct ceiling_level *find_level(struct ceilings *c, size_t bytes) {
 
 /* ---- the face ---- */
 
-enum status ceilings_open(struct device *device, bool host_clock, struct ceilings **out,
+static const struct ceiling_memory nothing_known = {
+    .gflops = NAN, .giops = NAN, .launch_ns = NAN, .copy_gbps = NAN};
+
+enum status ceilings_open(struct device *device, struct timer *timer, struct ceilings **out,
                           struct error *err) {
     struct ceilings *c = memory_new(sizeof *c);
-    *c = (struct ceilings){
-        .device = device,
-        .host_clock = host_clock,
-        .is_cpu = device_describe(device)->type == DEVICE_CPU,
-        .memory = {.gflops = NAN, .giops = NAN, .launch_ns = NAN, .copy_gbps = NAN}};
+    *c = (struct ceilings){.device = device,
+                           .timer = timer,
+                           .is_cpu = device_describe(device)->type == DEVICE_CPU,
+                           .memory = nothing_known};
     enum status st = source_text() ? OK
                                    : fail(err, STATUS_UNSUPPORTED,
                                           "this program was built without tuner/ceiling.cl");
@@ -451,6 +454,11 @@ const struct ceiling_memory *ceilings_memory(const struct ceilings *ceilings) {
 
 void ceilings_remember(struct ceilings *ceilings, const struct ceiling_memory *memory) {
     ceilings->memory = *memory;
+}
+
+void ceilings_forget(struct ceilings *ceilings) {
+    ceilings->memory = nothing_known;
+    ceilings->n_floors = 0;
 }
 
 double ceiling_share(const struct ceiling *ceiling, const struct cost *cost, double time_ns) {

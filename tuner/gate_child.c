@@ -123,7 +123,8 @@ static enum status take(struct subject subject, int repeats, json_t *samples, do
 }
 
 static enum status take_samples(struct bench_run *r, const json_t *request, struct error *err) {
-    struct timed_op timed = {.c = r->c, .op = r->op, .host_clock = true};
+    struct timer host = {.is_host = true};
+    struct timed_op timed = {.c = r->c, .op = r->op, .timer = &host};
     const struct subject kernel = timed_op_subject(&timed);
     double kernel_ns = 0, yardstick_ns = 0, spent_ns = 0;
     enum status st = measure_settle(kernel, &kernel_ns, err);

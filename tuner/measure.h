@@ -48,19 +48,29 @@ enum status measure_finals(struct subject canary, double canary_settled_ns,
                            const struct subject *subjects, size_t n, int64_t budget_ns,
                            struct sample_set *sets, struct error *err);
 
+/* What times are taken from: the device's events, or the host's clock where they do not agree with it or
+ * stopped doing so. */
+struct timer {
+    bool is_host;
+    int n_short; /* timings in a row, of a millisecond and more, whose events lasted a quarter or less */
+};
+/* The time of one timing, in ns. An event that tells none, or more than the host waited, is a lie, and so
+ * are events that are much too short again and again: from then on the timer is the host's. Whoever has
+ * taken samples meanwhile takes them anew. */
+double timer_ns(struct timer *timer, const struct timing *timing);
+/* Do events agree with the host clock within 5 % on runs of a few ms? Checked when a worker begins, and
+ * when a kernel seems faster than the device. */
+enum status measure_clocks_agree(struct device *device, bool *agree, struct error *err);
+
 /* A case and an op as a subject: cold (copies rotate) when the case has copies. */
 struct timed_op {
     struct check_case *c;
     struct op *op;
     int turn;
-    bool host_clock; /* events do not agree with the host clock on this device */
-    bool as_phase;   /* op is a phase: one launch over the copies, the time of one */
+    struct timer *timer;
+    bool as_phase; /* op is a phase: one launch over the copies, the time of one */
 };
 struct subject timed_op_subject(struct timed_op *t);
-/* Do events agree with the host clock within 5 % on runs of a few ms? Checked once per device. */
-enum status measure_clocks_agree(struct device *device, bool *agree, struct error *err);
-/* Of one timing, by the clock in use: events where they agree and work, else the host's. */
-double timing_ns(const struct timing *timing, bool host_clock);
 /* Copies of the weights so that they exceed the last-level cache (bounded by memory). */
 int measure_copies(const struct device *device, const struct problem *problem);
 /* What the timed runs of a problem go round in: all copies of its weights, and its other operands. */
@@ -77,8 +87,8 @@ struct ceiling {
     double launch_ns; /* empty kernel */
 };
 struct ceilings; /* opened once per run: keeps programs, remembers results by working-set size */
-enum status ceilings_open(struct device *device, bool host_clock, struct ceilings **out,
-                          struct error *err);
+enum status ceilings_open(struct device *device, struct timer *timer, struct ceilings **out,
+                          struct error *err);   /* the timer outlives them */
 void ceilings_close(struct ceilings *ceilings); /* NULL is fine */
 /* For a working set of that many bytes (the copies of the weights count once each). */
 enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
@@ -104,6 +114,8 @@ struct ceiling_memory {
 };
 const struct ceiling_memory *ceilings_memory(const struct ceilings *ceilings);
 void ceilings_remember(struct ceilings *ceilings, const struct ceiling_memory *memory);
+/* As if nothing was measured yet: for who learns that the clock was wrong. */
+void ceilings_forget(struct ceilings *ceilings);
 /* Median time of an empty kernel with this many work-groups of this size. */
 enum status ceilings_floor(struct ceilings *ceilings, size_t groups, size_t local, double *floor_ns,
                            struct error *err);

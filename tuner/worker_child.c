@@ -39,7 +39,7 @@ struct kept_case {
 };
 struct desk {
     struct device *device;
-    bool host_clock;
+    struct timer timer;
     struct canary *canary;
     double settled_ns;
     struct ceilings *ceilings;
@@ -200,12 +200,17 @@ static int copies_of(const struct desk *d, const struct work *work) {
     return work->is_warm ? 1 : measure_copies(d->device, &work->problem);
 }
 
+/* What its runs go round in. */
+static size_t set_bytes(const struct desk *d, const struct work *work) {
+    return measure_working_set(&work->problem, copies_of(d, work));
+}
+
 /* Under which conditions a measurement was made: provenance, never a key. */
 static char *conditions_text(const struct desk *d, const struct work *work,
                              const struct sample_set *set, const struct ceiling *ceiling) {
-    size_t bytes = measure_working_set(&work->problem, copies_of(d, work));
+    const size_t bytes = set_bytes(d, work);
     json_t *object =
-        json_pack("{s:b,s:i,s:I,s:b,s:o,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->host_clock,
+        json_pack("{s:b,s:i,s:I,s:b,s:o,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->timer.is_host,
                   "copies", copies_of(d, work), "working_set", (json_int_t)bytes, "cold",
                   bytes >= measure_cold_bytes(d->device), "canary", frame_number(set->canary),
                   "undisturbed_ns", frame_number(set->undisturbed), "discarded", set->discarded,
@@ -333,10 +338,76 @@ static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
     if (st == OK) st = judge(d, t, t->c, t->work->is_final, err);
     struct op *timed = t->op;
     if (st == OK && t->work->as_phase) st = first_phase(d, t, &timed, err);
-    t->watched = (struct watched){.timed = {t->c, timed, 0, d->host_clock, t->work->as_phase},
+    t->watched = (struct watched){.timed = {t->c, timed, 0, &d->timer, t->work->as_phase},
                                   .best_ns = t->work->incumbent_ns};
     if (has_sensors(d)) sensors_read("/sys", &d->sensors);
     return st;
+}
+
+/* ---- samples ---- */
+
+static double share_of(const struct trial *t, const struct ceiling *ceiling) {
+    struct cost cost;
+    t->work->problem.family->cost(&t->work->problem, &cost);
+    return ceiling_share(ceiling, &cost, t->set.median);
+}
+
+/* Faster than the device by its events: are they still right? */
+static enum status doubt_events(struct desk *d, const struct trial *t, struct error *err) {
+    struct ceiling ceiling;
+    bool agree = true;
+    if (d->timer.is_host) return OK;
+    tell_stage(STAGE_ceiling, NAN);
+    enum status st = ceilings_measure(d->ceilings, set_bytes(d, t->work), &ceiling, err);
+    if (st == OK && share_of(t, &ceiling) > PLAUSIBLE_SHARE)
+        st = measure_clocks_agree(d->device, &agree, err);
+    d->timer.is_host |= !agree;
+    return st;
+}
+
+/* Did events turn out to lie since then? Ceilings may have been measured by them, too. */
+static bool has_changed_clock(struct desk *d, bool was_host) {
+    if (d->timer.is_host == was_host) return false;
+    ceilings_forget(d->ceilings);
+    return true;
+}
+
+/* Those of a race, by one clock: when it changes all are taken again. */
+static enum status race(struct desk *d, struct trial *t, bool *abandoned, struct error *err) {
+    const struct measuring m = {.subject = {watched_run, &t->watched},
+                                .canary = canary_subject(d->canary),
+                                .canary_settled_ns = d->settled_ns,
+                                .incumbent_ns =
+                                    t->work->is_final ? INFINITY : t->work->incumbent_ns,
+                                .budget_ns = t->work->budget_ns};
+    const bool was_host = d->timer.is_host;
+    enum status st = measure_race(&m, &t->set, abandoned, err);
+    if (st == OK) st = doubt_events(d, t, err);
+    if (st != OK || !has_changed_clock(d, was_host)) return st;
+    sample_set_free(&t->set);
+    return measure_race(&m, &t->set, abandoned, err);
+}
+
+static enum status time_finals(struct desk *d, struct trial *const *trials, size_t n,
+                               int64_t budget_ns, struct error *err) {
+    struct subject subjects[WORKS_MOST];
+    struct sample_set sets[WORKS_MOST] = {0};
+    for (size_t i = 0; i < n; i++) subjects[i] = (struct subject){watched_run, &trials[i]->watched};
+    enum status st =
+        measure_finals(canary_subject(d->canary), d->settled_ns, subjects, n, budget_ns, sets, err);
+    for (size_t i = 0; i < n; i++) trials[i]->set = sets[i];
+    for (size_t i = 0; st == OK && i < n; i++) st = doubt_events(d, trials[i], err);
+    return st;
+}
+
+/* Those of finalists, likewise. */
+static enum status race_finals(struct desk *d, struct trial *const *trials, size_t n,
+                               int64_t budget_ns, struct error *err) {
+    const bool was_host = d->timer.is_host;
+    const enum status st = time_finals(d, trials, n, budget_ns, err);
+    if (st != OK || !has_changed_clock(d, was_host)) return st;
+    for (size_t i = 0; i < n; i++) sample_set_free(&trials[i]->set);
+    return time_finals(d, trials, n, budget_ns, err);
 }
 
 /* The outputs that the timed runs wrote. */
@@ -378,18 +449,18 @@ static enum status floor_of(struct desk *d, const struct trial *t, double *floor
  * measured again, gets there. */
 static enum status relate(struct desk *d, struct trial *t, struct evaluation *e,
                           struct ceiling *ceiling, struct error *err) {
-    size_t bytes = measure_working_set(&t->work->problem, copies_of(d, t->work));
+    const size_t bytes = set_bytes(d, t->work);
     struct cost cost;
     t->work->problem.family->cost(&t->work->problem, &cost);
     tell_stage(STAGE_ceiling, NAN);
     enum status st = t->work->is_final ? ceilings_beside(d->ceilings, bytes, ceiling, err)
                                        : ceilings_measure(d->ceilings, bytes, ceiling, err);
-    if (st == OK && ceiling_share(ceiling, &cost, t->set.median) > PLAUSIBLE_SHARE)
+    if (st == OK && share_of(t, ceiling) > PLAUSIBLE_SHARE)
         st = ceilings_again(d->ceilings, bytes, ceiling, err);
     if (st == OK && t->work->as_phase) e->floor_ns = 0;
     else if (st == OK) st = floor_of(d, t, &e->floor_ns, err);
     if (st != OK) return st;
-    e->share = ceiling_share(ceiling, &cost, t->set.median);
+    e->share = share_of(t, ceiling);
     e->ceiling_gbps = ceiling->read_gbps;
     e->ceiling_gflops = cost.integer && ceiling->giops > 0 ? ceiling->giops : ceiling->gflops;
     if (t->outcome == OUTCOME_OK && e->share > PLAUSIBLE_SHARE) {
@@ -442,14 +513,7 @@ static enum status evaluate(struct desk *d, const struct work *work, json_t *res
     struct trial t = {.work = work, .outcome = OUTCOME_OK};
     bool abandoned = false;
     enum status st = prepare(d, &t, err);
-    if (st == OK) {
-        struct measuring m = {.subject = {watched_run, &t.watched},
-                              .canary = canary_subject(d->canary),
-                              .canary_settled_ns = d->settled_ns,
-                              .incumbent_ns = work->is_final ? INFINITY : work->incumbent_ns,
-                              .budget_ns = work->budget_ns};
-        st = measure_race(&m, &t.set, &abandoned, err);
-    }
+    if (st == OK) st = race(d, &t, &abandoned, err);
     if (st == OK) st = check_again(&t, err);
     if (st == OK && abandoned) {
         t.outcome = OUTCOME_ABANDONED;
@@ -466,25 +530,17 @@ static enum status evaluate(struct desk *d, const struct work *work, json_t *res
 /* Those that pass the whole check are measured in turn; the others are reported as what they are. */
 static enum status finals(struct desk *d, const struct work *works, size_t n, json_t *results,
                           struct error *err) {
-    struct trial trials[WORKS_MOST] = {0};
-    struct subject subjects[WORKS_MOST];
-    struct sample_set sets[WORKS_MOST] = {0};
-    size_t who[WORKS_MOST], n_right = 0;
+    struct trial trials[WORKS_MOST] = {0}, *right[WORKS_MOST] = {NULL};
+    size_t n_right = 0;
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++) {
         trials[i] = (struct trial){.work = &works[i], .outcome = OUTCOME_OK};
         st = settle_failure(&trials[i], prepare(d, &trials[i], err), err);
-        if (st == OK && trials[i].outcome == OUTCOME_OK) {
-            who[n_right] = i;
-            subjects[n_right++] = (struct subject){watched_run, &trials[i].watched};
-        }
+        if (st == OK && trials[i].outcome == OUTCOME_OK) right[n_right++] = &trials[i];
     }
-    if (st == OK)
-        st = measure_finals(canary_subject(d->canary), d->settled_ns, subjects, n_right,
-                            works[0].budget_ns, sets, err);
-    for (size_t i = 0; i < n_right; i++) trials[who[i]].set = sets[i];
+    if (st == OK) st = race_finals(d, right, n_right, works[0].budget_ns, err);
     for (size_t i = 0; st == OK && i < n_right; i++)
-        st = settle_failure(&trials[who[i]], check_again(&trials[who[i]], err), err);
+        st = settle_failure(right[i], check_again(right[i], err), err);
     for (size_t i = 0; st == OK && i < n; i++) st = report(d, &trials[i], results, err);
     for (size_t i = 0; i < n; i++) sample_set_free(&trials[i].set);
     return st;
@@ -501,10 +557,10 @@ static enum status desk_open(struct desk *d, const json_t *hello, struct error *
     if (st == OK) device_load_features(d->device);
     tell_stage(STAGE_ceiling, NAN);
     if (st == OK) st = measure_clocks_agree(d->device, &agree, err);
-    d->host_clock = !agree;
+    d->timer.is_host = !agree;
     if (st == OK) st = canary_open(d->device, &d->canary, err);
     if (st == OK) st = measure_settle(canary_subject(d->canary), &d->settled_ns, err);
-    if (st == OK) st = ceilings_open(d->device, d->host_clock, &d->ceilings, err);
+    if (st == OK) st = ceilings_open(d->device, &d->timer, &d->ceilings, err);
     if (st == OK) {
         struct ceiling_memory memory;
         frame_read_ceilings(json_object_get(hello, "ceilings"), &memory);

@@ -264,6 +264,48 @@ Test(measure, finals_never_end_without_a_sample_of_everyone) {
     }
 }
 
+/* ---- clocks ---- */
+
+/* What the device says, what the host waited, what counts, and whether events are believed afterwards. */
+Test(measure, an_event_that_cannot_be_ends_the_belief_in_events) {
+    static const struct {
+        double event_ns, host_ns, time_ns;
+        bool is_host;
+    } told[] = {
+        {9.5e6, 1e7, 9.5e6, false},
+        {1e6, 1e7, 1e6, false},       /* the host was kept waiting */
+        {1.04e7, 1e7, 1.04e7, false}, /* two clocks differ a little */
+        {1.1e7, 1e7, 1e7, true},
+        {1e10, 1e7, 1e7, true}, /* longer than it was waited for */
+        {9e3, 2e3, 9e3, false},
+        {2e4, 2e3, 2e3, true}, /* ticks of 10 µs at most */
+        {0, 5e4, 5e4, false},
+        {0, 5e6, 5e6, true}, /* less than a tick, or a clock that stands */
+        {NAN, 1e7, 1e7, true},
+    };
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        struct timer timer = {.is_host = false};
+        const struct timing timing = {told[i].event_ns, told[i].host_ns};
+        cr_expect_eq(timer_ns(&timer, &timing), told[i].time_ns, "%g", told[i].event_ns);
+        cr_expect_eq(timer.is_host, told[i].is_host, "%g of %g", told[i].event_ns, told[i].host_ns);
+    }
+    struct timer timer = {.is_host = true};
+    cr_expect_eq(timer_ns(&timer, &(struct timing){9e6, 1e7}), 1e7, "it stays the host's");
+}
+
+/* A host that is kept waiting now and then is no clock that runs too slowly. */
+Test(measure, events_that_are_short_again_and_again_are_not_believed) {
+    const struct timing brief = {1e4, 9e5}, late = {1e6, 1e7}, right = {9e6, 1e7};
+    struct timer timer = {.is_host = false};
+    for (int i = 0; i < 100; i++) timer_ns(&timer, i % 16 == 15 ? &right : &late);
+    for (int i = 0; i < 100; i++) timer_ns(&timer, &brief);
+    cr_expect_not(timer.is_host);
+    cr_expect_eq(timer_ns(&timer, &right), 9e6);
+    for (int i = 0; i < 15; i++) cr_expect_eq(timer_ns(&timer, &late), 1e6);
+    cr_expect_eq(timer_ns(&timer, &late), 1e7, "sixteen times in a row");
+    cr_expect(timer.is_host);
+}
+
 /* ---- shares ---- */
 
 Test(measure, share_is_the_larger_of_two) {
@@ -290,8 +332,9 @@ Test(measure, canary_and_ceilings_on_the_device) {
     cr_assert_eq(measure_settle(canary_subject(canary), &settled, &err), OK, "%s", err.text);
     cr_assert(settled > 1e4 && settled < 1e8, "canary takes %g ns", settled);
     canary_close(canary);
+    struct timer timer = {.is_host = !agree};
     struct ceilings *ceilings;
-    cr_assert_eq(ceilings_open(device, !agree, &ceilings, &err), OK, "%s", err.text);
+    cr_assert_eq(ceilings_open(device, &timer, &ceilings, &err), OK, "%s", err.text);
     struct ceiling first, again;
     cr_assert_eq(ceilings_measure(ceilings, 32 << 20, &first, &err), OK, "%s", err.text);
     cr_assert_eq(ceilings_measure(ceilings, (32 << 20) + 5, &again, &err), OK, "%s", err.text);
