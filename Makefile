@@ -45,9 +45,10 @@ test: setup
 	$(MAKE) $(PARALLEL) all $(B)/tests/all
 	sh tests/run.sh $(B)
 
-# Refuse a call at every place from which a session calls OpenCL, one after the other: half an hour.
-faults: all $(B)/tests/all
-	HONE_PROGRAM=$(B)/hone HONE_FAULT_SWEEP="new 1 9999" $(B)/tests/tuner/test_faults --filter 'faults/refused*'
+# All faults of OpenCL that tests know, and what became of them; a refused call at every place from which a
+# session calls OpenCL, one after the other: half an hour.
+faults: all $(B)/tests/tuner/test_faults $(B)/tests/device/faults.so
+	HONE_PROGRAM=$(B)/hone HONE_FAULT_SWEEP="new 1 9999" $(B)/tests/tuner/test_faults
 
 # Tune here for minutes what profiles hold, and write this device's into results/profiles/.
 profiles: all

@@ -193,7 +193,7 @@ static const char *const span_names[SPANS] = {"once", "process", "all"};
 
 /* ---- when ---- */
 
-enum { PLACES = 4096, CALLERS = 24, PLANS = 16, WORD = 48 };
+enum { PLACES = 4096, CALLERS = 24, PLANS = 16, WORD = 48 }; /* ORDER faults.h: STORY_MOST */
 
 struct plan {
     const struct fault *fault;

@@ -10,7 +10,9 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <glob.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,16 +150,71 @@ static inline int scene_count_locks(const struct scene *scene) {
     return held;
 }
 
-/* How many calls the fault number `which` of the last run was about. */
-static inline int64_t scene_count(const struct scene *scene, size_t which) {
+enum { STORY_MOST = 16 }; /* faults of a story; ORDER faults.c: PLANS */
+
+/* How many calls each fault of the story was about so far. */
+static inline void scene_counts(const struct scene *scene, int64_t counts[STORY_MOST]) {
     char path[1200];
-    int64_t counts[16] = {0};
+    memset(counts, 0, STORY_MOST * sizeof *counts);
     snprintf(path, sizeof path, "%s/counted", scene->folder);
     FILE *file = fopen(path, "re");
-    if (!file) return 0; /* no call at all */
-    cr_assert_eq(fread(counts, sizeof *counts, 16, file), 16);
+    if (!file) return; /* no call at all */
+    cr_assert_eq(fread(counts, sizeof *counts, STORY_MOST, file), STORY_MOST);
     fclose(file);
-    return counts[which];
+}
+
+/* ---- what became of them ---- */
+
+/* A line "kind code" in $HONE_FAULT_TALLY for each fault of the story that struck in this run: those of the
+ * tests, which are processes of their own, stand together there. */
+static inline void scene_tally(const struct scene *scene, const char *story,
+                               const int64_t before[STORY_MOST], int code) {
+    const char *path = getenv("HONE_FAULT_TALLY");
+    FILE *file = path && story ? fopen(path, "ae") : NULL;
+    int64_t after[STORY_MOST];
+    if (!file) return;
+    scene_counts(scene, after);
+    for (size_t i = 0; i < STORY_MOST && story; i++) {
+        char kind[16], span[16];
+        int64_t at;
+        cr_assert_eq(sscanf(story, " %15s %*s %18" SCNd64 " %15s", kind, &at, span), 3, "%s",
+                     story);
+        const bool is_again = before[i] >= at && !strcmp(span, "once");
+        if (after[i] >= at && after[i] > before[i] && !is_again)
+            fprintf(file, "%s %d\n", kind, code);
+        story = strchr(story, ';');
+        if (story) story++;
+    }
+    fclose(file);
+}
+
+/* How runs end in which faults struck. */
+struct tally {
+    char kind[16];
+    int went_on, stopped, lost; /* code 0, 1, 5 */
+};
+
+/* Print how many of each kind struck and how the runs ended. */
+static inline void tally_print(const char *path) {
+    struct tally kinds[STORY_MOST] = {{"", 0, 0, 0}};
+    char kind[16];
+    int code, n = 0;
+    FILE *file = fopen(path, "re");
+    while (file && fscanf(file, " %15s %d", kind, &code) == 2) {
+        struct tally *tally = kinds;
+        while (tally->kind[0] && strcmp(tally->kind, kind) != 0) tally++;
+        snprintf(tally->kind, sizeof tally->kind, "%s", kind);
+        ++*(code == 0 ? &tally->went_on : code == 5 ? &tally->lost : &tally->stopped);
+        n++;
+    }
+    if (file) fclose(file);
+    for (const struct tally *tally = kinds; tally->kind[0]; tally++)
+        printf(
+            "checked faults: %-6s %5d injected: %d went on, %d stopped with a sentence, %d found "
+            "the device lost\n",
+            tally->kind, tally->went_on + tally->stopped + tally->lost, tally->went_on,
+            tally->stopped, tally->lost);
+    printf("checked faults: %d injected in all\n", n);
 }
 
 /* Run a program with these arguments over an OpenCL with this fault (NULL: over the real one). Processes
@@ -165,7 +222,9 @@ static inline int64_t scene_count(const struct scene *scene, size_t which) {
 static inline struct ending scene_run(const struct scene *scene, const char *program,
                                       const char *fault, const char *const *arguments) {
     static const double long_s = 120, soon_s = 2;
+    int64_t before[STORY_MOST];
     int status = 0;
+    scene_counts(scene, before);
     cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     const pid_t pid = fork();
     if (pid == 0) scene_become(scene, program, fault, arguments);
@@ -175,9 +234,10 @@ static inline struct ending scene_run(const struct scene *scene, const char *pro
     }
     cr_assert(scene_wait(0, NULL, soon_s), "%s: a process is left", fault ? fault : "no fault");
     cr_assert_eq(scene_count_locks(scene), 0, "%s: a lock is left", fault ? fault : "no fault");
-    return (struct ending){.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-                           .out = scene_text(scene, "out"),
-                           .err = scene_text(scene, "err")};
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    scene_tally(scene, fault, before, code);
+    return (struct ending){
+        .code = code, .out = scene_text(scene, "out"), .err = scene_text(scene, "err")};
 }
 
 /* A new story begins: nothing was counted yet. */
