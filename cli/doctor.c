@@ -11,7 +11,6 @@
 #include "device/device.h"
 #include "kernels/kernel.h"
 #include "tuner/lock.h"
-#include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,11 +80,10 @@ static void check_icd(struct visit *v) {
     size_t n = 0, n_bad = 0;
     for (; files[n]; n++) {
         char *library = host_line(&here, files[n]);
-        void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-        if (!handle && n_bad++ == 0)
+        struct error why = {OK, ""};
+        if (device_try_library(library, &why) != OK && n_bad++ == 0)
             find(v, MEND, "install the driver's package again, or remove the file",
-                 "%s names %s, which does not load: %s", files[n], library, dlerror());
-        if (handle) dlclose(handle);
+                 "%s names %s, which does not load: %s", files[n], library, why.text);
         free(library);
     }
     if (n == 0)

@@ -28,13 +28,10 @@ static const struct {
     const char *name;
     int (*run)(void);
 } children[] = {
-    {"devices", device_listing_child},
-    {"features", device_feature_child},
-    {"worker", worker_child},
-    {"recorded", recorded_child},
-    {"rival", rival_child},
-    {"check", engine_check_child},
-    {"gate", gate_child},
+    {"devices", device_listing_child},  {"library", device_library_child},
+    {"features", device_feature_child}, {"worker", worker_child},
+    {"recorded", recorded_child},       {"rival", rival_child},
+    {"check", engine_check_child},      {"gate", gate_child},
     {"builder", builder_child},
 };
 

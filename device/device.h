@@ -55,6 +55,13 @@ void device_list_free(struct device_info *list, size_t n);
  * {"devices", "status", "text"}. Returns the exit code. */
 int device_listing_child(void);
 
+/* Does the library of a driver load? Tried in a child: UNSUPPORTED with the loader's reason; DEVICE when
+ * it hangs or dies. */
+enum status device_try_library(const char *library, struct error *err);
+/* Main of the child `hone @child library`: {"library": path} in, {"why": null or the reason} out. Returns
+ * the exit code. */
+int device_library_child(void);
+
 struct device;
 
 /* selector: NULL or "" = the first of the list; a number = its index; else a part of the name or

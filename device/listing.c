@@ -4,6 +4,7 @@
 #include "base/child.h"
 #include "base/str.h"
 #include "device/opencl.h"
+#include <dlfcn.h>
 #include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -89,6 +90,20 @@ int device_listing_child(void) {
     return 0;
 }
 
+int device_library_child(void) {
+    char *bytes = NULL;
+    size_t size;
+    if (child_side_receive(&bytes, &size, NULL) != OK) return 0;
+    json_t *question = json_loads(bytes, 0, NULL);
+    const char *library = json_string_value(json_object_get(question, "library"));
+    void *handle = library ? dlopen(library, RTLD_LAZY | RTLD_LOCAL) : NULL;
+    send_frame(json_pack("{s:s?}", "why", handle ? NULL : library ? dlerror() : "no library"));
+    if (handle) dlclose(handle);
+    json_decref(question);
+    free(bytes);
+    return 0;
+}
+
 /* ---- the parent's side ---- */
 
 static bool info_read(const json_t *frame, struct device_info *info) {
@@ -158,6 +173,28 @@ enum status devices_ask(struct found **list, size_t *n, struct error *err) {
     enum status st = child_open("devices", &child, err);
     if (st == OK) st = await_list(child, list, n, err);
     child_close(child);
+    return st;
+}
+
+enum status device_try_library(const char *library, struct error *err) {
+    struct child *child = NULL;
+    struct error failure = {OK, ""};
+    char *reply = NULL;
+    size_t size;
+    json_t *frame = json_pack("{s:s}", "library", library);
+    char *question = frame ? json_dumps(frame, JSON_COMPACT) : text_copy("{}");
+    enum status st = child_open("library", &child, &failure);
+    if (st == OK) st = child_send(child, question, strlen(question), &failure);
+    if (st == OK) st = child_receive(child, LISTING_DEADLINE_NS, &reply, &size, NULL, &failure);
+    if (st != OK) st = fail(err, STATUS_DEVICE, "%s", failure.text);
+    json_t *answer = reply ? json_loads(reply, 0, NULL) : NULL;
+    const char *why = json_string_value(json_object_get(answer, "why"));
+    if (why) st = fail(err, STATUS_UNSUPPORTED, "%s", why);
+    json_decref(answer);
+    json_decref(frame);
+    child_close(child);
+    free(question);
+    free(reply);
     return st;
 }
 

@@ -113,6 +113,20 @@ Test(doctor, a_driver_that_does_not_load) {
     expect(folder, "drivers", "mend", "names libgone-for-good.so.1, which does not load");
 }
 
+/* hangs.c. */
+Test(doctor, a_driver_that_never_ends_loading) {
+    const char *folder = test_folder(), *named = getenv("HONE_PROGRAM");
+    char *program = realpath(named && *named ? named : "build/hone", NULL);
+    cr_assert_not_null(program, "set HONE_PROGRAM to the program");
+    *strrchr(program, '/') = 0;
+    char *library = text_format("%s/tests/cli/hangs.so", program);
+    if (access(library, R_OK) != 0) cr_skip_test("%s was not built", library);
+    put(folder, "etc/OpenCL/vendors/hangs.icd", library);
+    expect(folder, "drivers", "mend", "the library process gave no answer before its deadline");
+    free(library);
+    free(program);
+}
+
 Test(doctor, governor_load_and_pages) {
     const char *folder = test_folder();
     put(folder, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n");
