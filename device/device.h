@@ -101,9 +101,9 @@ uint64_t device_features(const struct device *device); /* the same bits */
  * there can be no child. */
 enum status device_find_features(const struct device_info *info, size_t index, uint64_t *bits,
                                  struct error *err);
-/* Main of the child `hone @child features`: frames {"device": index, "feature": name} in; at the first one the
- * device is opened and {"closed": null or why} goes out, then {"has": bool, "why": sentence, "lost": bool} for
- * each. Returns the exit code. */
+/* Main of the child `hone @child features`: frames {"device": index, "model": key, "feature": name} in;
+ * at the first one the device is opened and {"closed": null or why} goes out, then {"has": bool, "why":
+ * sentence, "lost": bool} for each. Returns the exit code. */
 int device_feature_child(void);
 
 /* Wait until the queue is empty. DEVICE when the device is lost. */

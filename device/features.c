@@ -100,7 +100,15 @@ static void cache_store(const char *file, const char *head, const struct finding
 
 /* ---- the parent's side */
 
-/* A new child opens the device first. DEVICE when it cannot, or hangs doing so. */
+/* Does this device have that feature? */
+struct question {
+    const struct device_info *info;
+    size_t index;
+    const char *feature; /* "": none has it, for who asks whether it opens */
+    bool is_first;       /* of a new child, which opens the device first */
+};
+
+/* DEVICE when the child cannot open the device, or hangs doing so. */
 static enum status await_opening(struct child *child, size_t index, struct error *err) {
     char *note = NULL;
     size_t size;
@@ -117,15 +125,17 @@ static enum status await_opening(struct child *child, size_t index, struct error
     return st;
 }
 
-/* "": a feature that no device has, for who asks whether it opens. */
-static enum status ask_child(struct child *child, bool is_new, size_t index, const char *feature,
-                             char **reply, struct error *err) {
+static enum status ask_child(struct child *child, const struct question *question, char **reply,
+                             struct error *err) {
     size_t size;
-    char *question = text_format("{\"device\": %zu, \"feature\": \"%s\"}", index, feature);
-    enum status st = child_send(child, question, strlen(question), err);
-    if (st == OK && is_new) st = await_opening(child, index, err);
+    json_t *frame = json_pack("{s:I, s:s, s:s}", "device", (json_int_t)question->index, "model",
+                              question->info->model_key, "feature", question->feature);
+    char *text = json_dumps(frame, JSON_COMPACT);
+    enum status st = child_send(child, text, strlen(text), err);
+    if (st == OK && question->is_first) st = await_opening(child, question->index, err);
     if (st == OK) st = child_receive(child, feature_deadline_ns, reply, &size, NULL, err);
-    free(question);
+    json_decref(frame);
+    free(text);
     return st;
 }
 
@@ -143,17 +153,18 @@ static bool keep_reply(struct finding *finding, int f, const char *reply) {
 /* Ask for every feature; a child that hangs, dies or loses the device costs this feature and is replaced:
  * after a bad address nothing works in its context any more. One that cannot open the device says
  * nothing about features. */
-static enum status find_all(size_t index, struct finding *finding, struct error *err) {
+static enum status find_all(const struct device_info *info, size_t index, struct finding *finding,
+                            struct error *err) {
     struct child *child = NULL;
     enum status st = OK;
     for (int f = 0; f < FEATURES && st == OK; f++) {
         struct error failure = {0};
         char *reply = NULL;
-        const bool is_new = !child;
-        if (is_new) st = child_open("features", &child, err);
+        const struct question question = {info, index, names[f].name, .is_first = !child};
+        if (!child) st = child_open("features", &child, err);
         if (st != OK) break;
         bool goes_on = false;
-        const enum status asked = ask_child(child, is_new, index, names[f].name, &reply, &failure);
+        const enum status asked = ask_child(child, &question, &reply, &failure);
         text_tame(failure.text);
         if (asked == OK) goes_on = keep_reply(finding, f, reply);
         else snprintf(finding->why[f], MAX_WHY, "%.*s", MAX_WHY - 1, failure.text);
@@ -177,7 +188,7 @@ enum status device_find_features(const struct device_info *info, size_t index, u
     *bits = 0;
     if (cache_load(file, head, bits)) goto done;
     st = child_is_possible()
-             ? find_all(index, &finding, err)
+             ? find_all(info, index, &finding, err)
              : fail(err, STATUS_UNSUPPORTED,
                     "features are found by a child process of hone: set HONE_PROGRAM");
     if (st != OK) goto done;
@@ -192,9 +203,9 @@ done:
 enum status device_try(const struct device *device, struct error *err) {
     struct child *child = NULL;
     char *reply = NULL;
-    const size_t index = device_index(device);
+    const struct question question = {&device->info, device->index, "", .is_first = true};
     enum status st = child_open("features", &child, err);
-    if (st == OK) st = ask_child(child, true, index, "", &reply, err);
+    if (st == OK) st = ask_child(child, &question, &reply, err);
     child_close(child);
     free(reply);
     return st;
@@ -222,7 +233,8 @@ static enum status open_asked(const json_t *question, struct device **device) {
     struct error err = {0};
     const json_int_t index = json_integer_value(json_object_get(question, "device"));
     snprintf(selector, sizeof selector, "%lld", (long long)index);
-    const enum status opened = device_open_bare(selector, device, &err);
+    const char *key = json_string_value(json_object_get(question, "model"));
+    const enum status opened = device_open_known(selector, key, device, &err);
     text_tame(err.text);
     const enum status st =
         send_frame(json_pack("{s:s?}", "closed", opened == OK ? NULL : err.text));

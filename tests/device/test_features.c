@@ -108,6 +108,21 @@ Test(features, are_found_in_a_child_and_kept) {
     device_close(device);
 }
 
+/* The number of a card that fell off the bus is the next one's, which has features of its own. */
+Test(features, of_another_device_are_not_kept) {
+    need_program();
+    struct device *device = need_bare_device();
+    struct device_info other = *device_describe(device);
+    uint64_t bits = 1;
+    other.model_key[0] = other.model_key[0] == 'x' ? 'y' : 'x';
+    cr_assert_eq(device_find_features(&other, 0, &bits, &err), STATUS_DEVICE);
+    cr_assert(strstr(err.text, "not the one that this began with"), "%s", err.text);
+    char *folder = path_cache("features");
+    cr_assert(bits == 0 && access(folder, F_OK) != 0, "%s", folder);
+    free(folder);
+    device_close(device);
+}
+
 /* /bin/false dies at once, whatever it is asked: no features, no hang, no crash here. */
 Test(features, a_dying_child_costs_features_only) {
     setenv("HONE_PROGRAM", "/bin/false", 1);
