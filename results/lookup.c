@@ -409,7 +409,7 @@ enum status lookup(struct store *store, const struct lookup_query *query,
     *answer = (struct lookup_answer){0};
     enum status st = OK;
     if (store) st = find_device(&s, err);
-    if (store && st == OK) st = ask_records(&s, err);
+    if (store && st == OK && !query->profiles_only) st = ask_records(&s, err);
     if (st == OK && !answer->record.id) st = ask_imported(&s, err);
     if (st == OK && !answer->record.id) st = ask_shipped(&s, err);
     for (size_t i = 0; i < s.n; i++) free(s.relatives[i].problem);

@@ -105,8 +105,11 @@ static bool asker_usable(void *context, const char *layout, const char *variant,
     return quest_find(a->quest, &key) >= 0;
 }
 
+/* A profile may know this very problem, and is asked beside the records: by the look-up's rules what
+ * this session found for another n would answer before it. */
 static void add_looked_up(struct store *store, const struct device_info *info,
-                          const struct quest *quest, int64_t seeds[SEEDS_MOST], size_t *n) {
+                          const struct quest *quest, bool profiles_only, int64_t seeds[SEEDS_MOST],
+                          size_t *n) {
     struct asker asker = {.quest = quest};
     const struct lookup_query query = {.model = info->model_key,
                                        .version = info->version_key,
@@ -116,7 +119,8 @@ static void add_looked_up(struct store *store, const struct device_info *info,
                                        .layout = quest->layout ? quest->layout->name : NULL,
                                        .source_key = asker_source_key,
                                        .usable = asker_usable,
-                                       .context = &asker};
+                                       .context = &asker,
+                                       .profiles_only = profiles_only};
     struct lookup_answer answer = {0};
     struct error ignored;
     if (lookup(store, &query, &answer, &ignored) != OK) return;
@@ -196,7 +200,8 @@ size_t seeds_gather(struct store *store, const struct device_info *info, const s
     for (int rank = 0; rank < RECORDS_EACH; rank++) {
         for (size_t place = 0; place < places; place++)
             if ((size_t)rank < known[place].n) add_seed(seeds, &n, known[place].best[rank]);
-        if (rank == 0) add_looked_up(store, info, quest, seeds, &n);
+        if (rank == 0) add_looked_up(store, info, quest, false, seeds, &n);
+        if (rank == 0) add_looked_up(store, info, quest, true, seeds, &n);
         add_hints_of_rank(info, quest, rank, seeds, &n);
     }
     for (int rank = RECORDS_EACH; add_hints_of_rank(info, quest, rank, seeds, &n) > 0;) rank++;

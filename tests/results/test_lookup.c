@@ -321,7 +321,7 @@ static void import(const char *name, const char *text) {
 
 Test(lookup, an_imported_profile_is_a_hint_before_those_that_ship) {
     ship_profiles = true;
-    const struct lookup_query query = query_for(PROBLEM);
+    struct lookup_query query = query_for(PROBLEM);
     import("friend.profile",
            "hone-profile 2\narchitecture x86_64 family 26 model 2\nprovenance a friend\n"
            "record matmul m=256,k=128,n=16,w=q4:128 f32 rows tiled TM=6 99.5 00000000000000aa\n"
@@ -348,6 +348,9 @@ Test(lookup, an_imported_profile_is_a_hint_before_those_that_ship) {
     expect(store, &query, LOOKUP_ELSEWHERE, "TM=9", "");
     add(PROBLEM, "TM=8", 1000);
     expect(store, &query, LOOKUP_EXACT, "TM=8", "");
+    /* Unless only profiles are asked. */
+    query.profiles_only = true;
+    expect(store, &query, LOOKUP_IMPORTED, "TM=5", "");
 }
 
 Test(lookup, a_profile_that_was_spoilt_in_the_database_is_passed_over) {
