@@ -53,6 +53,27 @@ Test(auto_recorded, cold_titan) {
     cold("tuning/RTX_Titan.json.gz", 45, 52);
 }
 
+/* Spaces of our own kernels (results/spaces), that were not looked at when the constants were chosen. */
+static void own_space(const char *path, double most_to_95) {
+    enum { OWN_RUNS = 20 };
+    struct recorded *recorded = NULL;
+    struct error err = {0};
+    cr_assert_eq(recorded_open(path, &recorded, &err), OK, "%s", err.text);
+    struct replay replay = replayed(recorded, OWN_RUNS, EVALUATIONS, NULL, 0);
+    const struct replay_reach near = replay_reach(&replay, recorded, 0.95);
+    cr_log_info("checked %s: %.1f evaluations to 95 %%, %zu of %d runs", path, near.evaluations,
+                near.reached, OWN_RUNS);
+    cr_expect_leq(near.evaluations, most_to_95);
+    cr_expect_geq(near.reached, (size_t)(OWN_RUNS - 1));
+    replay_free(&replay);
+    recorded_close(recorded);
+}
+
+Test(auto_recorded, own_spaces) {
+    own_space("results/spaces/h200-gemv-q4-n1.t4.json.gz", 45);
+    own_space("results/spaces/h200-gemv-q4-n16.t4.json.gz", 70);
+}
+
 /* Beginning with the best of another device's record. */
 static void warm(const char *name, const char *other_name) {
     enum { SEEDS = 5, WARM_RUNS = 3, WARM_EVALUATIONS = 20 };
