@@ -34,6 +34,7 @@ struct worker {
     struct builders *builders; /* NULL: nothing is compiled ahead */
     struct ceiling_memory ceilings;
     int64_t time_ns[TIMES];
+    int64_t since_ns; /* when its present stage began */
     int crashes;      /* in a row */
     struct work good; /* the last that went well */
     bool has_good;
@@ -84,6 +85,7 @@ const int64_t *worker_times(const struct worker *worker) {
 
 static enum status send_json(struct worker *w, const json_t *frame, struct error *err) {
     char *text = json_dumps(frame, JSON_COMPACT);
+    w->since_ns = clock_now_ns();
     enum status st = text ? child_send(w->child, text, strlen(text), err)
                           : fail(err, STATUS_NOMEM, "no memory for a request to the worker");
     free(text);
@@ -133,9 +135,10 @@ static enum status converse(struct worker *w, enum stage_id *stage, json_t **rep
     for (;;) {
         char *bytes = NULL;
         const int64_t deadline = stage_deadline(&w->deadlines, *stage, hint_ns);
-        const int64_t began = clock_now_ns();
         enum status st = receive(w, deadline, &bytes, interrupt, err);
-        w->time_ns[stage_time(*stage)] += clock_now_ns() - began;
+        const int64_t now_ns = clock_now_ns();
+        w->time_ns[stage_time(*stage)] += now_ns - w->since_ns;
+        w->since_ns = now_ns;
         if (st == STATUS_TIMEOUT)
             return fail(err, st, "no end of %s after %.1f s", stage_names[*stage],
                         (double)deadline / 1e9);

@@ -37,7 +37,7 @@ enum status worker_open(const char *device_selector, const char *model_key,
 void worker_close(struct worker *worker); /* NULL is fine */
 /* Ceilings that workers measured so far. */
 const struct ceiling_memory *worker_ceilings(const struct worker *worker);
-/* ns that were spent waiting for workers, by what they were at: [TIMES]. */
+/* ns that workers were at work, by what they were at: [TIMES]. */
 const int64_t *worker_times(const struct worker *worker);
 
 enum { WORKS_MOST = 12 }; /* in one request */
