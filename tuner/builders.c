@@ -203,7 +203,7 @@ void builders_feed(struct builders *builders) {
     look_round(builders);
     if (!idle_builder(builders)) return;
     const size_t most = (size_t)builders->ahead.builders + LIKELY_MORE,
-                 n = builders->ahead.likely(builders->ahead.context, likely, most);
+                 n = builders->ahead.foresee(builders->ahead.context, likely, most);
     for (size_t i = 0; i < n && give(builders, &likely[i]); i++) continue;
 }
 

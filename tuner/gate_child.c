@@ -184,8 +184,10 @@ static enum status run(const json_t *request, json_t **reply, struct error *err)
     enum status st =
         device_open_known(frame_read_text(request, "device"),
                           json_string_value(json_object_get(request, "model")), &r.device, err);
-    if (st == OK) device_load_features(r.device);
-    if (st == OK) st = read_problem(request, &problem, err);
+    if (st == OK) {
+        device_load_features(r.device);
+        st = read_problem(request, &problem, err);
+    }
     if (st == OK) st = find_contender(&r, request, &problem, err);
     if (st == OK) st = prepare(&r, json_is_true(json_object_get(request, "check")), err);
     if (st == OK) st = take_samples(&r, request, err);

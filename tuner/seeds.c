@@ -200,8 +200,10 @@ size_t seeds_gather(struct store *store, const struct device_info *info, const s
     for (int rank = 0; rank < RECORDS_EACH; rank++) {
         for (size_t place = 0; place < places; place++)
             if ((size_t)rank < known[place].n) add_seed(seeds, &n, known[place].best[rank]);
-        if (rank == 0) add_looked_up(store, info, quest, false, seeds, &n);
-        if (rank == 0) add_looked_up(store, info, quest, true, seeds, &n);
+        if (rank == 0) {
+            add_looked_up(store, info, quest, false, seeds, &n);
+            add_looked_up(store, info, quest, true, seeds, &n);
+        }
         add_hints_of_rank(info, quest, rank, seeds, &n);
     }
     for (int rank = RECORDS_EACH; add_hints_of_rank(info, quest, rank, seeds, &n) > 0;) rank++;

@@ -561,7 +561,7 @@ static void build_ahead(struct session *s) {
     const struct build_ahead ahead = {.builders = s->target.recorded ? 0 : s->options->builders,
                                       .on_device = s->info->type == DEVICE_CPU,
                                       .device_bytes = (double)s->info->global_bytes,
-                                      .likely = likely_works,
+                                      .foresee = likely_works,
                                       .context = s};
     worker_build_ahead(s->worker, &ahead);
 }

@@ -62,7 +62,7 @@ struct build_ahead {
     double device_bytes; /* memory of the device */
     /* The works that are likely to come after the one under way, likeliest first, at most n;
      * returns how many. Called while the worker is busy. */
-    size_t (*likely)(void *context, struct work *works, size_t n);
+    size_t (*foresee)(void *context, struct work *works, size_t n);
     void *context;
 };
 /* From now on; before the first request. */

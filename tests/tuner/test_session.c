@@ -130,7 +130,7 @@ static size_t three_works(void *context, struct work *works, size_t n) {
 Test(session, builders_leave_programs_where_the_worker_looks) {
     struct problem problem = faulty_problem(100000, 3);
     const struct build_ahead ahead = {
-        .builders = 1, .on_device = true, .likely = three_works, .context = &problem};
+        .builders = 1, .on_device = true, .foresee = three_works, .context = &problem};
     struct work works[3];
     setenv("XDG_CACHE_HOME", test_folder(), 1);
     struct builders *builders = builders_open(&ahead, "0", NULL, faulty_deadlines.build);
