@@ -23,7 +23,7 @@ static const int64_t LOOK_NS = 2000000; /* between two looks at who is waited fo
 
 struct builder {
     struct child *child; /* NULL: not started */
-    bool is_busy;
+    bool is_busy, is_paused;
     uint64_t work; /* what it is at; 0: starting */
     int64_t since_ns, ran_ns;
 };
@@ -31,7 +31,6 @@ struct builders {
     struct build_ahead ahead;
     char *selector, *model_key;
     int64_t deadline_ns;
-    bool is_paused;
     struct builder builder[BUILDERS_MOST];
     uint64_t *given; /* works that were given to a builder, in any order */
     size_t n_given, capacity;
@@ -65,7 +64,7 @@ struct builders *builders_open(const struct build_ahead *ahead, const char *sele
 
 static void stop(struct builder *builder) {
     child_close(builder->child);
-    *builder = (struct builder){0};
+    *builder = (struct builder){.is_paused = builder->is_paused};
 }
 
 void builders_close(struct builders *builders) {
@@ -132,11 +131,11 @@ static void begin(struct builders *b, struct builder *builder) {
         json_pack("{s:s,s:s?,s:o}", "device", b->selector, "model", b->model_key, "own",
                   t1_frame()),
         0);
-    if (b->is_paused && builder->child) child_pause(builder->child, true);
+    if (builder->is_paused && builder->child) child_pause(builder->child, true);
 }
 
-static int64_t ran_ns(const struct builders *b, const struct builder *builder) {
-    return builder->ran_ns + (b->is_paused ? 0 : clock_now_ns() - builder->since_ns);
+static int64_t ran_ns(const struct builder *builder) {
+    return builder->ran_ns + (builder->is_paused ? 0 : clock_now_ns() - builder->since_ns);
 }
 
 /* Its answer, if it has one. A failure to compile is an answer: the worker says so when it gets
@@ -144,7 +143,7 @@ static int64_t ran_ns(const struct builders *b, const struct builder *builder) {
 static void collect(struct builders *b, struct builder *builder) {
     if (!builder->child || !builder->is_busy) return;
     if (!child_has_frame(builder->child)) {
-        if (ran_ns(b, builder) > b->deadline_ns) stop(builder), b->deaths++;
+        if (ran_ns(builder) > b->deadline_ns) stop(builder), b->deaths++;
         return;
     }
     struct error err;
@@ -175,17 +174,24 @@ static bool give(struct builders *b, const struct work *work) {
 
 /* ---- all of them ---- */
 
-void builders_step(struct builders *builders, bool is_building) {
-    if (!builders || !builders->ahead.on_device || builders->is_paused == !is_building) return;
+/* Let the first n of them run, where the others would be in the way. */
+static void let_run(struct builders *b, int n) {
     const int64_t now = clock_now_ns();
-    builders->is_paused = !is_building;
-    for (int i = 0; i < builders->ahead.builders; i++) {
-        struct builder *builder = &builders->builder[i];
-        if (!builder->child) continue;
-        child_pause(builder->child, !is_building);
-        if (!is_building) builder->ran_ns += now - builder->since_ns;
+    if (!b->ahead.on_device) return;
+    for (int i = 0; i < b->ahead.builders; i++) {
+        struct builder *builder = &b->builder[i];
+        const bool is_paused = i >= n;
+        if (builder->is_paused == is_paused) continue;
+        if (is_paused) builder->ran_ns += now - builder->since_ns;
         builder->since_ns = now;
+        builder->is_paused = is_paused;
+        if (builder->child) child_pause(builder->child, is_paused);
     }
+}
+
+/* While the worker builds, it needs one of the processors itself. */
+void builders_step(struct builders *builders, bool is_building) {
+    if (builders) let_run(builders, is_building ? builders->ahead.builders - 1 : 0);
 }
 
 /* See who is done, and start who is missing: it has work the next time. */
@@ -219,12 +225,12 @@ int64_t builders_build(struct builders *builders, const struct work *work,
     if (!builders) return 0;
     const int64_t began = clock_now_ns();
     const uint64_t name = name_of(work);
-    builders_step(builders, true);
+    let_run(builders, builders->ahead.builders);
     look_round(builders);
     if (!give(builders, work) && !was_given(builders, name)) remember(builders, name);
     builders_feed(builders);
     for (int i = 0; i < builders->ahead.builders; i++)
         if (builders->builder[i].work == name) await(builders, &builders->builder[i], interrupt);
-    builders_step(builders, false);
+    let_run(builders, 0);
     return clock_now_ns() - began;
 }

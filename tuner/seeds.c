@@ -105,12 +105,11 @@ static bool asker_usable(void *context, const char *layout, const char *variant,
     return quest_find(a->quest, &key) >= 0;
 }
 
-/* A profile may know this very problem, and is asked beside the records: by the look-up's rules what
- * this session found for another n would answer before it. */
-static void add_looked_up(struct store *store, const struct device_info *info,
-                          const struct quest *quest, bool profiles_only, int64_t seeds[SEEDS_MOST],
-                          size_t *n) {
+static enum status look_up(struct store *store, const struct device_info *info,
+                           const struct quest *quest, bool profiles_only,
+                           struct lookup_answer *answer) {
     struct asker asker = {.quest = quest};
+    struct error ignored;
     const struct lookup_query query = {.model = info->model_key,
                                        .version = info->version_key,
                                        .family = quest->problem.family->name,
@@ -121,13 +120,38 @@ static void add_looked_up(struct store *store, const struct device_info *info,
                                        .usable = asker_usable,
                                        .context = &asker,
                                        .profiles_only = profiles_only};
+    return lookup(store, &query, answer, &ignored);
+}
+
+static void add_answer(struct lookup_answer *answer, const struct quest *quest,
+                       int64_t seeds[SEEDS_MOST], size_t *n) {
+    add_seed(seeds, n, quest_find(quest, &answer->record.key));
+    if (answer->runner_up.id) add_seed(seeds, n, quest_find(quest, &answer->runner_up.key));
+}
+
+static void answer_free(struct lookup_answer *answer) {
+    evaluation_free(&answer->record);
+    if (answer->runner_up.id) evaluation_free(&answer->runner_up);
+}
+
+static void add_looked_up(struct store *store, const struct device_info *info,
+                          const struct quest *quest, int64_t seeds[SEEDS_MOST], size_t *n) {
     struct lookup_answer answer = {0};
-    struct error ignored;
-    if (lookup(store, &query, &answer, &ignored) != OK) return;
-    add_seed(seeds, n, quest_find(quest, &answer.record.key));
-    if (answer.runner_up.id) add_seed(seeds, n, quest_find(quest, &answer.runner_up.key));
-    evaluation_free(&answer.record);
-    if (answer.runner_up.id) evaluation_free(&answer.runner_up);
+    if (look_up(store, info, quest, false, &answer) != OK) return;
+    add_answer(&answer, quest, seeds, n);
+    answer_free(&answer);
+}
+
+/* What a profile says of this very problem, or of its relatives. Profiles are asked beside the
+ * records: by the look-up's rules what this session found for another n would answer before them. */
+static void add_profiled(struct store *store, const struct device_info *info,
+                         const struct quest *quest, bool of_this_problem, int64_t seeds[SEEDS_MOST],
+                         size_t *n) {
+    struct lookup_answer answer = {0};
+    if (look_up(store, info, quest, true, &answer) != OK) return;
+    if (of_this_problem == !strcmp(answer.record.key.problem, quest->text))
+        add_answer(&answer, quest, seeds, n);
+    answer_free(&answer);
 }
 
 /* ---- hints ---- */
@@ -197,12 +221,13 @@ size_t seeds_gather(struct store *store, const struct device_info *info, const s
     const size_t places = nearest_known(store, info, quest, list, n_list, known);
     free(list);
     add_own(known, places, seeds, &n);
+    add_profiled(store, info, quest, true, seeds, &n);
     for (int rank = 0; rank < RECORDS_EACH; rank++) {
         for (size_t place = 0; place < places; place++)
             if ((size_t)rank < known[place].n) add_seed(seeds, &n, known[place].best[rank]);
         if (rank == 0) {
-            add_looked_up(store, info, quest, false, seeds, &n);
-            add_looked_up(store, info, quest, true, seeds, &n);
+            add_looked_up(store, info, quest, seeds, &n);
+            add_profiled(store, info, quest, false, seeds, &n);
         }
         add_hints_of_rank(info, quest, rank, seeds, &n);
     }

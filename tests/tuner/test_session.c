@@ -129,13 +129,11 @@ static size_t three_works(void *context, struct work *works, size_t n) {
 
 Test(session, builders_leave_programs_where_the_worker_looks) {
     struct problem problem = faulty_problem(100000, 3);
-    const struct build_ahead ahead = {
-        .builders = 1, .on_device = true, .foresee = three_works, .context = &problem};
+    const struct build_ahead ahead = {.builders = 1, .foresee = three_works, .context = &problem};
     struct work works[3];
     setenv("XDG_CACHE_HOME", test_folder(), 1);
     struct builders *builders = builders_open(&ahead, "0", NULL, faulty_deadlines.build);
     const int64_t end = clock_now_ns() + 60000000000;
-    builders_step(builders, true);
     for (; count_programs() == 0 && clock_now_ns() < end; clock_sleep_ns(20000000))
         builders_feed(builders);
     three_works(&problem, works, 3);
