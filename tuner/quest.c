@@ -164,10 +164,11 @@ void quest_remember(struct quest *quest, const struct evaluation *e) {
 
 void quest_tell(struct quest *quest, const struct evaluation *e) {
     quest_remember(quest, e);
+    const struct attempt *told = &quest->attempts[quest->n_attempts - 1];
     const int64_t config = quest_find(quest, &e->key);
     const bool is_timed = e->outcome == OUTCOME_OK || e->outcome == OUTCOME_ABANDONED;
     if (config >= 0)
-        quest->strategy->tell(&quest->search, config, is_timed ? e->time_ns : INFINITY,
+        quest->strategy->tell(&quest->search, config, is_timed ? told->hope_ns : INFINITY,
                               e->outcome == OUTCOME_ABANDONED);
 }
 

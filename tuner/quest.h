@@ -64,7 +64,8 @@ enum status quest_begin(struct quest *quest, const struct strategy *strategy, ui
                         const int64_t *seeds, size_t n_seeds, struct error *err);
 /* End the search and close the space; attempts stay. */
 void quest_rest(struct quest *quest);
-/* Remember an evaluation; while searching the strategy is told, too. */
+/* Remember an evaluation; while searching the strategy is told, too: what the time may be, so that it
+ * does not learn who else was at work. */
 void quest_tell(struct quest *quest, const struct evaluation *e);
 /* The same for one that the strategy did not ask for and does not hear of. */
 void quest_remember(struct quest *quest, const struct evaluation *e);
