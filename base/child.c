@@ -156,6 +156,7 @@ void child_close(struct child *child) {
     close(child->socket);
     if (!child->is_gone) {
         kill(-child->pid, SIGTERM);
+        kill(-child->pid, SIGCONT); /* one that is paused would not hear of it */
         for (int ms = 0; ms < TERM_GRACE_MS && !has_ended(child); ms += 2) clock_sleep_ns(2000000);
         reap(child, true);
     }

@@ -241,7 +241,6 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
                                            {"--config", o.config},
                                            {"--rivals", o.rivals},
                                            {"--rival-budget", o.rival_budget},
-                                           {"--rival-budget", o.rival_budget},
                                            {"--phase", o.phase},
                                            {"--warm", o.warm},
                                            {"--csv", o.csv},

@@ -10,6 +10,7 @@
 #include "device/device.h"
 #include "results/store.h"
 #include "runtime/engine.h"
+#include "tuner/builders.h"
 #include "tuner/lock.h"
 #include "tuner/session.h"
 #include "tuner/target.h"
@@ -276,8 +277,10 @@ static enum status tune(struct tune_options *o, json_t *runs, struct error *err)
     size_t n_limits = 0, n_params = 0;
     int64_t budget_ns = 0, seed = 1, began_ns = clock_now_ns();
     enum status status = check_strategy(o->strategy, err);
-    if (status == OK && o->builders < BUILDERS_USUAL)
-        status = fail(err, STATUS_USAGE, "--builders %d: write 0 or more", o->builders);
+    if (status == OK && o->builders != BUILDERS_USUAL &&
+        (o->builders < 0 || o->builders > BUILDERS_MOST))
+        status =
+            fail(err, STATUS_USAGE, "--builders %d: write 0 to %d", o->builders, BUILDERS_MOST);
     if (status == OK) status = argument_duration("--budget", o->budget, &budget_ns, err);
     if (status == OK && o->seed)
         status = argument_status(units_parse_int(o->seed, 0, INT64_MAX, &seed, err), err);
@@ -359,8 +362,7 @@ enum status command_tune(int argc, const char **argv, struct error *err) {
         {"param", 0, POPT_ARG_ARGV, &o.params, 0, "only these values: TM=4,8 (repeatable)",
          "P=V,V"},
         {"builders", 0, POPT_ARG_INT, &o.builders, 0,
-         "processes that compile ahead, 16 at most (default: as many as there are processors)",
-         "N"},
+         "processes that compile ahead (default: one a processor, two less for a GPU)", "N"},
         COMMON_OPTIONS_DEVICE(o.common, "number or part of the name; all: each in turn (default); "
                                         "replay:FILE: a recorded space"),
         END_OPTIONS,

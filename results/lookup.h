@@ -36,7 +36,7 @@ struct lookup_query {
      * constraints)? */
     bool (*usable)(void *context, const char *layout, const char *variant, const char *config);
     void *context;
-    bool profiles_only; /* leave out the rules before imported: what is told of records elsewhere */
+    bool profiles_only; /* ask profiles alone, imported and shipped */
 };
 struct lookup_answer {
     enum lookup_rule rule;

@@ -123,7 +123,7 @@ struct choices {
 
 static void consider(struct choices *best, int64_t config, double gain) {
     int place = best->n < best->most ? best->n : best->most - 1;
-    if (best->n == best->most && !(gain > best->at[place].gain)) return;
+    if (!(gain >= 0) || (best->n == best->most && !(gain > best->at[place].gain))) return;
     for (int i = 0; i < best->n; i++)
         if (best->at[i].config == config) return; /* in the list and around the best */
     for (; place > 0 && gain > best->at[place - 1].gain; place--)

@@ -2,6 +2,7 @@
  * until the parent is gone. What some compilers only make at the first launch is made by one, of
  * the small problem that the worker launches first, too; only where that disturbs nobody: where
  * the device is the processor. */
+#include "base/clock.h"
 #include "kernels/check.h"
 #include "tuner/builders.h"
 #include "tuner/frames.h"
@@ -31,22 +32,27 @@ static enum status build(struct device *device, const struct work *work, struct 
     return st;
 }
 
+/* Without a device it was not told which: whatever comes then is no work for another one. */
+static enum status open_device(const json_t *hello, struct device **device, struct error *err) {
+    const char *selector = json_string_value(json_object_get(hello, "device"));
+    if (!selector) return fail(err, STATUS_INVALID, "a builder without a device");
+    enum status st = t1_lend_frame(json_object_get(hello, "own"), err);
+    if (st == OK)
+        st = device_open_known(selector, json_string_value(json_object_get(hello, "model")), device,
+                               err);
+    if (st == OK) device_load_features(*device);
+    return st;
+}
+
 static enum status serve(void *context, const json_t *request, json_t **reply, struct error *err) {
     struct device **device = context;
     struct work work;
-    enum status st;
-    if (*device) {
-        st = frame_read_work(request, &work, err);
-        if (st == OK) st = build(*device, &work, err);
-    } else {
-        st = t1_lend_frame(json_object_get(request, "own"), err);
-        if (st == OK)
-            st = device_open_known(json_string_value(json_object_get(request, "device")),
-                                   json_string_value(json_object_get(request, "model")), device,
-                                   err);
-        if (st == OK) device_load_features(*device);
-    }
-    if (st == OK) *reply = json_object();
+    const int64_t began = clock_cpu_ns();
+    const bool is_open = *device;
+    enum status st =
+        is_open ? frame_read_work(request, &work, err) : open_device(request, device, err);
+    if (st == OK && is_open) st = build(*device, &work, err);
+    if (st == OK) *reply = json_pack("{s:I}", "build_ns", (json_int_t)(clock_cpu_ns() - began));
     return st;
 }
 

@@ -24,16 +24,22 @@ static const int64_t LOOK_NS = 2000000; /* between two looks at who is waited fo
 struct builder {
     struct child *child; /* NULL: not started */
     bool is_busy, is_paused;
-    uint64_t work; /* what it is at; 0: starting */
+    uint64_t work; /* the last that it was given; 0: to start */
     int64_t since_ns, ran_ns;
+};
+struct given {
+    uint64_t name;
+    int64_t build_ns; /* what it took, once it is done */
 };
 struct builders {
     struct build_ahead ahead;
     char *selector, *model_key;
-    int64_t deadline_ns;
+    int64_t start_ns, deadline_ns;
     struct builder builder[BUILDERS_MOST];
-    uint64_t *given; /* works that were given to a builder, in any order */
+    struct given *given; /* works that were given to a builder, or to the worker; in any order */
     size_t n_given, capacity;
+    struct work likely[BUILDERS_MOST + LIKELY_MORE]; /* after the one that is being evaluated */
+    size_t n_likely;
     int deaths; /* in a row */
 };
 
@@ -44,19 +50,20 @@ static int usual(const struct build_ahead *ahead) {
     const int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
     if (ahead->on_device) return n;
     const double room = MEMORY_SHARE * ahead->device_bytes / CONTEXT_BYTES;
-    const int beside = n > 3 ? n - 2 : n - 1;
+    const int beside = n > 2 ? n - 2 : n - 1;
     return room < beside ? (int)room : beside;
 }
 
 struct builders *builders_open(const struct build_ahead *ahead, const char *selector,
-                               const char *model_key, int64_t deadline_ns) {
-    int n = ahead->builders < 0 ? usual(ahead) : ahead->builders;
+                               const char *model_key, int64_t start_ns, int64_t deadline_ns) {
+    int n = ahead->builders == BUILDERS_USUAL ? usual(ahead) : ahead->builders;
     if (n < 1) return NULL;
     if (n > BUILDERS_MOST) n = BUILDERS_MOST;
     struct builders *b = memory_new(sizeof *b);
     *b = (struct builders){.ahead = *ahead,
                            .selector = text_copy(selector),
                            .model_key = model_key ? text_copy(model_key) : NULL,
+                           .start_ns = start_ns,
                            .deadline_ns = deadline_ns};
     b->ahead.builders = n;
     return b;
@@ -65,6 +72,11 @@ struct builders *builders_open(const struct build_ahead *ahead, const char *sele
 static void stop(struct builder *builder) {
     child_close(builder->child);
     *builder = (struct builder){.is_paused = builder->is_paused};
+}
+
+static void died(struct builders *b, struct builder *builder, const char *why) {
+    stop(builder);
+    if (++b->deaths == DEATHS_MOST) log_warn("Nothing is compiled ahead any more: %s", why);
 }
 
 void builders_close(struct builders *builders) {
@@ -92,39 +104,39 @@ static uint64_t name_of(const struct work *work) {
     return name ? name : 1;
 }
 
-static bool was_given(const struct builders *b, uint64_t work) {
+static struct given *find_given(const struct builders *b, uint64_t name) {
     for (size_t i = 0; i < b->n_given; i++)
-        if (b->given[i] == work) return true;
-    return false;
+        if (b->given[i].name == name) return &b->given[i];
+    return NULL;
 }
 
-static void remember(struct builders *b, uint64_t work) {
+static void remember(struct builders *b, uint64_t name) {
     if (b->n_given == b->capacity) {
         b->capacity = b->capacity ? 2 * b->capacity : 64;
         b->given = memory_grow(b->given, b->capacity * sizeof *b->given);
     }
-    b->given[b->n_given++] = work;
+    b->given[b->n_given++] = (struct given){.name = name};
 }
 
 /* ---- one builder ---- */
 
 static void say(struct builders *b, struct builder *builder, json_t *frame, uint64_t work) {
-    struct error ignored;
+    struct error err = {OK, ""};
     char *text = json_dumps(frame, JSON_COMPACT);
-    const bool is_sent = text && child_send(builder->child, text, strlen(text), &ignored) == OK;
+    const bool is_sent = text && child_send(builder->child, text, strlen(text), &err) == OK;
     free(text);
     json_decref(frame);
     builder->is_busy = is_sent;
     builder->work = work;
     builder->since_ns = clock_now_ns();
     builder->ran_ns = 0;
-    if (!is_sent) stop(builder), b->deaths++;
+    if (!is_sent) died(b, builder, err.text);
 }
 
 static void begin(struct builders *b, struct builder *builder) {
-    struct error ignored;
-    if (child_open("builder", &builder->child, &ignored) != OK) {
-        b->deaths++;
+    struct error err = {OK, ""};
+    if (child_open("builder", &builder->child, &err) != OK) {
+        died(b, builder, err.text);
         return;
     }
     say(b, builder,
@@ -138,22 +150,37 @@ static int64_t ran_ns(const struct builder *builder) {
     return builder->ran_ns + (builder->is_paused ? 0 : clock_now_ns() - builder->since_ns);
 }
 
-/* Its answer, if it has one. A failure to compile is an answer: the worker says so when it gets
- * there. */
-static void collect(struct builders *b, struct builder *builder) {
-    if (!builder->child || !builder->is_busy) return;
-    if (!child_has_frame(builder->child)) {
-        if (ran_ns(builder) > b->deadline_ns) stop(builder), b->deaths++;
-        return;
+/* One that did not get its device has no use. A failure to compile is an answer like others: the
+ * worker says so when it gets there. */
+static void take_answer(struct builders *b, struct builder *builder, const char *bytes) {
+    json_t *answer = json_loads(bytes, 0, NULL);
+    const json_t *error = json_object_get(answer, "error");
+    struct given *given = find_given(b, builder->work);
+    builder->is_busy = false;
+    if (!answer || (error && builder->work == 0)) {
+        died(b, builder, error ? frame_read_text(error, "text") : "its answer is not JSON");
+    } else {
+        b->deaths = 0;
+        if (given) given->build_ns = json_integer_value(json_object_get(answer, "build_ns"));
     }
-    struct error err;
+    json_decref(answer);
+}
+
+/* Its answer, if it has one. One that is stopped may have said half of it. */
+static void collect(struct builders *b, struct builder *builder) {
+    struct error err = {OK, ""};
     char *bytes = NULL;
     size_t size;
-    const enum status st = child_receive(builder->child, b->deadline_ns, &bytes, &size, NULL, &err);
+    if (!builder->child || !builder->is_busy || builder->is_paused) return;
+    const int64_t deadline_ns = builder->work ? b->deadline_ns : b->start_ns;
+    if (!child_has_frame(builder->child)) {
+        if (ran_ns(builder) > deadline_ns) died(b, builder, "it takes too long");
+        return;
+    }
+    if (child_receive(builder->child, deadline_ns, &bytes, &size, NULL, &err) == OK)
+        take_answer(b, builder, bytes);
+    else died(b, builder, err.text);
     free(bytes);
-    builder->is_busy = false;
-    if (st == OK) b->deaths = 0;
-    else stop(builder), b->deaths++;
 }
 
 static struct builder *idle_builder(struct builders *b) {
@@ -162,13 +189,23 @@ static struct builder *idle_builder(struct builders *b) {
     return NULL;
 }
 
+/* Those who are missing: they have work the next time. */
+static void begin_all(struct builders *b) {
+    for (int i = 0; i < b->ahead.builders && b->deaths < DEATHS_MOST; i++)
+        if (!b->builder[i].child) begin(b, &b->builder[i]);
+}
+
+/* Whether it was not given before, and there was somebody to give it to. */
 static bool give(struct builders *b, const struct work *work) {
     const uint64_t name = name_of(work);
+    if (find_given(b, name)) return false;
     struct builder *builder = idle_builder(b);
-    if (!builder) return false;
-    if (was_given(b, name)) return true;
+    if (!builder) {
+        begin_all(b);
+        return false;
+    }
     remember(b, name);
-    say(b, builder, frame_work(work), name);
+    if (b->ahead.may_build(b->ahead.context, work)) say(b, builder, frame_work(work), name);
     return true;
 }
 
@@ -194,23 +231,10 @@ void builders_step(struct builders *builders, bool is_building) {
     if (builders) let_run(builders, is_building ? builders->ahead.builders - 1 : 0);
 }
 
-/* See who is done, and start who is missing: it has work the next time. */
-static void look_round(struct builders *b) {
-    for (int i = 0; i < b->ahead.builders; i++) {
-        struct builder *builder = &b->builder[i];
-        collect(b, builder);
-        if (!builder->child && b->deaths < DEATHS_MOST) begin(b, builder);
-    }
-}
-
 void builders_feed(struct builders *builders) {
-    struct work likely[BUILDERS_MOST + LIKELY_MORE];
     if (!builders) return;
-    look_round(builders);
-    if (!idle_builder(builders)) return;
-    const size_t most = (size_t)builders->ahead.builders + LIKELY_MORE,
-                 n = builders->ahead.foresee(builders->ahead.context, likely, most);
-    for (size_t i = 0; i < n && give(builders, &likely[i]); i++) continue;
+    for (int i = 0; i < builders->ahead.builders; i++) collect(builders, &builders->builder[i]);
+    for (size_t i = 0; i < builders->n_likely; i++) give(builders, &builders->likely[i]);
 }
 
 static void await(struct builders *b, struct builder *builder, const volatile int *interrupt) {
@@ -223,14 +247,23 @@ static void await(struct builders *b, struct builder *builder, const volatile in
 int64_t builders_build(struct builders *builders, const struct work *work,
                        const volatile int *interrupt) {
     if (!builders) return 0;
+    struct builders *b = builders;
     const int64_t began = clock_now_ns();
     const uint64_t name = name_of(work);
-    let_run(builders, builders->ahead.builders);
-    look_round(builders);
-    if (!give(builders, work) && !was_given(builders, name)) remember(builders, name);
-    builders_feed(builders);
-    for (int i = 0; i < builders->ahead.builders; i++)
-        if (builders->builder[i].work == name) await(builders, &builders->builder[i], interrupt);
-    let_run(builders, 0);
+    let_run(b, b->ahead.builders);
+    b->n_likely = 0;
+    builders_feed(b); /* nothing but to see who is done */
+    if (!find_given(b, name) && !give(b, work)) remember(b, name);
+    b->n_likely =
+        b->ahead.foresee(b->ahead.context, b->likely, (size_t)b->ahead.builders + LIKELY_MORE);
+    builders_feed(b);
+    for (int i = 0; i < b->ahead.builders; i++)
+        if (b->builder[i].work == name) await(b, &b->builder[i], interrupt);
+    let_run(b, 0);
     return clock_now_ns() - began;
+}
+
+int64_t builders_spent(const struct builders *builders, const struct work *work) {
+    const struct given *given = builders ? find_given(builders, name_of(work)) : NULL;
+    return given ? given->build_ns : 0;
 }

@@ -9,11 +9,11 @@
 enum { BUILDERS_MOST = 16 };
 
 struct builders;
-/* None runs yet. selector and model_key as worker_open's, copied; deadline_ns: one build. NULL
- * when ahead asks for none. Closed by builders_close (NULL is fine), as all of these take NULL
- * for none. */
+/* None runs yet. selector and model_key as worker_open's, copied; start_ns, deadline_ns: how long one
+ * may take to open its device, and a build. NULL when ahead asks for none. Closed by builders_close
+ * (NULL is fine), as all of these take NULL for none. */
 struct builders *builders_open(const struct build_ahead *ahead, const char *selector,
-                               const char *model_key, int64_t deadline_ns);
+                               const char *model_key, int64_t start_ns, int64_t deadline_ns);
 void builders_close(struct builders *builders);
 /* The worker builds, or does something else. */
 void builders_step(struct builders *builders, bool is_building);
@@ -23,5 +23,7 @@ void builders_feed(struct builders *builders);
  * are busy with something else, nobody waits: the worker builds it itself. */
 int64_t builders_build(struct builders *builders, const struct work *work,
                        const volatile int *interrupt);
+/* ns of processor time that a builder took for this work; 0: none did. */
+int64_t builders_spent(const struct builders *builders, const struct work *work);
 /* Main of `hone @child builder`. */
 int builder_child(void);

@@ -245,7 +245,7 @@ enum status measure_finals(struct subject canary, double canary_settled_ns,
 double timer_ns(struct timer *timer, const struct timing *timing) {
     const double event_ns = timing->event_ns, host_ns = timing->host_ns;
     const bool is_long = host_ns >= LONG_NS;
-    const bool is_possible = event_ns >= is_long && /* never NAN */
+    const bool is_possible = event_ns >= (is_long ? 1 : 0) && /* never NAN; long ones last */
                              event_ns <= EVENT_MOST * host_ns + EVENT_SLACK_NS;
     if (is_long) timer->n_short = event_ns < EVENT_SHORT * host_ns ? timer->n_short + 1 : 0;
     timer->is_host |= !is_possible || timer->n_short >= SHORT_MOST;

@@ -148,8 +148,13 @@ struct timed {
     char how[128];
 };
 
-static bool is_final(enum status st) {
-    return st == OK || st == STATUS_INTERRUPTED || st == STATUS_UNSUPPORTED;
+/* What says nothing of the tuner's winners, and so is not kept as "none of them is any good". */
+static bool ends_rival(enum status st) {
+    static const enum status of_winners[] = {STATUS_NOTHING, STATUS_LAUNCH,  STATUS_WRONG,
+                                             STATUS_CRASHED, STATUS_TIMEOUT, STATUS_BUILD};
+    for (size_t i = 0; i < sizeof of_winners / sizeof *of_winners; i++)
+        if (st == of_winners[i]) return false;
+    return true;
 }
 
 /* The last winner that computes the product, which is left as the last. */
@@ -163,7 +168,7 @@ static enum status time_winner(const struct rival_place *place, const struct riv
                      winners->parameters[winners->n - 1], tuner->routine) >= (int)sizeof setting)
             return fail(err, STATUS_INVALID, "CLBlast's tuner of %s finds too much", tuner->kernel);
         st = rival_ask(place, product, setting, &timed->time_ns, timed->how, err);
-        if (is_final(st)) break;
+        if (ends_rival(st)) break;
     }
     return st;
 }
@@ -176,7 +181,7 @@ static enum status time_anew(const struct rival_place *place, const struct rival
     struct winners winners;
     enum status st = tune(place, &request, &winners, err);
     if (st == OK) st = time_winner(place, product, tuner, &winners, timed, err);
-    if (st != OK && is_final(st)) return st;
+    if (st != OK && ends_rival(st)) return st;
     const char *good = winners.n ? winners.parameters[winners.n - 1] : "";
     const enum status kept = keep(place, key, good, st == OK ? err : NULL);
     return st == OK ? kept : st;
@@ -214,7 +219,7 @@ static enum status clblast_tuned_time(const struct rival_place *place,
     int n_tuned = 0;
     for (int t = 0; t < TUNERS; t++) {
         st = time_kernel(place, problem, &product, &tuners[t], shipped.time_ns, &tuned, err);
-        if (st != OK && (is_final(st) || st == STATUS_DB)) return st;
+        if (st != OK && (ends_rival(st) || st == STATUS_DB)) return st;
         if (st != OK) log_warn("CLBlast with a tuned %s: %s", tuners[t].kernel, err->text);
         n_tuned += st == OK;
         if (st == OK && tuned.time_ns < best.time_ns) best = tuned;

@@ -302,6 +302,22 @@ static size_t likely_works(void *context, struct work *works, size_t n) {
     return n;
 }
 
+/* Not what is in quarantine: a builder would run into it as the worker did. */
+static bool may_build(void *context, const struct work *work) {
+    const struct session *s = context;
+    const struct setting setting = {work->config, work->problem.layout};
+    struct record_key key = {0};
+    enum outcome outcome = OUTCOME_OK;
+    char *message = NULL;
+    struct error ignored;
+    enum status st =
+        s->searched ? quest_key(s->searched, &setting, &key, &ignored) : STATUS_NOTHING;
+    if (st == OK) st = store_verdict(s->store, s->device_id, &key, &outcome, &message, &ignored);
+    free(message);
+    quest_key_free(&key);
+    return st == OK && outcome == OUTCOME_OK;
+}
+
 static enum status search_quest(struct session *s, struct quest *q, const struct span *span,
                                 struct error *err) {
     struct pair p = {0};
@@ -561,6 +577,7 @@ static void build_ahead(struct session *s) {
     const struct build_ahead ahead = {.builders = s->target.recorded ? 0 : s->options->builders,
                                       .on_device = s->info->type == DEVICE_CPU,
                                       .device_bytes = (double)s->info->global_bytes,
+                                      .may_build = may_build,
                                       .foresee = likely_works,
                                       .context = s};
     worker_build_ahead(s->worker, &ahead);

@@ -70,7 +70,7 @@ void worker_close(struct worker *worker) {
 void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead) {
     builders_close(worker->builders);
     worker->builders = builders_open(ahead, worker->selector, worker->model_key,
-                                     worker->deadlines.build / PATIENCE);
+                                     worker->deadlines.start, worker->deadlines.build / PATIENCE);
 }
 
 const struct ceiling_memory *worker_ceilings(const struct worker *worker) {
@@ -125,7 +125,7 @@ static enum status read_error(const json_t *frame, struct error *err) {
 /* The builders look for work as an evaluation begins, and stand still where they would disturb it. */
 static void enter(struct worker *w, enum stage_id *stage, enum stage_id next) {
     *stage = next;
-    builders_step(w->builders, next == STAGE_build);
+    builders_step(w->builders, next == STAGE_build && !child_has_frame(w->child));
 }
 
 /* Frames until the reply (*reply, to be released) or a failure; *stage is where it happened. */
@@ -211,6 +211,7 @@ static enum status ask(struct worker *w, const struct work *works, size_t n, str
             fail(err, STATUS_CRASHED, "the worker answers %zu of %zu", json_array_size(results), n);
     for (size_t i = 0; st == OK && i < n; i++)
         st = frame_read_evaluation(json_array_get(results, i), &e[i], err);
+    if (st == OK && n == 1) e->build_ns += builders_spent(w->builders, works);
     if (st != OK) stop(w);
     json_decref(request);
     json_decref(reply);

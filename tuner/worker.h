@@ -4,6 +4,7 @@
 #pragma once
 #include "results/store.h"
 #include "tuner/measure.h"
+#include <limits.h>
 
 /* How long each part of an evaluation may take, in ns. The worker tells which part it is in. */
 struct deadlines {
@@ -53,15 +54,18 @@ struct work {
     bool is_warm;        /* the same operands again and again, else cold ones (measure_copies) */
 };
 /* Compiling ahead: processes beside the worker (builders.h) that compile what is likely to come
- * while it is at an evaluation. Times and outcomes are the worker's own as before. */
-enum { BUILDERS_USUAL = -1 }; /* as many as the processors allow */
+ * while it is at an evaluation. Outcomes are the worker's own; an evaluation's build_ns holds what
+ * a builder took for it, too. */
+enum { BUILDERS_USUAL = INT_MIN }; /* as many as the processors allow */
 struct build_ahead {
     int builders; /* processes at most; 0: none; or BUILDERS_USUAL */
-    bool
-        on_device; /* the device is the processor that they run on: they stand still but while the worker builds */
+    /* The device is the processor that they run on: they stand still but while the worker builds. */
+    bool on_device;
     double device_bytes; /* memory of the device */
+    /* May it be built? Not what is in quarantine. */
+    bool (*may_build)(void *context, const struct work *work);
     /* The works that are likely to come after the one under way, likeliest first, at most n;
-     * returns how many. Called while the worker is busy. */
+     * returns how many. Asked once an evaluation, before the worker is at it. */
     size_t (*foresee)(void *context, struct work *works, size_t n);
     void *context;
 };

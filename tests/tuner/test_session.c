@@ -127,20 +127,71 @@ static size_t three_works(void *context, struct work *works, size_t n) {
     return 3;
 }
 
+static bool may_build_all(void *context, const struct work *work) {
+    (void)context;
+    (void)work;
+    return true;
+}
+
 Test(session, builders_leave_programs_where_the_worker_looks) {
     struct problem problem = faulty_problem(100000, 3);
-    const struct build_ahead ahead = {.builders = 1, .foresee = three_works, .context = &problem};
+    const struct build_ahead ahead = {
+        .builders = 1, .may_build = may_build_all, .foresee = three_works, .context = &problem};
     struct work works[3];
     setenv("XDG_CACHE_HOME", test_folder(), 1);
-    struct builders *builders = builders_open(&ahead, "0", NULL, faulty_deadlines.build);
+    const int64_t start_ns = faulty_deadlines.start, build_ns = faulty_deadlines.build;
+    struct builders *builders = builders_open(&ahead, "0", NULL, start_ns, build_ns);
     const int64_t end = clock_now_ns() + 60000000000;
-    for (; count_programs() == 0 && clock_now_ns() < end; clock_sleep_ns(20000000))
-        builders_feed(builders);
     three_works(&problem, works, 3);
+    builders_build(builders, &works[0], NULL); /* nobody is there yet */
+    for (; !builders_spent(builders, &works[2]) && clock_now_ns() < end; clock_sleep_ns(20000000))
+        builders_feed(builders);
     works[2].config.value[P_WG] = 2;
     builders_build(builders, &works[2], NULL);
+    cr_assert_gt(builders_spent(builders, &works[2]), 0);
     builders_close(builders);
     cr_assert_eq(count_programs(), 2, "%zu", count_programs());
+}
+
+static bool may_build_none(void *context, const struct work *work) {
+    (void)context;
+    (void)work;
+    return false;
+}
+
+/* Rounds of building with four builders, until there are more programs than before. */
+static void build_rounds(struct build_ahead *ahead, const char *model_key, int rounds) {
+    struct problem problem = faulty_problem(100000, 3);
+    struct work works[3];
+    const size_t before = count_programs();
+    ahead->builders = 4;
+    ahead->on_device = true;
+    ahead->foresee = three_works;
+    ahead->context = &problem;
+    struct builders *builders =
+        builders_open(ahead, "0", model_key, faulty_deadlines.start, faulty_deadlines.build);
+    three_works(&problem, works, 3);
+    for (int i = 0; i < rounds && count_programs() == before; i++) {
+        builders_build(builders, &works[0], NULL);
+        builders_step(builders, true);
+        clock_sleep_ns(50000000);
+    }
+    const int64_t began = clock_now_ns();
+    builders_close(builders);
+    cr_assert_lt(clock_now_ns() - began, 500000000, "closing those that are stopped takes long");
+}
+
+/* Told of a device that is not there any more, a builder builds nothing, for no other either; nor does
+ * one build what is in quarantine. */
+Test(session, builders_build_nothing_that_they_may_not) {
+    struct build_ahead all = {.may_build = may_build_all}, none = {.may_build = may_build_none};
+    setenv("XDG_CACHE_HOME", test_folder(), 1);
+    build_rounds(&all, NULL, 400);
+    const size_t n = count_programs();
+    cr_assert_gt(n, 0);
+    build_rounds(&all, "a model that is gone", 20);
+    build_rounds(&none, NULL, 20);
+    cr_assert_eq(count_programs(), n);
 }
 
 /* Builders meet what kills them, or cannot even start: the session is the same. */
