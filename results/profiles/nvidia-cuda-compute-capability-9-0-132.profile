@@ -2,7 +2,7 @@ hone-profile 2
 architecture compute capability 9.0
 device NVIDIA CUDA|NVIDIA Corporation|NVIDIA H200|compute capability 9.0|132|4325376
 version 580.159.04|OpenCL 3.0 CUDA 13.0.98
-provenance NVIDIA H200, 5815 evaluations from 2026-11-29 to 2026-11-29, by hone b4636a6-dirty
+provenance NVIDIA H200, 5815 evaluations from 2026-11-29 to 2026-11-29, by hone f8237ac
 record matmul m=12288,k=4096,n=1,w=f16 f32 panel16 gemv VW=8,RV=2,TN=1,UNROLL=1,DEQ=convert,DOT=mul,WI=buffer,LM=1,KL=1,SK=1,BLOCKS=1,GS=weight,PF=0 1943536.0 0691128e9f6564a3
 samples 0 1947376.0 1945568.0 1943536.0 1943456.0 1946912.0 1943200.0 1942464.0 1948096.0 1942832.0
 record matmul m=12288,k=4096,n=1,w=f16 f32 panel32 gemv VW=2,RV=1,TN=1,UNROLL=4,DEQ=convert,DOT=mul,WI=buffer,LM=8,KL=16,SK=1,BLOCKS=1,GS=weight,PF=0 100206.4 0691128e9f6564a3
