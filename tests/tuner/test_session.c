@@ -160,16 +160,16 @@ static bool may_build_none(void *context, const struct work *work) {
 }
 
 /* Rounds of building with four builders, until there are more programs than before. */
-static void build_rounds(struct build_ahead *ahead, const char *model_key, int rounds) {
+static void build_rounds(struct build_ahead ahead, const char *model_key, int rounds) {
     struct problem problem = faulty_problem(100000, 3);
     struct work works[3];
     const size_t before = count_programs();
-    ahead->builders = 4;
-    ahead->on_device = true;
-    ahead->foresee = three_works;
-    ahead->context = &problem;
+    ahead.builders = 4;
+    ahead.on_device = true;
+    ahead.foresee = three_works;
+    ahead.context = &problem;
     struct builders *builders =
-        builders_open(ahead, "0", model_key, faulty_deadlines.start, faulty_deadlines.build);
+        builders_open(&ahead, "0", model_key, faulty_deadlines.start, faulty_deadlines.build);
     three_works(&problem, works, 3);
     for (int i = 0; i < rounds && count_programs() == before; i++) {
         builders_build(builders, &works[0], NULL);
@@ -184,13 +184,14 @@ static void build_rounds(struct build_ahead *ahead, const char *model_key, int r
 /* Told of a device that is not there any more, a builder builds nothing, for no other either; nor does
  * one build what is in quarantine. */
 Test(session, builders_build_nothing_that_they_may_not) {
-    struct build_ahead all = {.may_build = may_build_all}, none = {.may_build = may_build_none};
+    const struct build_ahead all = {.may_build = may_build_all},
+                             none = {.may_build = may_build_none};
     setenv("XDG_CACHE_HOME", test_folder(), 1);
-    build_rounds(&all, NULL, 400);
+    build_rounds(all, NULL, 400);
     const size_t n = count_programs();
     cr_assert_gt(n, 0);
-    build_rounds(&all, "a model that is gone", 20);
-    build_rounds(&none, NULL, 20);
+    build_rounds(all, "a model that is gone", 20);
+    build_rounds(none, NULL, 20);
     cr_assert_eq(count_programs(), n);
 }
 
