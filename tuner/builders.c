@@ -122,9 +122,7 @@ static void remember(struct builders *b, uint64_t name) {
 
 static void say(struct builders *b, struct builder *builder, json_t *frame, uint64_t work) {
     struct error err = {OK, ""};
-    char *text = json_dumps(frame, JSON_COMPACT);
-    const bool is_sent = text && child_send(builder->child, text, strlen(text), &err) == OK;
-    free(text);
+    const bool is_sent = frame_ask(builder->child, frame, &err) == OK;
     json_decref(frame);
     builder->is_busy = is_sent;
     builder->work = work;

@@ -245,6 +245,16 @@ void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory) {
     }
 }
 
+/* ---- the parent's side ---- */
+
+enum status frame_ask(struct child *child, const json_t *frame, struct error *err) {
+    char *text = json_dumps(frame, JSON_COMPACT);
+    const enum status st = text ? child_send(child, text, strlen(text), err)
+                                : fail(err, STATUS_NOMEM, "no memory for a request to a child");
+    free(text);
+    return st;
+}
+
 /* ---- the worker's side ---- */
 
 enum status frame_send(json_t *frame, struct error *err) {

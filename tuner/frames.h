@@ -1,6 +1,7 @@
 /* frames.h: what parent and worker say to each other, as JSON. Requests are works, replies are
  * evaluations; between them the worker names the stage it is in, so that the parent knows the deadline. */
 #pragma once
+#include "base/child.h"
 #include "tuner/worker.h"
 #include <jansson.h>
 
@@ -44,6 +45,8 @@ json_t *frame_ceilings(const struct ceiling_memory *memory);
 /* Anything that a frame does not tell is NAN, as not measured; levels beyond CEILING_LEVELS are left out. */
 void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory);
 
+/* On the parent's side: send a frame, which stays the caller's. NOMEM; CRASHED: the child is gone. */
+enum status frame_ask(struct child *child, const json_t *frame, struct error *err);
 /* On the worker's side: send a frame (taken); IO: the parent is gone. */
 enum status frame_send(json_t *frame, struct error *err);
 /* On the worker's side, its whole life: answer one request at a time until the parent is gone; a failure goes

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/stats.h"
 #include "base/str.h"
+#include "tuner/frames.h"
 #include "tuner/measure.h"
 #include "tuner/rival_sides.h"
 #include <jansson.h>
@@ -77,10 +78,7 @@ static enum status send_request(struct child *child, const struct rival_request 
                   r->setting, "tuner", r->tuner, "part", r->part, "platform", r->platform, "device",
                   r->device, "m", (json_int_t)r->m, "n", (json_int_t)r->n, "k", (json_int_t)r->k,
                   "copies", r->copies, "ways", r->ways);
-    char *text = json_dumps(frame, JSON_COMPACT);
-    enum status st = text ? child_send(child, text, strlen(text), err)
-                          : fail(err, STATUS_NOMEM, "no memory to ask %s", r->rival);
-    free(text);
+    const enum status st = frame_ask(child, frame, err);
     json_decref(frame);
     return st;
 }
@@ -346,11 +344,7 @@ int rival_child(void) {
         free(bytes);
         if (st == OK) st = serve(&request, &answer, &err);
         if (st != OK) answer = json_pack("{s:i,s:s}", "status", (int)st, "error", err.text);
-        char *text = json_dumps(answer, JSON_COMPACT);
-        json_decref(answer);
-        st = text ? child_side_send(text, strlen(text), &err) : STATUS_NOMEM;
-        free(text);
-        if (st != OK) break;
+        if (frame_send(answer, &err) != OK) break;
     }
     return 0;
 }

@@ -83,13 +83,9 @@ const int64_t *worker_times(const struct worker *worker) {
 
 /* ---- conversation ---- */
 
-static enum status send_json(struct worker *w, const json_t *frame, struct error *err) {
-    char *text = json_dumps(frame, JSON_COMPACT);
+static enum status send(struct worker *w, const json_t *frame, struct error *err) {
     w->since_ns = clock_now_ns();
-    enum status st = text ? child_send(w->child, text, strlen(text), err)
-                          : fail(err, STATUS_NOMEM, "no memory for a request to the worker");
-    free(text);
-    return st;
+    return frame_ask(w->child, frame, err);
 }
 
 /* One frame. The first interrupt lets the candidate finish, a second one gives up at once. */
@@ -122,7 +118,7 @@ static enum status read_error(const json_t *frame, struct error *err) {
     return fail(err, (enum status)status, "%s", text ? text : "the worker failed without a word");
 }
 
-/* The builders look for work as an evaluation begins, and stand still where they would disturb it. */
+/* Builders stand still where they would disturb the stage. */
 static void enter(struct worker *w, enum stage_id *stage, enum stage_id next) {
     *stage = next;
     builders_step(w->builders, next == STAGE_build && !child_has_frame(w->child));
@@ -175,7 +171,7 @@ static enum status start(struct worker *w, enum stage_id *stage, const volatile 
     json_t *hello = json_pack("{s:s,s:s?,s:o,s:o}", "device", w->selector, "model", w->model_key,
                               "ceilings", frame_ceilings(&w->ceilings), "own", t1_frame());
     json_t *reply = NULL;
-    st = send_json(w, hello, err);
+    st = send(w, hello, err);
     if (st == OK) st = converse(w, stage, &reply, interrupt, err);
     json_decref(hello);
     json_decref(reply);
@@ -186,7 +182,7 @@ static enum status start(struct worker *w, enum stage_id *stage, const volatile 
 static enum status request_reply(struct worker *w, const json_t *request, enum stage_id *stage,
                                  json_t **reply, const volatile int *interrupt, struct error *err) {
     enum status st = start(w, stage, interrupt, err);
-    if (st == OK) st = send_json(w, request, err);
+    if (st == OK) st = send(w, request, err);
     if (st != OK) return st;
     enter(w, stage, STAGE_prepare);
     builders_feed(w->builders);
