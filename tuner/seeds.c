@@ -142,18 +142,6 @@ static void add_looked_up(struct store *store, const struct device_info *info,
     answer_free(&answer);
 }
 
-/* What a profile says of this very problem, or of its relatives. Profiles are asked beside the
- * records: by the look-up's rules what this session found for another n would answer before them. */
-static void add_profiled(struct store *store, const struct device_info *info,
-                         const struct quest *quest, bool of_this_problem, int64_t seeds[SEEDS_MOST],
-                         size_t *n) {
-    struct lookup_answer answer = {0};
-    if (look_up(store, info, quest, true, &answer) != OK) return;
-    if (of_this_problem == !strcmp(answer.record.key.problem, quest->text))
-        add_answer(&answer, quest, seeds, n);
-    answer_free(&answer);
-}
-
 /* ---- hints ---- */
 
 static void add_hint(const struct quest *quest, const struct variant *variant,
@@ -221,17 +209,23 @@ size_t seeds_gather(struct store *store, const struct device_info *info, const s
     const size_t places = nearest_known(store, info, quest, list, n_list, known);
     free(list);
     add_own(known, places, seeds, &n);
-    add_profiled(store, info, quest, true, seeds, &n);
+    /* Profiles are asked beside the records: by the look-up's rules what this session found for another
+     * n would answer before what they say of this very problem. */
+    struct lookup_answer profiled = {0};
+    const bool is_profiled = look_up(store, info, quest, true, &profiled) == OK;
+    if (is_profiled && !strcmp(profiled.record.key.problem, quest->text))
+        add_answer(&profiled, quest, seeds, &n);
     for (int rank = 0; rank < RECORDS_EACH; rank++) {
         for (size_t place = 0; place < places; place++)
             if ((size_t)rank < known[place].n) add_seed(seeds, &n, known[place].best[rank]);
         if (rank == 0) {
             add_looked_up(store, info, quest, seeds, &n);
-            add_profiled(store, info, quest, false, seeds, &n);
+            if (is_profiled) add_answer(&profiled, quest, seeds, &n);
         }
         add_hints_of_rank(info, quest, rank, seeds, &n);
     }
     for (int rank = RECORDS_EACH; add_hints_of_rank(info, quest, rank, seeds, &n) > 0;) rank++;
     if (n < SEEDS_FEW) add_defaults(quest, seeds, &n);
+    if (is_profiled) answer_free(&profiled);
     return n;
 }
