@@ -182,6 +182,48 @@ static enum status bench_alarms(struct bench_choices *o, struct error *err) {
     return compare_alarms(&o->common, &o->problems, o->choice.profile, o->runs, o->save, err);
 }
 
+/* Options that say nothing beside each other. */
+static enum status check_choices(const struct bench_choices *o, struct error *err) {
+    const struct option_given own[] = {{"--family", o->problems.family},
+                                       {"--problem", o->problems.problem},
+                                       {"--layout", o->problems.layout},
+                                       {"--config", o->config},
+                                       {"--rivals", o->rivals},
+                                       {"--rival-budget", o->rival_budget},
+                                       {"--phase", o->phase},
+                                       {"--warm", o->warm},
+                                       {NULL, false}};
+    const struct option_given foreign[] = {{"--model", o->choice.model},
+                                           {"--config", o->config},
+                                           {"--rivals", o->rivals},
+                                           {"--rival-budget", o->rival_budget},
+                                           {"--phase", o->phase},
+                                           {"--warm", o->warm},
+                                           {"--csv", o->csv},
+                                           {"--md", o->md},
+                                           {NULL, false}};
+    const struct option_given of_aa[] = {{"--runs", o->runs}, {"--save", o->save}, {NULL, false}};
+    const struct option_given of_rivals[] = {{"--rival-budget", o->rival_budget}, {NULL, false}};
+    const struct {
+        bool is_asked;
+        const char *reason;
+        const struct option_given *others;
+    } rules[] = {
+        {o->choice.model, "--model times the whole model", own},
+        {o->aa, "--aa asks about the gate of hone compare", foreign},
+        {!o->aa, "they are of --aa", of_aa},
+        {!o->rivals, "it is of --rivals", of_rivals},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const enum status st =
+            rules[i].is_asked ? options_none("bench", rules[i].reason, rules[i].others, err) : OK;
+        if (st != OK) return st;
+    }
+    if (!!o->common.json + !!o->csv + !!o->md > 1)
+        return fail(err, STATUS_USAGE, "hone bench: --json, --csv, --md: choose one of them");
+    return OK;
+}
+
 enum status command_bench(int argc, const char **argv, struct error *err) {
     struct bench_choices o = {.repeats = 5};
     struct str rival_names = {0};
@@ -226,36 +268,7 @@ enum status command_bench(int argc, const char **argv, struct error *err) {
     bool helped;
     enum status status = options_parse("bench", "[options]", examples, table, argc, argv, &context,
                                        &plain, &helped, err);
-    const struct option_given own[] = {{"--family", o.problems.family},
-                                       {"--problem", o.problems.problem},
-                                       {"--layout", o.problems.layout},
-                                       {"--config", o.config},
-                                       {"--rivals", o.rivals},
-                                       {"--rival-budget", o.rival_budget},
-                                       {"--phase", o.phase},
-                                       {"--warm", o.warm},
-                                       {NULL, false}};
-    if (status == OK && !helped && o.choice.model)
-        status = options_none("bench", "--model times the whole model", own, err);
-    const struct option_given foreign[] = {{"--model", o.choice.model},
-                                           {"--config", o.config},
-                                           {"--rivals", o.rivals},
-                                           {"--rival-budget", o.rival_budget},
-                                           {"--phase", o.phase},
-                                           {"--warm", o.warm},
-                                           {"--csv", o.csv},
-                                           {"--md", o.md},
-                                           {NULL, false}};
-    if (status == OK && !helped && o.aa)
-        status = options_none("bench", "--aa asks about the gate of hone compare", foreign, err);
-    const struct option_given of_aa[] = {{"--runs", o.runs}, {"--save", o.save}, {NULL, false}};
-    if (status == OK && !helped && !o.aa)
-        status = options_none("bench", "they are of --aa", of_aa, err);
-    const struct option_given of_rivals[] = {{"--rival-budget", o.rival_budget}, {NULL, false}};
-    if (status == OK && !helped && !o.rivals)
-        status = options_none("bench", "it is of --rivals", of_rivals, err);
-    if (status == OK && !helped && !!o.common.json + !!o.csv + !!o.md > 1)
-        status = fail(err, STATUS_USAGE, "hone bench: --json, --csv, --md: choose one of them");
+    if (status == OK && !helped) status = check_choices(&o, err);
     if (status == OK && !helped) {
         log_quiet = o.common.quiet;
         if (*plain)
