@@ -4,6 +4,7 @@
 #include "device/opencl.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static size_t round_up(size_t x, size_t multiple) {
     return (x + multiple - 1) / multiple * multiple;
@@ -53,13 +54,19 @@ enum status arena_open(struct device *device, size_t bytes, struct arena **out, 
     return OK;
 }
 
+static void close_parts(struct arena *arena) {
+    for (size_t i = 0; i < arena->n_parts; i++) clReleaseMemObject(arena->parts[i].buffer);
+    free(arena->parts);
+    arena->parts = NULL;
+    arena->n_parts = arena->part_at = 0;
+}
+
 void arena_close(struct arena *arena) {
     if (!arena) return;
     arena->device->arena_count--;
     arena->device->arena_total_bytes -= arena->bytes;
-    for (size_t i = 0; i < arena->n_parts; i++) clReleaseMemObject(arena->parts[i].buffer);
+    close_parts(arena);
     clReleaseMemObject(arena->buffer);
-    free(arena->parts);
     free(arena);
 }
 
@@ -105,6 +112,74 @@ enum status arena_take(struct arena *arena, size_t bytes, struct view *out, stru
 
 size_t arena_bytes(const struct arena *arena) {
     return arena->bytes;
+}
+
+/* ---- a pool ---- */
+
+enum { POOL_ARENAS = 16 };
+
+struct arena_pool {
+    size_t most, bytes;
+    struct arena *kept[POOL_ARENAS]; /* in the order given */
+    size_t n;
+};
+
+struct arena_pool *arena_pool_new(size_t most) {
+    struct arena_pool *pool = memory_new(sizeof *pool);
+    pool->most = most;
+    return pool;
+}
+
+static struct arena *pool_remove(struct arena_pool *pool, size_t i) {
+    struct arena *arena = pool->kept[i];
+    pool->bytes -= arena->bytes;
+    pool->n--;
+    memmove(&pool->kept[i], &pool->kept[i + 1], (pool->n - i) * sizeof *pool->kept);
+    return arena;
+}
+
+static void pool_empty(struct arena_pool *pool) {
+    while (pool->n > 0) arena_close(pool_remove(pool, pool->n - 1));
+}
+
+void arena_pool_free(struct arena_pool *pool) {
+    if (!pool) return;
+    pool_empty(pool);
+    free(pool);
+}
+
+enum status arena_pool_take(struct arena_pool *pool, struct device *device, size_t bytes,
+                            struct arena **out, struct error *err) {
+    if (!pool) return arena_open(device, bytes, out, err);
+    size_t best = pool->n;
+    for (size_t i = 0; i < pool->n; i++) {
+        const size_t has = pool->kept[i]->bytes;
+        if (has >= bytes && has - bytes <= bytes / 2 &&
+            (best == pool->n || has < pool->kept[best]->bytes))
+            best = i;
+    }
+    if (best < pool->n) {
+        *out = pool_remove(pool, best);
+        return OK;
+    }
+    enum status st = arena_open(device, bytes, out, err);
+    if (st != STATUS_NOMEM || pool->n == 0) return st;
+    pool_empty(pool);
+    return arena_open(device, bytes, out, err);
+}
+
+void arena_pool_give(struct arena_pool *pool, struct arena *arena) {
+    if (!arena) return;
+    if (!pool || arena->bytes > pool->most) {
+        arena_close(arena);
+        return;
+    }
+    close_parts(arena);
+    arena->used = 0;
+    while (pool->n == POOL_ARENAS || pool->bytes > pool->most - arena->bytes)
+        arena_close(pool_remove(pool, 0));
+    pool->kept[pool->n++] = arena;
+    pool->bytes += arena->bytes;
 }
 
 static bool view_holds(struct view view, size_t offset, size_t n) {

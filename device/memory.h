@@ -21,6 +21,19 @@ void arena_close(struct arena *arena); /* NULL is fine */
 /* The next `bytes` of the arena, aligned. NOMEM when it is full. */
 enum status arena_take(struct arena *arena, size_t bytes, struct view *out, struct error *err);
 size_t arena_bytes(const struct arena *arena);
+
+/* Arenas that were closed and may be wanted again: memory that is touched already costs nothing, new pages cost
+ * more than what is written to them. Keeps `most` bytes at most. */
+struct arena_pool;
+struct arena_pool *arena_pool_new(size_t most);
+void arena_pool_free(
+    struct arena_pool *pool); /* with all that it keeps, before the device; NULL is fine */
+/* One that is kept, empty again, of `bytes` or up to a half more; else a new one. What it keeps goes first where the
+ * device has no room. With NULL as the pool: arena_open. */
+enum status arena_pool_take(struct arena_pool *pool, struct device *device, size_t bytes,
+                            struct arena **out, struct error *err);
+/* The pool's from now on. With NULL as the pool: arena_close. */
+void arena_pool_give(struct arena_pool *pool, struct arena *arena);
 struct view view_part(struct view view, size_t offset,
                       size_t bytes); /* asserts that it lies within */
 

@@ -178,7 +178,7 @@ static struct view *view_of(const struct check_case *c, int copy, int o) {
 static enum status add_arena(struct check_case *c, size_t bytes, struct arena **out,
                              struct error *err) {
     c->arenas = memory_grow(c->arenas, (c->n_arenas + 1) * sizeof *c->arenas);
-    const enum status st = arena_open(c->device, bytes, out, err);
+    const enum status st = arena_pool_take(c->pool, c->device, bytes, out, err);
     if (st == OK) c->arenas[c->n_arenas++] = *out;
     return st;
 }
@@ -251,11 +251,17 @@ static enum status place_all(struct check_case *c, struct error *err) {
 
 enum status check_open(struct device *device, const struct problem *problem, uint64_t seed,
                        int n_copies, struct check_case **out, struct error *err) {
+    return check_open_in(NULL, device, problem, seed, n_copies, out, err);
+}
+
+enum status check_open_in(struct arena_pool *pool, struct device *device,
+                          const struct problem *problem, uint64_t seed, int n_copies,
+                          struct check_case **out, struct error *err) {
     *out = NULL;
     const enum status fits = check_fits(device, problem, err);
     if (fits != OK) return fits;
     struct check_case *c = memory_new(sizeof *c);
-    *c = (struct check_case){.device = device, .problem = *problem, .seed = seed};
+    *c = (struct check_case){.device = device, .pool = pool, .problem = *problem, .seed = seed};
     c->n_copies = n_copies > 1 ? n_copies : 1;
     c->view = memory_new((size_t)c->n_copies * OPERANDS * sizeof *c->view);
     c->image = memory_new((size_t)c->n_copies * OPERANDS * sizeof *c->image);
@@ -297,7 +303,7 @@ void check_close(struct check_case *c) {
     device_finish(c->device, NULL);
     leave_reference(c);
     for (int i = 0; i < c->n_copies * OPERANDS; i++) image_close(c->image[i]);
-    for (size_t i = 0; i < c->n_arenas; i++) arena_close(c->arenas[i]);
+    for (size_t i = 0; i < c->n_arenas; i++) arena_pool_give(c->pool, c->arenas[i]);
     arena_close(c->scratch_arena);
     for (int o = 0; o < OPERANDS; o++) {
         free(c->host[o]);

@@ -29,8 +29,9 @@ struct check_case {
         *host[OPERANDS]; /* inputs as filled; OUT and INOUT as read back after check_run */
     unsigned char *before[OPERANDS]; /* INOUT only: as filled, what every check_run starts from */
     size_t bytes[OPERANDS];          /* 0: absent, host is NULL */
-    int n_copies;          /* copies of the weights operand on the device, for cold timing */
-    struct arena **arenas; /* all that the operands lie in */
+    int n_copies;            /* copies of the weights operand on the device, for cold timing */
+    struct arena **arenas;   /* all that the operands lie in */
+    struct arena_pool *pool; /* whence they come; NULL: from the device */
     size_t n_arenas;
     struct view *view;    /* [copy][operand]: only weights differ between copies */
     struct image **image; /* [copy][operand]; where a configuration asks; made on demand */
@@ -49,6 +50,10 @@ enum status check_fits(const struct device *device, const struct problem *proble
 /* Fill inputs, put them on the device, n_copies of the weights (at least 1). NOMEM when they do not fit. */
 enum status check_open(struct device *device, const struct problem *problem, uint64_t seed,
                        int n_copies, struct check_case **out, struct error *err);
+/* The same with arenas of a pool, to which check_close gives them back. */
+enum status check_open_in(struct arena_pool *pool, struct device *device,
+                          const struct problem *problem, uint64_t seed, int n_copies,
+                          struct check_case **out, struct error *err);
 void check_close(struct check_case *c); /* NULL is fine */
 /* c judges with what `other` found out already, if it has found anything: they differ in nothing but the layout,
  * which no reference depends on. */

@@ -106,6 +106,8 @@ struct ceilings {
     struct arena *arena; /* what is read; grows */
     struct view data, out;
     struct ceiling_memory memory;
+    double
+        read_rate[WAYS]; /* in the last whole contest; 0: none yet, or a way that does not work */
     struct floor {
         size_t groups, local;
         double ns;
@@ -266,18 +268,23 @@ static enum status median_way(struct contest *t, size_t w, int runs, struct erro
     return OK;
 }
 
-/* All ways briefly, then the best few at length; *best in GB/s or G operations/s, 0: no way works. A
- * way that the device refuses is out, it does not end the contest. */
-static enum status hold_contest(struct contest *t, double *best, struct error *err) {
+/* All ways briefly. A way that the device refuses is out, it does not end the contest. */
+static enum status first_round(struct contest *t, bool is_out[WAYS], struct error *err) {
     size_t n = list_of(t->c, t->chain)->n;
-    bool is_out[WAYS] = {false};
-    *best = 0;
     for (size_t w = 0; w < n; w++) {
         enum status st = warm_way(t, w, err);
         if (st == OK) st = median_way(t, w, FIRST_RUNS, err);
         if (st == STATUS_DEVICE || st == STATUS_NOMEM) return st;
         is_out[w] = st != OK || !(t->rate[w] > 0);
     }
+    return OK;
+}
+
+/* The best few of those that are not out at length; *best in GB/s or G operations/s, 0: no way works. */
+static enum status last_round(struct contest *t, bool is_out[WAYS], double *best,
+                              struct error *err) {
+    size_t n = list_of(t->c, t->chain)->n;
+    *best = 0;
     for (int place = 0; place < FINALISTS; place++) {
         size_t next = n;
         for (size_t w = 0; w < n; w++)
@@ -289,6 +296,12 @@ static enum status hold_contest(struct contest *t, double *best, struct error *e
         is_out[next] = true;
     }
     return OK;
+}
+
+static enum status hold_contest(struct contest *t, double *best, struct error *err) {
+    bool is_out[WAYS] = {false};
+    const enum status st = first_round(t, is_out, err);
+    return st == OK ? last_round(t, is_out, best, err) : st;
 }
 
 /* ---- memory to read ---- */
@@ -366,7 +379,22 @@ void ceilings_close(struct ceilings *ceilings) {
 static enum status measure_read(struct ceilings *c, size_t bytes, double *gbps, struct error *err) {
     struct contest read = {.c = c, .chain = CHAIN_READ, .bytes = bytes};
     enum status st = make_room(c, bytes, err);
-    return st == OK ? hold_contest(&read, gbps, err) : st;
+    if (st == OK) st = hold_contest(&read, gbps, err);
+    if (st == OK) memcpy(c->read_rate, read.rate, sizeof c->read_rate);
+    return st;
+}
+
+/* Without those ways that were slow the last time, at whatever size. */
+static enum status measure_read_again(struct ceilings *c, size_t bytes, double *gbps,
+                                      struct error *err) {
+    struct contest read = {.c = c, .chain = CHAIN_READ, .bytes = bytes};
+    bool is_out[WAYS];
+    int left = 0;
+    memcpy(read.rate, c->read_rate, sizeof read.rate);
+    for (int w = 0; w < WAYS; w++) left += !(is_out[w] = !(read.rate[w] > 0));
+    if (left == 0) return measure_read(c, bytes, gbps, err);
+    const enum status st = make_room(c, bytes, err);
+    return st == OK ? last_round(&read, is_out, gbps, err) : st;
 }
 
 static enum status measure_compute(struct ceilings *c, struct error *err) {
@@ -404,7 +432,7 @@ enum status ceilings_beside(struct ceilings *ceilings, size_t bytes, struct ceil
                             struct error *err) {
     enum status st = ceilings_measure(ceilings, bytes, out, err);
     struct ceiling_level *level = find_level(ceilings, level_bytes(ceilings, bytes));
-    return st == OK ? measure_read(ceilings, level->bytes, &out->read_gbps, err) : st;
+    return st == OK ? measure_read_again(ceilings, level->bytes, &out->read_gbps, err) : st;
 }
 
 enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceiling *out,

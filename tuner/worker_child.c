@@ -18,8 +18,10 @@
 
 /* Enough that all finalists of one request fit, each with its ragged relative. */
 enum { OPS_KEPT = 2 * WORKS_MOST, CASES_KEPT = 2 * WORKS_MOST };
-/* Host and device copies of inputs may take this share of the device's memory. */
+/* Host and device copies of inputs may take this share of the device's memory; of a host's no more than so many
+ * cold sets, because its pages cost time when they are touched first. As many as POOL_SETS stay when their cases go. */
 static const double CASES_SHARE = 0.4;
+enum { HOST_SETS = 6, POOL_SETS = 2 };
 /* A launch may take this many times the best before it counts as hanging. */
 static const double LAUNCH_TIMES_BEST = 20;
 /* How far above the ceiling a share may be before nobody believes it. */
@@ -45,6 +47,7 @@ struct desk {
     struct ceilings *ceilings;
     struct kept_op ops[OPS_KEPT];
     struct kept_case cases[CASES_KEPT];
+    struct arena_pool *pool; /* of the cases */
     uint64_t tick;
     struct sensors sensors; /* before the samples */
 };
@@ -98,7 +101,10 @@ static void close_case(struct kept_case *kept) {
 
 /* Room for one more case: the least recently used go until number and bytes allow it. */
 static struct kept_case *make_room(struct desk *d, const struct problem *problem, int copies) {
-    double most = CASES_SHARE * (double)device_describe(d->device)->global_bytes;
+    const struct device_info *info = device_describe(d->device);
+    double most = CASES_SHARE * (double)info->global_bytes;
+    if (info->type == DEVICE_CPU)
+        most = fmin(most, HOST_SETS * (double)measure_cold_bytes(d->device));
     double coming = 2.0 * (double)measure_working_set(problem, copies);
     for (;;) {
         struct kept_case *oldest = NULL, *empty = NULL;
@@ -141,7 +147,7 @@ static enum status desk_case(struct desk *d, const struct problem *problem, uint
         }
     }
     struct kept_case *place = make_room(d, problem, copies);
-    enum status st = check_open(d->device, problem, seed, copies, out, err);
+    enum status st = check_open_in(d->pool, d->device, problem, seed, copies, out, err);
     if (st == OK) *place = (struct kept_case){*out, ++d->tick, true};
     return st;
 }
@@ -554,7 +560,10 @@ static enum status desk_open(struct desk *d, const json_t *hello, struct error *
     if (st == OK)
         st = device_open_known(json_string_value(json_object_get(hello, "device")),
                                json_string_value(json_object_get(hello, "model")), &d->device, err);
-    if (st == OK) device_load_features(d->device);
+    if (st == OK) {
+        device_load_features(d->device);
+        d->pool = arena_pool_new(POOL_SETS * measure_cold_bytes(d->device));
+    }
     tell_stage(STAGE_ceiling, NAN);
     if (st == OK) st = measure_clocks_agree(d->device, &agree, err);
     d->timer.is_host = !agree;
@@ -572,6 +581,7 @@ static enum status desk_open(struct desk *d, const json_t *hello, struct error *
 static void desk_close(struct desk *d) {
     for (int i = 0; i < OPS_KEPT; i++) op_close(d->ops[i].op);
     for (int i = 0; i < CASES_KEPT; i++) close_case(&d->cases[i]);
+    arena_pool_free(d->pool);
     ceilings_close(d->ceilings);
     canary_close(d->canary);
     device_close(d->device);

@@ -342,6 +342,40 @@ Test(device, a_view_of_nothing_is_null) {
     bench_close(&b);
 }
 
+static struct arena *taken(struct arena_pool *pool, struct device *device, size_t bytes) {
+    struct arena *arena;
+    must(arena_pool_take(pool, device, bytes, &arena, &err));
+    cr_assert_geq(arena_bytes(arena), bytes);
+    return arena;
+}
+
+Test(device, a_pool_hands_on_what_fits_and_keeps_no_more_than_it_may) {
+    struct device *device = need_device();
+    struct arena_pool *pool = arena_pool_new(64 << 10);
+    struct arena *big = taken(pool, device, 40 << 10), *small = taken(pool, device, 16 << 10);
+    struct view view;
+    must(arena_take(small, 16 << 10, &view, &err));
+    arena_pool_give(pool, big);
+    arena_pool_give(pool, small);
+    cr_assert_eq(taken(pool, device, 12 << 10), small, "the smallest that is large enough");
+    must(arena_take(small, 16 << 10, &view, &err)); /* it is empty again */
+    struct arena *tiny = taken(pool, device, 26 << 10);
+    cr_assert_neq(tiny, big, "40 KiB are more than half too much for 26");
+    arena_pool_give(pool, small);
+    arena_pool_give(pool, tiny); /* 40 + 16 + 26: the first that was given goes */
+    cr_assert_eq(taken(pool, device, 26 << 10), tiny);
+    struct arena *again = taken(pool, device, 40 << 10), *huge;
+    cr_assert_eq(arena_pool_take(pool, device, SIZE_MAX / 2, &huge, &err), STATUS_NOMEM);
+    arena_pool_give(pool, again);
+    arena_pool_give(pool, tiny);
+    arena_pool_give(pool, taken(NULL, device, 65 << 10)); /* more than it may keep */
+    arena_pool_give(NULL, taken(NULL, device, 4096));
+    arena_pool_give(pool, NULL);
+    arena_pool_free(pool);
+    arena_pool_free(NULL);
+    device_close(device);
+}
+
 /* An arena that is closed and another opened in its place must not pass for the same operand. */
 Test(device, arguments_follow_new_arenas) {
     struct bench b = bench_open();

@@ -125,19 +125,33 @@ static void check_auto(struct bench *b, struct engine_options o) {
     engine_close(engine);
 }
 
+/* A slow machine needs several goes: the same command goes on. */
+static struct bench tuned_model(const char *database, struct engine_options o) {
+    enum { GOES = 6 };
+    struct engine_facts facts;
+    for (int go = 1;; go++) {
+        tune(database);
+        struct bench tuned = open_model(o);
+        engine_describe(tuned.engine, &facts);
+        if (facts.tuned_operations > facts.operations / 2 &&
+            2 * facts.tuned_matrices > facts.matrices) {
+            cr_assert_str_eq(facts.profile, "tuned");
+            return tuned;
+        }
+        bench_close(&tuned);
+        cr_assert_lt(go, GOES, "after %d goes %zu of %zu operations and %zu of %zu matrices", go,
+                     (size_t)facts.tuned_operations, (size_t)facts.operations,
+                     (size_t)facts.tuned_matrices, (size_t)facts.matrices);
+    }
+}
+
 Test(smollm2, tuned_kernels_give_the_logits_of_the_defaults) {
     char database[1100];
     snprintf(database, sizeof database, "%s/tuned.db", test_folder());
-    tune(database);
+    const struct engine_options o = {.database = database, .context = 256, .kv_type = "f32"};
+    struct bench tuned = tuned_model(database, o);
     struct bench b =
         open_model((struct engine_options){.profile = ENGINE_DEFAULT, .kv_type = "f32"});
-    const struct engine_options o = {.database = database, .context = 256, .kv_type = "f32"};
-    struct bench tuned = open_model(o);
-    struct engine_facts facts;
-    engine_describe(tuned.engine, &facts);
-    cr_assert_gt(facts.tuned_operations, facts.operations / 2);
-    cr_assert_gt(2 * facts.tuned_matrices, facts.matrices);
-    cr_assert_str_eq(facts.profile, "tuned");
     const size_t v = (size_t)b.facts.vocabulary;
     float *expected = bench_logits(&b, bench_sequence(&b), ids, N, 0, N);
     const size_t chunks[] = {1, 5, N};
