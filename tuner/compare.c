@@ -85,9 +85,8 @@ static enum status run_once(const struct collector *c, const struct party *party
     size_t size;
     json_t *request = request_of(c, bench, c->batches == 0 && runs_count(bench) == 0);
     json_t *answer = NULL;
-    char *text = json_dumps(request, JSON_COMPACT);
     enum status st = child_open_program(party->program, "gate", &child, err);
-    if (st == OK) st = child_send(child, text, strlen(text), err);
+    if (st == OK) st = frame_ask(child, request, err);
     if (st == OK)
         st = child_receive(child, RUN_DEADLINE_NS, &bytes, &size, c->options->interrupt, err);
     if (st == OK) st = read_answer(bytes, &answer, err);
@@ -98,7 +97,6 @@ static enum status run_once(const struct collector *c, const struct party *party
     else if (st != OK && st != STATUS_INTERRUPTED) fail_while(err, "%s", runs_name(bench));
     child_close(child);
     free(bytes);
-    free(text);
     json_decref(request);
     json_decref(answer);
     return st;
