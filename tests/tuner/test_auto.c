@@ -72,6 +72,7 @@ static void own_space(const char *path, double most_to_95) {
 Test(auto_recorded, own_spaces) {
     own_space("results/spaces/h200-gemv-q4-n1.t4.json.gz", 45);
     own_space("results/spaces/h200-gemv-q4-n16.t4.json.gz", 70);
+    own_space("results/spaces/pocl-gemv-q4-n1.t4.json.gz", 30);
 }
 
 /* Beginning with the best of another device's record. */
