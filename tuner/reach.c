@@ -17,7 +17,8 @@
  * to begin. */
 enum { SIZES = 32, ROUNDS = 3, THERE = 1, NOT_THERE = 2, FILE_LIMIT = 4096 };
 static const size_t LEAST = 32 << 20, ONE_TIME = 128 << 20;
-/* Faster than memory by less than this is memory. */
+/* Faster than memory by less than this is like memory; half as much again is taken, because kernels with more
+ * reads under way see hits longer than this simple reader: at 192 MiB, where it was faster than memory by 5 %, 24 %. */
 static const double LIKE_MEMORY = 1.1;
 
 size_t reach_choose(const size_t *bytes, const double *gbps, size_t n) {
@@ -80,14 +81,15 @@ size_t reach_measure(size_t most) {
     for (int round = 0; round < ROUNDS; round++)
         for (size_t i = 0; i < n; i++) gbps[i] = fmax(gbps[i], read_gbps(&room, bytes[i]));
     free(room.bytes);
-    return reach_choose(bytes, gbps, n);
+    const size_t like_memory = reach_choose(bytes, gbps, n), more = like_memory + like_memory / 2;
+    return more < most ? more : most;
 }
 
 /* ---- kept ---- */
 
 /* The file holds for one machine, one boot (what is shared out may be shared out anew) and one question. */
 static char *head_of(const char *machine, size_t most) {
-    return text_format("hone reach 1\n%s\nboot %s\nof %zu\n", machine, clock_boot_id(), most);
+    return text_format("hone reach 2\n%s\nboot %s\nof %zu\n", machine, clock_boot_id(), most);
 }
 
 /* 0: not there, or of something else. */

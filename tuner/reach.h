@@ -2,8 +2,8 @@
 #pragma once
 #include <stddef.h>
 
-/* From how many bytes on reading again and again goes no faster than reading `most` bytes, which the processors read
- * together: `most` itself when that is not so anywhere below, or when there is no memory to try with. A virtual
+/* Half as much again as the bytes from which on reading again and again goes no faster than reading `most` bytes, by all
+ * processors together: `most` itself when that is not so anywhere below, or when there is no memory to try with. A virtual
  * machine is told of the whole cache of its host and may get a part: of 480 MiB a hundred, on one seen.
  * The best of several times counts; takes half a second. */
 size_t reach_measure(size_t most);

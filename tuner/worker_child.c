@@ -21,7 +21,7 @@ enum { OPS_KEPT = 2 * WORKS_MOST, CASES_KEPT = 2 * WORKS_MOST };
 /* Host and device copies of inputs may take this share of the device's memory; of a host's no more than so many
  * cold sets, because its pages cost time when they are touched first. As many as POOL_SETS stay when their cases go. */
 static const double CASES_SHARE = 0.4;
-enum { HOST_SETS = 6, POOL_SETS = 2 };
+enum { HOST_SETS = 5, POOL_SETS = 2 };
 /* A launch may take this many times the best before it counts as hanging. */
 static const double LAUNCH_TIMES_BEST = 20;
 /* How far above the ceiling a share may be before nobody believes it. */
