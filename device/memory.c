@@ -1,4 +1,4 @@
-/* memory.c: arenas, views, images. */
+/* memory.c: arenas, views, images, a pool of arenas. */
 #include "base/str.h"
 #include "base/units.h"
 #include "device/opencl.h"
@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+static void pool_empty(struct arena_pool *pool);
 
 static size_t round_up(size_t x, size_t multiple) {
     return (x + multiple - 1) / multiple * multiple;
@@ -32,8 +34,8 @@ static cl_int buffer_touch(struct device *device, cl_mem buffer, size_t bytes) {
 }
 
 /* Where the host's memory is the device's, large pages: fewer faults at the first touch, and streams of weights are
- * read 5 to 13 % faster (seen on two processors of a virtual machine, whose page walks are long). The system
- * may have none; then nothing is different. */
+ * read faster (int4 GEMV by a fifth, a whole engine by 4 to 6 %, on two processors of a virtual machine, whose page
+ * walks are long). The system may have none. */
 static void ask_for_large_pages(struct device *device, cl_mem buffer, size_t bytes) {
 #ifdef MADV_HUGEPAGE
     enum { LARGE_PAGE = 2 << 20 };
@@ -47,7 +49,8 @@ static void ask_for_large_pages(struct device *device, cl_mem buffer, size_t byt
 #endif
 }
 
-enum status arena_open(struct device *device, size_t bytes, struct arena **out, struct error *err) {
+static enum status open_new(struct device *device, size_t bytes, struct arena **out,
+                            struct error *err) {
     cl_int code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     cl_mem buffer = NULL;
     *out = NULL;
@@ -70,6 +73,13 @@ enum status arena_open(struct device *device, size_t bytes, struct arena **out, 
     device->arena_total_bytes += rounded;
     *out = arena;
     return OK;
+}
+
+enum status arena_open(struct device *device, size_t bytes, struct arena **out, struct error *err) {
+    const enum status st = open_new(device, bytes, out, err);
+    if (st != STATUS_NOMEM || arena_pool_bytes(device->pool) == 0) return st;
+    pool_empty(device->pool);
+    return open_new(device, bytes, out, err);
 }
 
 static void close_parts(struct arena *arena) {
@@ -130,74 +140,6 @@ enum status arena_take(struct arena *arena, size_t bytes, struct view *out, stru
 
 size_t arena_bytes(const struct arena *arena) {
     return arena->bytes;
-}
-
-/* ---- a pool ---- */
-
-enum { POOL_ARENAS = 16 };
-
-struct arena_pool {
-    size_t most, bytes;
-    struct arena *kept[POOL_ARENAS]; /* in the order given */
-    size_t n;
-};
-
-struct arena_pool *arena_pool_new(size_t most) {
-    struct arena_pool *pool = memory_new(sizeof *pool);
-    pool->most = most;
-    return pool;
-}
-
-static struct arena *pool_remove(struct arena_pool *pool, size_t i) {
-    struct arena *arena = pool->kept[i];
-    pool->bytes -= arena->bytes;
-    pool->n--;
-    memmove(&pool->kept[i], &pool->kept[i + 1], (pool->n - i) * sizeof *pool->kept);
-    return arena;
-}
-
-static void pool_empty(struct arena_pool *pool) {
-    while (pool->n > 0) arena_close(pool_remove(pool, pool->n - 1));
-}
-
-void arena_pool_free(struct arena_pool *pool) {
-    if (!pool) return;
-    pool_empty(pool);
-    free(pool);
-}
-
-enum status arena_pool_take(struct arena_pool *pool, struct device *device, size_t bytes,
-                            struct arena **out, struct error *err) {
-    if (!pool) return arena_open(device, bytes, out, err);
-    size_t best = pool->n;
-    for (size_t i = 0; i < pool->n; i++) {
-        const size_t has = pool->kept[i]->bytes;
-        if (has >= bytes && has - bytes <= bytes / 2 &&
-            (best == pool->n || has < pool->kept[best]->bytes))
-            best = i;
-    }
-    if (best < pool->n) {
-        *out = pool_remove(pool, best);
-        return OK;
-    }
-    enum status st = arena_open(device, bytes, out, err);
-    if (st != STATUS_NOMEM || pool->n == 0) return st;
-    pool_empty(pool);
-    return arena_open(device, bytes, out, err);
-}
-
-void arena_pool_give(struct arena_pool *pool, struct arena *arena) {
-    if (!arena) return;
-    if (!pool || arena->bytes > pool->most) {
-        arena_close(arena);
-        return;
-    }
-    close_parts(arena);
-    arena->used = 0;
-    while (pool->n == POOL_ARENAS || pool->bytes > pool->most - arena->bytes)
-        arena_close(pool_remove(pool, 0));
-    pool->kept[pool->n++] = arena;
-    pool->bytes += arena->bytes;
 }
 
 static bool view_holds(struct view view, size_t offset, size_t n) {
@@ -305,4 +247,75 @@ enum status image_load(struct image *image, struct view from, struct error *err)
         clEnqueueCopyBufferToImage(device->queue, from.arena->buffer, image->image, from.offset,
                                    origin, region, 0, NULL, series_event(device));
     return transfer_result(device, code, "loading an image of", bytes, err);
+}
+
+/* ---- a pool ---- */
+
+enum { POOL_ARENAS = 16 };
+
+struct arena_pool {
+    struct device *device;
+    size_t most, bytes;
+    struct arena *kept[POOL_ARENAS]; /* in the order given */
+    size_t n;
+};
+
+struct arena_pool *arena_pool_new(struct device *device, size_t most) {
+    struct arena_pool *pool = memory_new(sizeof *pool);
+    assert(!device->pool);
+    pool->device = device;
+    pool->most = most;
+    return device->pool = pool;
+}
+
+size_t arena_pool_bytes(const struct arena_pool *pool) {
+    return pool ? pool->bytes : 0;
+}
+
+static struct arena *pool_remove(struct arena_pool *pool, size_t i) {
+    struct arena *arena = pool->kept[i];
+    pool->bytes -= arena->bytes;
+    pool->n--;
+    memmove(&pool->kept[i], &pool->kept[i + 1], (pool->n - i) * sizeof *pool->kept);
+    return arena;
+}
+
+static void pool_empty(struct arena_pool *pool) {
+    while (pool->n > 0) arena_close(pool_remove(pool, pool->n - 1));
+}
+
+void arena_pool_free(struct arena_pool *pool) {
+    if (!pool) return;
+    pool_empty(pool);
+    pool->device->pool = NULL;
+    free(pool);
+}
+
+enum status arena_pool_take(struct arena_pool *pool, size_t bytes, struct arena **out,
+                            struct error *err) {
+    size_t best = pool->n;
+    for (size_t i = 0; i < pool->n; i++) {
+        const size_t has = pool->kept[i]->bytes;
+        if (has >= bytes && has - bytes <= bytes / 2 &&
+            (best == pool->n || has < pool->kept[best]->bytes))
+            best = i;
+    }
+    if (best == pool->n) return arena_open(pool->device, bytes, out, err);
+    *out = pool_remove(pool, best);
+    return OK;
+}
+
+void arena_pool_give(struct arena_pool *pool, struct arena *arena) {
+    if (!arena) return;
+    assert(arena->device == pool->device);
+    if (arena->bytes > pool->most) {
+        arena_close(arena);
+        return;
+    }
+    close_parts(arena);
+    arena->used = 0;
+    while (pool->n == POOL_ARENAS || pool->bytes > pool->most - arena->bytes)
+        arena_close(pool_remove(pool, 0));
+    pool->kept[pool->n++] = arena;
+    pool->bytes += arena->bytes;
 }

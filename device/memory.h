@@ -1,4 +1,4 @@
-/* memory.h: memory on a device: arenas (one buffer each), views into them, images.
+/* memory.h: memory on a device: arenas (one buffer each), views into them, images, and a pool of arenas.
  *
  * Kernels take an operand as (buffer, byte offset), so that weights lie in few large arenas. */
 #pragma once
@@ -22,18 +22,6 @@ void arena_close(struct arena *arena); /* NULL is fine */
 enum status arena_take(struct arena *arena, size_t bytes, struct view *out, struct error *err);
 size_t arena_bytes(const struct arena *arena);
 
-/* Arenas that were closed and may be wanted again: memory that is touched already costs nothing, new pages cost
- * more than what is written to them. Keeps `most` bytes at most. */
-struct arena_pool;
-struct arena_pool *arena_pool_new(size_t most);
-void arena_pool_free(
-    struct arena_pool *pool); /* with all that it keeps, before the device; NULL is fine */
-/* One that is kept, empty again, of `bytes` or up to a half more; else a new one. What it keeps goes first where the
- * device has no room. With NULL as the pool: arena_open. */
-enum status arena_pool_take(struct arena_pool *pool, struct device *device, size_t bytes,
-                            struct arena **out, struct error *err);
-/* The pool's from now on. With NULL as the pool: arena_close. */
-void arena_pool_give(struct arena_pool *pool, struct arena *arena);
 struct view view_part(struct view view, size_t offset,
                       size_t bytes); /* asserts that it lies within */
 
@@ -56,3 +44,18 @@ enum status image_open(struct device *device, enum texel texel, size_t width, si
 void image_close(struct image *image);
 /* Copy width × height texels from the view, rows dense; in queue order, not blocking. */
 enum status image_load(struct image *image, struct view from, struct error *err);
+
+/* Arenas that somebody gave back and that may be wanted again, of one device: memory that is touched already costs
+ * nothing, new pages cost more than what is written to them. It keeps at most `most` bytes. Whoever opens an
+ * arena of the device and finds no room gets what the pool keeps. One pool a device, closed before it and
+ * after all that takes from it. */
+struct arena_pool;
+struct arena_pool *arena_pool_new(struct device *device, size_t most);
+void arena_pool_free(struct arena_pool *pool); /* with all that it keeps; NULL is fine */
+/* One that is kept, of `bytes` or up to a half more, nothing taken from it, with whatever it held last; else
+ * arena_open, and its errors. */
+enum status arena_pool_take(struct arena_pool *pool, size_t bytes, struct arena **out,
+                            struct error *err);
+/* The pool's from now on, as are the buffers made of its parts. NULL is fine. */
+void arena_pool_give(struct arena_pool *pool, struct arena *arena);
+size_t arena_pool_bytes(const struct arena_pool *pool); /* kept now; NULL: 0 */

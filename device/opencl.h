@@ -24,6 +24,7 @@ struct device {
     size_t arena_count;       /* open arenas, images and programs: all closed before the device */
     size_t arena_total_bytes; /* of the open arenas */
     size_t image_count, program_count;
+    struct arena_pool *pool; /* NULL: none */
 };
 
 struct arena {
@@ -39,7 +40,7 @@ struct part {
     cl_mem buffer;
     uint64_t serial;
 };
-/* The view as a buffer, made when it is asked for first; it lives as long as the arena. NULL with OpenCL's code. */
+/* The view as a buffer, made when it is asked for first; it lives as long as the arena is not given to a pool. NULL with OpenCL's code. */
 const struct part *view_part_buffer(struct view view, cl_int *code);
 
 struct image {

@@ -178,9 +178,15 @@ static struct view *view_of(const struct check_case *c, int copy, int o) {
 static enum status add_arena(struct check_case *c, size_t bytes, struct arena **out,
                              struct error *err) {
     c->arenas = memory_grow(c->arenas, (c->n_arenas + 1) * sizeof *c->arenas);
-    const enum status st = arena_pool_take(c->pool, c->device, bytes, out, err);
+    const enum status st = c->pool ? arena_pool_take(c->pool, bytes, out, err)
+                                   : arena_open(c->device, bytes, out, err);
     if (st == OK) c->arenas[c->n_arenas++] = *out;
     return st;
+}
+
+static void drop_arena(struct check_case *c, struct arena *arena) {
+    if (c->pool) arena_pool_give(c->pool, arena);
+    else arena_close(arena);
 }
 
 /* Host memory for every operand, filled. */
@@ -303,7 +309,7 @@ void check_close(struct check_case *c) {
     device_finish(c->device, NULL);
     leave_reference(c);
     for (int i = 0; i < c->n_copies * OPERANDS; i++) image_close(c->image[i]);
-    for (size_t i = 0; i < c->n_arenas; i++) arena_pool_give(c->pool, c->arenas[i]);
+    for (size_t i = 0; i < c->n_arenas; i++) drop_arena(c, c->arenas[i]);
     arena_close(c->scratch_arena);
     for (int o = 0; o < OPERANDS; o++) {
         free(c->host[o]);

@@ -50,7 +50,7 @@ enum status check_fits(const struct device *device, const struct problem *proble
 /* Fill inputs, put them on the device, n_copies of the weights (at least 1). NOMEM when they do not fit. */
 enum status check_open(struct device *device, const struct problem *problem, uint64_t seed,
                        int n_copies, struct check_case **out, struct error *err);
-/* The same with arenas of a pool, to which check_close gives them back. */
+/* The same with arenas of the device's pool, which outlives the case; check_close gives them back. NULL: without. */
 enum status check_open_in(struct arena_pool *pool, struct device *device,
                           const struct problem *problem, uint64_t seed, int n_copies,
                           struct check_case **out, struct error *err);

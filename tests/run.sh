@@ -24,6 +24,11 @@ mkdir -p "$XDG_CACHE_HOME/hone" && ln -sfn "$models" "$XDG_CACHE_HOME/hone/model
 
 passed=0 failed=0 skipped=0 failures=
 number() { printf '%s' "$line" | sed -n "s/.*$1: \([0-9]*\).*/\1/p"; }
+# The lines of what was printed that tell why; else the last ones.
+why_failed() {
+    printf '%s\n' "$1" | grep -E '^\[(FAIL|----)' | grep -v ' Criterion v' | head -n 12 | grep . ||
+        printf '%s\n' "$1" | tail -n 5
+}
 for program in $(find "$build/tests" -name 'test_*' -type f -perm -u+x | sort); do
     name=${program#"$build/tests/"}
     start=$(date +%s)
@@ -42,15 +47,22 @@ for program in $(find "$build/tests" -name 'test_*' -type f -perm -u+x | sort); 
         printf '%s\n' "$output"
         failures="$failures
 $name (exit status $status)
-$(printf '%s\n' "$output" | grep -E '^\[(FAIL|----)' | grep -v ' Criterion v' | tail -n 12)"
+$(why_failed "$output")"
     fi
     # What tests say of how much they covered, and why some were skipped, each reason once.
     printf '%s\n' "$output" | grep -vE '^\[(RUN |PASS|FAIL)' | grep -E '(^|: )checked ' | head -n 20
     printf '%s\n' "$output" | sed -n 's/^\[SKIP\] [^ ]*: /    skipped: /p' | sort -u | head -n 3
 done
 start=$(date +%s)
-if sh "$root/tests/oclgrind.sh" "$build"; then passed=$((passed + 1)); else failed=$((failed + 1)) failures="$failures
-oclgrind"; fi
+output=$(sh "$root/tests/oclgrind.sh" "$build" 2>&1)
+status=$?
+printf '%s\n' "$output"
+if [ "$status" -eq 0 ]; then passed=$((passed + 1)); else
+    failed=$((failed + 1))
+    failures="$failures
+oclgrind
+$(why_failed "$output")"
+fi
 printf '%-36s %41s s\n' oclgrind "$(($(date +%s) - start))"
 # Once more what failed: who reads the end of a long log sees it there.
 [ -z "$failures" ] || printf '\nfailed:%s\n\n' "$failures"

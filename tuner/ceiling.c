@@ -106,8 +106,8 @@ struct ceilings {
     struct arena *arena; /* what is read; grows */
     struct view data, out;
     struct ceiling_memory memory;
-    double
-        read_rate[WAYS]; /* in the last whole contest; 0: none yet, or a way that does not work */
+    /* Of each way to read, when all were tried at that level; 0: not yet, or it does not work. */
+    double read_rate[CEILING_LEVELS][WAYS];
     struct floor {
         size_t groups, local;
         double ns;
@@ -338,6 +338,7 @@ static struct ceiling_level *find_level(struct ceilings *c, size_t bytes) {
         memory->n_levels--; /* sizes are few; the last one gives way */
     struct ceiling_level *level = &memory->level[memory->n_levels++];
     *level = (struct ceiling_level){bytes, NAN};
+    memset(c->read_rate[level - memory->level], 0, sizeof c->read_rate[0]);
     return level;
 }
 
@@ -376,25 +377,29 @@ void ceilings_close(struct ceilings *ceilings) {
     free(ceilings);
 }
 
-static enum status measure_read(struct ceilings *c, size_t bytes, double *gbps, struct error *err) {
-    struct contest read = {.c = c, .chain = CHAIN_READ, .bytes = bytes};
-    enum status st = make_room(c, bytes, err);
+static double *rates_of(struct ceilings *c, const struct ceiling_level *level) {
+    return c->read_rate[level - c->memory.level];
+}
+
+static enum status measure_read(struct ceilings *c, const struct ceiling_level *level, double *gbps,
+                                struct error *err) {
+    struct contest read = {.c = c, .chain = CHAIN_READ, .bytes = level->bytes};
+    enum status st = make_room(c, level->bytes, err);
     if (st == OK) st = hold_contest(&read, gbps, err);
-    if (st == OK) memcpy(c->read_rate, read.rate, sizeof c->read_rate);
+    if (st == OK) memcpy(rates_of(c, level), read.rate, sizeof read.rate);
     return st;
 }
 
-/* Without those ways that were slow the last time, at whatever size. */
-static enum status measure_read_again(struct ceilings *c, size_t bytes, double *gbps,
-                                      struct error *err) {
-    struct contest read = {.c = c, .chain = CHAIN_READ, .bytes = bytes};
+/* Without those ways that were slow when all were tried. */
+static enum status measure_read_again(struct ceilings *c, const struct ceiling_level *level,
+                                      double *gbps, struct error *err) {
+    struct contest read = {.c = c, .chain = CHAIN_READ, .bytes = level->bytes};
     bool is_out[WAYS];
-    int left = 0;
-    memcpy(read.rate, c->read_rate, sizeof read.rate);
-    for (int w = 0; w < WAYS; w++) left += !(is_out[w] = !(read.rate[w] > 0));
-    if (left == 0) return measure_read(c, bytes, gbps, err);
-    const enum status st = make_room(c, bytes, err);
-    return st == OK ? last_round(&read, is_out, gbps, err) : st;
+    memcpy(read.rate, rates_of(c, level), sizeof read.rate);
+    for (int w = 0; w < WAYS; w++) is_out[w] = !(read.rate[w] > 0);
+    enum status st = make_room(c, level->bytes, err);
+    if (st == OK) st = last_round(&read, is_out, gbps, err);
+    return st == OK && !(*gbps > 0) ? measure_read(c, level, gbps, err) : st;
 }
 
 static enum status measure_compute(struct ceilings *c, struct error *err) {
@@ -416,7 +421,7 @@ enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct cei
     if (st == OK && isnan(ceilings->memory.launch_ns))
         st = ceilings_floor(ceilings, 1, 1, &ceilings->memory.launch_ns, err);
     if (st == OK && isnan(level->read_gbps))
-        st = measure_read(ceilings, level->bytes, &level->read_gbps, err);
+        st = measure_read(ceilings, level, &level->read_gbps, err);
     *out = ceiling_at(ceilings, level);
     return st;
 }
@@ -432,7 +437,7 @@ enum status ceilings_beside(struct ceilings *ceilings, size_t bytes, struct ceil
                             struct error *err) {
     enum status st = ceilings_measure(ceilings, bytes, out, err);
     struct ceiling_level *level = find_level(ceilings, level_bytes(ceilings, bytes));
-    return st == OK ? measure_read_again(ceilings, level->bytes, &out->read_gbps, err) : st;
+    return st == OK ? measure_read_again(ceilings, level, &out->read_gbps, err) : st;
 }
 
 enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
@@ -441,7 +446,7 @@ enum status ceilings_again(struct ceilings *ceilings, size_t bytes, struct ceili
     if (st != OK) return st;
     struct ceiling before = *out;
     struct ceiling_level *level = find_level(ceilings, level_bytes(ceilings, bytes));
-    st = measure_read(ceilings, level->bytes, &level->read_gbps, err);
+    st = measure_read(ceilings, level, &level->read_gbps, err);
     if (st == OK) st = measure_compute(ceilings, err);
     level->read_gbps = fmax(level->read_gbps, before.read_gbps);
     ceilings->memory.gflops = fmax(ceilings->memory.gflops, before.gflops);
@@ -482,10 +487,11 @@ const struct ceiling_memory *ceilings_memory(const struct ceilings *ceilings) {
 
 void ceilings_remember(struct ceilings *ceilings, const struct ceiling_memory *memory) {
     ceilings->memory = *memory;
+    memset(ceilings->read_rate, 0, sizeof ceilings->read_rate);
 }
 
 void ceilings_forget(struct ceilings *ceilings) {
-    ceilings->memory = nothing_known;
+    ceilings_remember(ceilings, &nothing_known);
     ceilings->n_floors = 0;
 }
 

@@ -288,17 +288,23 @@ size_t measure_copies_limit(const struct device *device) {
  * stays. On a Zen 5 with 32 MiB a set of 48 MiB was read at up to 181 GB/s, one of 256 MiB at 57.
  * GPUs tell what they like: an H100 says 4 MiB (its first levels together) and has 50 MiB. */
 static const size_t GPU_COLD_BYTES = 256 << 20;
-/* More than that is asked of a host's cache only if reading shows that it is there: every problem's copies have
- * to be made, and a machine of two processors that is told of 480 MiB would do nothing else. */
+/* So much is asked of any host; more only if reading shows that its cache is there: every problem's copies have to
+ * be made, and a machine of two processors that is told of 480 MiB would do nothing else. Where all that copies
+ * may take is less than twice the cache, nothing can be shown. */
 static const size_t HOST_COLD_BYTES = 256 << 20;
+
+static size_t host_cold_bytes(const struct device_info *info, size_t cold, size_t limit) {
+    if (cold <= HOST_COLD_BYTES || limit <= HOST_COLD_BYTES || limit / 2 < info->cache_bytes)
+        return cold;
+    const size_t reach = reach_known(info->model_key, cold < limit ? cold : limit);
+    return reach > HOST_COLD_BYTES ? reach : HOST_COLD_BYTES;
+}
 
 size_t measure_cold_bytes(const struct device *device) {
     const struct device_info *info = device_describe(device);
-    const size_t cold = info->cache_bytes * 4, limit = measure_copies_limit(device);
-    if (info->type == DEVICE_GPU) return cold < GPU_COLD_BYTES ? GPU_COLD_BYTES : cold;
-    if (info->type != DEVICE_CPU || cold <= HOST_COLD_BYTES || limit <= HOST_COLD_BYTES)
-        return cold;
-    return reach_known(info->model_key, cold < limit ? cold : limit);
+    const size_t cold = info->cache_bytes * 4;
+    if (info->type == DEVICE_CPU) return host_cold_bytes(info, cold, measure_copies_limit(device));
+    return info->type == DEVICE_GPU && cold < GPU_COLD_BYTES ? GPU_COLD_BYTES : cold;
 }
 
 static size_t weights_bytes(const struct problem *problem, size_t *others) {

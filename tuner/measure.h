@@ -71,12 +71,14 @@ struct timed_op {
     bool as_phase; /* op is a phase: one launch over the copies, the time of one */
 };
 struct subject timed_op_subject(struct timed_op *t);
-/* Copies of the weights so that they exceed the last-level cache (bounded by memory). */
+/* Copies of the weights so that together they are cold (bounded by memory). */
 int measure_copies(const struct device *device, const struct problem *problem);
 /* What the timed runs of a problem go round in: all copies of its weights, and its other operands. */
 size_t measure_working_set(const struct problem *problem, int copies);
-/* The most that rotating copies may take on this device, and what they should exceed. */
+/* The most that rotating copies may take on this device, in bytes. */
 size_t measure_copies_limit(const struct device *device);
+/* What they should exceed: four times the last-level cache, or less where a host has less of it than it tells of;
+ * that is measured at the first call (reach.h). Not for two threads at once. */
 size_t measure_cold_bytes(const struct device *device);
 
 /* Ceilings of a device, measured in the same run. */
@@ -94,7 +96,8 @@ void ceilings_close(struct ceilings *ceilings); /* NULL is fine */
 enum status ceilings_measure(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                              struct error *err);
 /* The same with the read ceiling as it is now: memory shared with neighbours gives twice as much at one
- * minute as at another, and a winner's share is of what was to be had beside it. */
+ * minute as at another, and a winner's share is of what was to be had beside it. The three ways that read
+ * fastest when all were tried at this size are tried again. */
 enum status ceilings_beside(struct ceilings *ceilings, size_t bytes, struct ceiling *out,
                             struct error *err);
 /* The same measured again, the better of old and new: before a kernel is called implausible. */

@@ -18,8 +18,8 @@
 
 /* Enough that all finalists of one request fit, each with its ragged relative. */
 enum { OPS_KEPT = 2 * WORKS_MOST, CASES_KEPT = 2 * WORKS_MOST };
-/* Host and device copies of inputs may take this share of the device's memory; of a host's no more than so many
- * cold sets, because its pages cost time when they are touched first. As many as POOL_SETS stay when their cases go. */
+/* Host and device copies of inputs may take this share of the device's memory; of a host's no more than so many cold
+ * sets, because its pages cost time when they are touched first. What waits in the pool comes on top. */
 static const double CASES_SHARE = 0.4;
 enum { HOST_SETS = 5, POOL_SETS = 2 };
 /* A launch may take this many times the best before it counts as hanging. */
@@ -99,13 +99,19 @@ static void close_case(struct kept_case *kept) {
     *kept = (struct kept_case){0};
 }
 
+/* What a problem's copies take where they are cold, or as near to it as they may. */
+static size_t cold_set(const struct device *device) {
+    const size_t cold = measure_cold_bytes(device), limit = measure_copies_limit(device);
+    return cold < limit ? cold : limit;
+}
+
 /* Room for one more case: the least recently used go until number and bytes allow it. */
 static struct kept_case *make_room(struct desk *d, const struct problem *problem, int copies) {
     const struct device_info *info = device_describe(d->device);
+    const double coming = 2.0 * (double)measure_working_set(problem, copies);
     double most = CASES_SHARE * (double)info->global_bytes;
     if (info->type == DEVICE_CPU)
-        most = fmin(most, HOST_SETS * (double)measure_cold_bytes(d->device));
-    double coming = 2.0 * (double)measure_working_set(problem, copies);
+        most = fmin(most, HOST_SETS * fmax((double)cold_set(d->device), coming));
     for (;;) {
         struct kept_case *oldest = NULL, *empty = NULL;
         double bytes = coming;
@@ -227,6 +233,7 @@ static char *conditions_text(const struct desk *d, const struct work *work,
         json_object_set_new(object, "cpus", json_integer(CPU_COUNT(&cpus)));
     set_line(object, "cpu_max", "/sys/fs/cgroup/cpu.max");
     set_line(object, "load", "/proc/loadavg");
+    set_line(object, "large_pages", "/sys/kernel/mm/transparent_hugepage/enabled");
     set_sensors(d, object);
     char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(object);
@@ -562,7 +569,7 @@ static enum status desk_open(struct desk *d, const json_t *hello, struct error *
                                json_string_value(json_object_get(hello, "model")), &d->device, err);
     if (st == OK) {
         device_load_features(d->device);
-        d->pool = arena_pool_new(POOL_SETS * measure_cold_bytes(d->device));
+        d->pool = arena_pool_new(d->device, POOL_SETS * cold_set(d->device));
     }
     tell_stage(STAGE_ceiling, NAN);
     if (st == OK) st = measure_clocks_agree(d->device, &agree, err);

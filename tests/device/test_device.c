@@ -375,35 +375,36 @@ Test(device, a_large_arena_of_a_host_asks_for_large_pages) {
     device_close(device);
 }
 
-static struct arena *taken(struct arena_pool *pool, struct device *device, size_t bytes) {
+static struct arena *taken(struct arena_pool *pool, size_t bytes) {
     struct arena *arena;
-    must(arena_pool_take(pool, device, bytes, &arena, &err));
+    must(arena_pool_take(pool, bytes, &arena, &err));
     cr_assert_geq(arena_bytes(arena), bytes);
     return arena;
 }
 
 Test(device, a_pool_hands_on_what_fits_and_keeps_no_more_than_it_may) {
     struct device *device = need_device();
-    struct arena_pool *pool = arena_pool_new(64 << 10);
-    struct arena *big = taken(pool, device, 40 << 10), *small = taken(pool, device, 16 << 10);
+    struct arena_pool *pool = arena_pool_new(device, 64 << 10);
+    struct arena *big = taken(pool, 40 << 10), *small = taken(pool, 16 << 10), *none;
     struct view view;
     must(arena_take(small, 16 << 10, &view, &err));
     arena_pool_give(pool, big);
     arena_pool_give(pool, small);
-    cr_assert_eq(taken(pool, device, 12 << 10), small, "the smallest that is large enough");
-    must(arena_take(small, 16 << 10, &view, &err)); /* it is empty again */
-    struct arena *tiny = taken(pool, device, 26 << 10);
-    cr_assert_neq(tiny, big, "40 KiB are more than half too much for 26");
+    cr_assert_eq(arena_pool_bytes(pool), 56 << 10);
+    cr_assert_eq(taken(pool, 12 << 10), small, "the smallest that is large enough");
+    must(arena_take(small, 16 << 10, &view, &err)); /* nothing is taken from it any more */
+    struct arena *middle = taken(pool, 26 << 10);
+    cr_assert_neq(middle, big, "40 KiB are more than half too much for 26");
+    cr_assert_eq(arena_pool_bytes(pool), 40 << 10);
     arena_pool_give(pool, small);
-    arena_pool_give(pool, tiny); /* 40 + 16 + 26: the first that was given goes */
-    cr_assert_eq(taken(pool, device, 26 << 10), tiny);
-    struct arena *again = taken(pool, device, 40 << 10), *huge;
-    cr_assert_eq(arena_pool_take(pool, device, SIZE_MAX / 2, &huge, &err), STATUS_NOMEM);
-    arena_pool_give(pool, again);
-    arena_pool_give(pool, tiny);
-    arena_pool_give(pool, taken(NULL, device, 65 << 10)); /* more than it may keep */
-    arena_pool_give(NULL, taken(NULL, device, 4096));
+    arena_pool_give(pool, middle); /* 40 + 16 + 26 are too much: what was given first goes */
+    cr_assert_eq(arena_pool_bytes(pool), (16 + 26) << 10);
+    arena_pool_give(pool, taken(pool, 65 << 10)); /* more than it may keep */
     arena_pool_give(pool, NULL);
+    cr_assert_eq(arena_pool_bytes(pool), (16 + 26) << 10);
+    cr_assert_eq(arena_open(device, SIZE_MAX / 2, &none, &err), STATUS_NOMEM);
+    cr_assert_eq(arena_pool_bytes(pool), 0, "who finds no room gets what is kept");
+    cr_assert_eq(arena_pool_bytes(NULL), 0);
     arena_pool_free(pool);
     arena_pool_free(NULL);
     device_close(device);
