@@ -92,8 +92,7 @@ Test(reach, what_was_measured_is_kept_a_file_a_machine_and_question) {
 /* What stands in the only file: another boot, or nonsense. */
 static void spoil(const char *from, const char *to) {
     char command[2600];
-    snprintf(command, sizeof command, "sed -i 's/%s/%s/' '%s'/hone/reach/*", from, to,
-             test_folder());
+    snprintf(command, sizeof command, "sed -i 's/%s/%s/' '%s'/hone/reach/*", from, to, folder);
     cr_assert_eq(system(command), 0);
 }
 
