@@ -21,8 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Finals take their part of a problem's time; the search stops before. */
-static const double SEARCH_SHARE = 0.8;
+/* The search stops before a problem's time is over: finals take a part of it, of long times no more than this. (Of 12 s
+ * that a minute left them they used 3.) */
+static const double FINALS_SHARE = 0.2, FINALS_RESERVE_NS = 6e9;
 /* Half of the budget is shared evenly, half by what the problems cost. */
 static const double EVEN_SHARE = 0.5;
 /* A problem that was begun gets its default and its best seed measured, and its finals, though its time is
@@ -120,8 +121,9 @@ struct span session_span(const struct session *s, const struct quest *q) {
         all += (s->quests[i].is_done ? 0 : s->quests[i].weight) +
                (s->quests[i].is_crossed ? 0 : s->quests[i].cross_weight);
     const double weight = q->is_done ? q->cross_weight : q->weight;
-    double mine = (double)left * (all > 0 ? weight / all : 1);
-    return (struct span){now + (int64_t)(mine * SEARCH_SHARE), now + (int64_t)mine};
+    const double mine = (double)left * (all > 0 ? weight / all : 1);
+    const double finals = fmin(FINALS_SHARE * mine, FINALS_RESERVE_NS);
+    return (struct span){now + (int64_t)(mine - finals), now + (int64_t)mine};
 }
 
 /* Would another candidate, taking as long as they did on average, still fit? */
