@@ -1,12 +1,11 @@
-/* reach.c: working sets of growing size are read by the host's processors, in turns, until it is known which of
- * them are read as slowly as memory. Plain loops of the host: kernels of a CPU device read the same memory. */
+/* reach.c: working sets of growing size are read by the host's processors, until one is read as slowly as memory.
+ * Plain loops of the host: kernels of a CPU device read the same memory. */
 #include "tuner/reach.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "base/path.h"
 #include "base/str.h"
-#include <assert.h>
 #include <math.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -15,21 +14,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-/* Half powers of two from LEAST on, at most so many. */
-enum { SIZES = 32, ROUNDS = 3, THERE = 1, NOT_THERE = 2, FILE_LIMIT = 4096 };
-static const size_t LEAST = 32 << 20;
+enum { ROUNDS = 3, LARGE_PAGE = 2 << 20, THERE = 1, NOT_THERE = 2, FILE_LIMIT = 4096 };
+/* In a cache, where there is one that matters; and the first size that is tried. Then half powers of two. */
+static const size_t CACHED = 32 << 20, LEAST = 128 << 20;
 /* A timing lasts that long: threads take part of a millisecond to begin. */
 static const double TIMING_NS = 2e7;
 /* Faster than memory by less than this is like memory. */
 static const double LIKE_MEMORY = 1.1;
 
-size_t reach_choose(const size_t *bytes, const double *gbps, size_t n) {
-    assert(n > 0);
-    if (!(gbps[0] > LIKE_MEMORY * gbps[n - 1])) return bytes[n - 1];
-    size_t i = n - 1;
-    while (gbps[i - 1] <= LIKE_MEMORY * gbps[n - 1]) i--;
-    return bytes[i];
+size_t reach_search(size_t most, double (*read_gbps)(void *context, size_t bytes), void *context) {
+    const double memory = read_gbps(context, most);
+    if (!(read_gbps(context, CACHED) > LIKE_MEMORY * memory)) return most;
+    for (size_t power = LEAST; power < most; power *= 2)
+        for (size_t bytes = power; bytes < most && bytes < 2 * power; bytes += power / 2)
+            if (read_gbps(context, bytes) <= LIKE_MEMORY * memory) return bytes;
+    return most;
 }
 
 /* ---- reading ---- */
@@ -56,7 +57,7 @@ static enum status read_piece(void *context, int64_t first, int64_t last, struct
     return OK;
 }
 
-static double read_gbps(struct room *room, size_t bytes, int passes) {
+static double read_once(struct room *room, size_t bytes, int passes) {
     struct error ignored;
     room->passes = passes;
     const int64_t start = clock_now_ns();
@@ -65,33 +66,29 @@ static double read_gbps(struct room *room, size_t bytes, int passes) {
     return spent > 0 ? (double)bytes * passes / (double)spent : 0;
 }
 
-static size_t list_sizes(size_t most, size_t bytes[SIZES]) {
-    size_t n = 0;
-    for (size_t at = LEAST; at < most && n + 2 < SIZES; at *= 2) {
-        bytes[n++] = at;
-        if (at / 2 * 3 < most) bytes[n++] = at / 2 * 3;
+/* The best of several times; each after one that brought into a cache what fits. */
+static double read_best(void *context, size_t bytes) {
+    double best = 0, rate;
+    for (int round = 0; round < ROUNDS; round++) {
+        rate = read_once(context, bytes, 1);
+        rate = read_once(context, bytes, 1 + (int)(TIMING_NS * rate / (double)bytes));
+        best = fmax(best, rate);
     }
-    bytes[n++] = most;
-    return n;
+    return best;
 }
 
 size_t reach_measure(size_t most) {
-    size_t bytes[SIZES];
-    double gbps[SIZES] = {0};
-    const size_t n = list_sizes(most, bytes);
-    struct room room = {.bytes = malloc(most)};
+    struct room room = {.bytes = aligned_alloc(LARGE_PAGE, most / LARGE_PAGE * LARGE_PAGE)};
     if (!room.bytes) return 0;
     struct error ignored;
+    most = most / LARGE_PAGE * LARGE_PAGE;
+#ifdef MADV_HUGEPAGE
+    madvise(room.bytes, most, MADV_HUGEPAGE);
+#endif
     parallel_for((int64_t)most, touch_piece, &room, &ignored);
-    const double timing_bytes = TIMING_NS * read_gbps(&room, most, 1);
-    for (int round = 0; round < ROUNDS; round++)
-        for (size_t i = 0; i < n; i++) {
-            read_gbps(&room, bytes[i], 1); /* into what cache there is */
-            gbps[i] = fmax(gbps[i],
-                           read_gbps(&room, bytes[i], 1 + (int)(timing_bytes / (double)bytes[i])));
-        }
+    const size_t bytes = reach_search(most, read_best, &room);
     free(room.bytes);
-    return reach_choose(bytes, gbps, n);
+    return bytes;
 }
 
 /* ---- kept ---- */
@@ -122,7 +119,7 @@ static size_t load(const char *file, const char *head, size_t most) {
     const size_t length = strlen(head);
     if (strncmp(text, head, length) != 0 || sscanf(text + length, "%20zu", &bytes) != 1) bytes = 0;
     free(text);
-    return bytes >= LEAST && bytes <= most ? bytes : 0;
+    return bytes > 0 && bytes <= most ? bytes : 0;
 }
 
 static void store(const char *file, const char *head, size_t bytes) {
