@@ -167,7 +167,7 @@ enum status measure_race(const struct measuring *m, struct sample_set *out, bool
         st = take_sample(&beside, m->subject, repeats, &time_ns, &clean, err);
         if (st != OK) break;
         bool hopeless = time_ns > DROP_ANYWAY * m->incumbent_ns;
-        if (!clean && !hopeless && out->discarded < DISCARDS_MOST) {
+        if (!clean && !hopeless && !over && out->discarded < DISCARDS_MOST) {
             out->discarded++;
             continue;
         }

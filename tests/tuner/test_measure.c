@@ -156,6 +156,16 @@ Test(measure, the_budget_ends_a_race_but_not_before_three_samples) {
     sample_set_free(&set);
 }
 
+/* Waiting for a quieter moment is part of the budget, too. */
+Test(measure, nothing_is_discarded_once_the_budget_is_spent) {
+    struct sample_set set;
+    struct script canary = SCRIPT(1.5e5), subject = SCRIPT(1e8);
+    cr_assert_not(race(&subject, &canary, INFINITY, 2e8, &set));
+    cr_assert_eq(set.discarded, 1, "%d discarded", set.discarded);
+    cr_assert_eq(set.n, 3, "%zu samples", set.n);
+    sample_set_free(&set);
+}
+
 /* A launch longer than the whole budget beside a neighbour who never leaves: one sample at least. */
 Test(measure, a_race_never_ends_without_a_sample) {
     struct sample_set set;
