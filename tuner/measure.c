@@ -307,6 +307,11 @@ size_t measure_cold_bytes(const struct device *device) {
     return info->type == DEVICE_GPU && cold < GPU_COLD_BYTES ? GPU_COLD_BYTES : cold;
 }
 
+size_t measure_cold_set(const struct device *device) {
+    const size_t cold = measure_cold_bytes(device), limit = measure_copies_limit(device);
+    return cold < limit ? cold : limit;
+}
+
 static size_t weights_bytes(const struct problem *problem, size_t *others) {
     size_t weights = 0;
     *others = 0;

@@ -80,6 +80,8 @@ size_t measure_copies_limit(const struct device *device);
 /* What they should exceed: four times the last-level cache, or less where a host has less of it than it tells of;
  * that is measured at the first call (reach.h). Not for two threads at once. */
 size_t measure_cold_bytes(const struct device *device);
+/* What copies take: that, or the most where it is more. */
+size_t measure_cold_set(const struct device *device);
 
 /* Ceilings of a device, measured in the same run. */
 struct ceiling {

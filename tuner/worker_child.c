@@ -99,19 +99,13 @@ static void close_case(struct kept_case *kept) {
     *kept = (struct kept_case){0};
 }
 
-/* What a problem's copies take where they are cold, or as near to it as they may. */
-static size_t cold_set(const struct device *device) {
-    const size_t cold = measure_cold_bytes(device), limit = measure_copies_limit(device);
-    return cold < limit ? cold : limit;
-}
-
 /* Room for one more case: the least recently used go until number and bytes allow it. */
 static struct kept_case *make_room(struct desk *d, const struct problem *problem, int copies) {
     const struct device_info *info = device_describe(d->device);
     const double coming = 2.0 * (double)measure_working_set(problem, copies);
     double most = CASES_SHARE * (double)info->global_bytes;
     if (info->type == DEVICE_CPU)
-        most = fmin(most, HOST_SETS * fmax((double)cold_set(d->device), coming));
+        most = fmin(most, HOST_SETS * fmax((double)measure_cold_set(d->device), coming));
     for (;;) {
         struct kept_case *oldest = NULL, *empty = NULL;
         double bytes = coming;
@@ -569,7 +563,7 @@ static enum status desk_open(struct desk *d, const json_t *hello, struct error *
                                json_string_value(json_object_get(hello, "model")), &d->device, err);
     if (st == OK) {
         device_load_features(d->device);
-        d->pool = arena_pool_new(d->device, POOL_SETS * cold_set(d->device));
+        d->pool = arena_pool_new(d->device, POOL_SETS * measure_cold_set(d->device));
     }
     tell_stage(STAGE_ceiling, NAN);
     if (st == OK) st = measure_clocks_agree(d->device, &agree, err);

@@ -101,8 +101,7 @@ static enum status open_sides(struct yardstick *y, struct error *err) {
 }
 
 static enum status open_memory(struct yardstick *y, struct error *err) {
-    const size_t limit = measure_copies_limit(y->device), cold = measure_cold_bytes(y->device);
-    y->windows = (cold < limit ? cold : limit) / WINDOW_BYTES + 1;
+    y->windows = measure_cold_set(y->device) / WINDOW_BYTES + 1;
     const size_t data = y->windows * WINDOW_BYTES, out = y->items * VECTOR_BYTES;
     enum status st = arena_open(y->device, data + out + 2 * VIEW_ALIGN, &y->arena, err);
     if (st == OK) st = arena_take(y->arena, data, &y->data, err);
