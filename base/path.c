@@ -38,6 +38,14 @@ char *path_cache(const char *name) {
     return xdg("XDG_CACHE_HOME", ".cache", name);
 }
 
+char *path_cache_keyed(const char *folder, const char *key, const char *suffix) {
+    char hex[17];
+    hash_hex(hash_text(hash_start(), key), hex);
+    char *name = text_format("%s/%s%s", folder, hex, suffix), *file = path_cache(name);
+    free(name);
+    return file;
+}
+
 char *path_data(const char *name) {
     return xdg("XDG_DATA_HOME", ".local/share", name);
 }

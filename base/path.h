@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 char *path_cache(const char *name); /* $XDG_CACHE_HOME/hone/name (default ~/.cache); caller frees */
-char *path_data(const char *name);  /* $XDG_DATA_HOME/hone/name (default ~/.local/share) */
+/* path_cache of folder/HASH + suffix, HASH the key's in hexadecimal: what is kept of something with a long name. */
+char *path_cache_keyed(const char *folder, const char *key, const char *suffix);
+char *path_data(const char *name); /* $XDG_DATA_HOME/hone/name (default ~/.local/share) */
 enum status path_make_folder(const char *folder, struct error *err); /* mkdir -p, 0700 */
 enum status path_make_parent(const char *file, struct error *err);
 /* The whole file; *bytes is NUL-terminated beyond *size; caller frees. At most limit bytes. */

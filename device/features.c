@@ -56,13 +56,6 @@ static char *cache_head(const struct device_info *info) {
                        tests);
 }
 
-static char *cache_file(const char *head) {
-    char hex[17], name[48];
-    hash_hex(hash_text(hash_start(), head), hex);
-    snprintf(name, sizeof name, "features/%s", hex);
-    return path_cache(name);
-}
-
 /* The line of one feature, "name yes" or "name no why": moves *text beyond it; false: not there. */
 static bool line_take(const char **text, int f, bool *has) {
     const char *line = *text;
@@ -183,7 +176,7 @@ static enum status find_all(const struct device_info *info, size_t index, struct
 enum status device_find_features(const struct device_info *info, size_t index, uint64_t *bits,
                                  struct error *err) {
     struct finding finding = {0};
-    char *head = cache_head(info), *file = cache_file(head);
+    char *head = cache_head(info), *file = path_cache_keyed("features", head, "");
     enum status st = OK;
     *bits = 0;
     if (cache_load(file, head, bits)) goto done;

@@ -76,13 +76,6 @@ static char *key_text(const struct device *device, const char *source, const cha
                        device->info.version_key, options, source_hash, strlen(source));
 }
 
-static char *cache_file(const char *key) {
-    char hex[17], name[48];
-    hash_hex(hash_text(hash_start(), key), hex);
-    snprintf(name, sizeof name, "programs/%s", hex);
-    return path_cache(name);
-}
-
 /* The line between key and binary. */
 static char *seal_text(const void *binary, size_t size) {
     char sum[17];
@@ -216,7 +209,7 @@ enum status program_build(struct device *device, const char *name, const char *s
     program->device = device;
     program->name = text_copy(name);
     program->key = key_text(device, source, all_options);
-    program->file = cache_file(program->key);
+    program->file = path_cache_keyed("programs", program->key, "");
     device->program_count++;
     int64_t start_ns = clock_now_ns();
     program->from_cache = program_restore(program, all_options);

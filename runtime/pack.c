@@ -51,14 +51,6 @@ static void item_key(const char *model_key, const struct pack_item *item, char k
              (long long)item->matrix->m, (long long)item->matrix->k);
 }
 
-static char *cache_path(const char *key) {
-    char hash[17];
-    hash_hex(hash_text(hash_start(), key), hash);
-    char *name = text_format("packed/%s.bin", hash), *path = path_cache(name);
-    free(name);
-    return path;
-}
-
 /* ---- one matrix ---- */
 
 /* true when the file is there, whole, and about this key; then it has been written to the view. */
@@ -151,7 +143,7 @@ static enum status pack_one(const char *model_key, struct pack_item *item, struc
     enum status st = OK;
     if (!model_key || bytes < KEEP_BYTES) return pack_in_parts(item, err);
     item_key(model_key, item, header.key, sizeof header.key);
-    char *path = cache_path(header.key);
+    char *path = path_cache_keyed("packed", header.key, ".bin");
     if (load_cached(path, header.key, bytes, item->view, &st, err)) {
         packed->n_from_cache++;
         path_use(path);

@@ -2,7 +2,6 @@
  * hold locks on two files of one name. */
 #include "tuner/lock.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/path.h"
 #include "base/str.h"
 #include <errno.h>
@@ -15,14 +14,6 @@
 struct lock {
     int fd;
 };
-
-static char *lock_path(const struct device_info *info) {
-    char key[17];
-    hash_hex(hash_text(hash_start(), info->model_key), key);
-    char *name = text_format("locks/%s", key), *path = path_cache(name);
-    free(name);
-    return path;
-}
 
 /* What the holder wrote, on one line of printable characters. */
 static void read_holder(int fd, char text[256]) {
@@ -46,7 +37,7 @@ static void write_holder(int fd, const char *command) {
 enum status lock_take(const struct device_info *info, const char *command, struct lock **out,
                       struct error *err) {
     *out = NULL;
-    char *path = lock_path(info), holder[256];
+    char *path = path_cache_keyed("locks", info->model_key, ""), holder[256];
     enum status st = path_make_parent(path, err);
     if (st != OK) {
         free(path);

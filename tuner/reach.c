@@ -2,7 +2,6 @@
  * Plain loops of the host: kernels of a CPU device read the same memory. */
 #include "tuner/reach.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/parallel.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -104,11 +103,7 @@ static char *head_of(const char *machine, size_t most) {
 
 /* NULL where nobody could tell that the machine was started anew. */
 static char *file_of(const char *head) {
-    char hex[17], name[48];
-    if (!*clock_boot_id()) return NULL;
-    hash_hex(hash_text(hash_start(), head), hex);
-    snprintf(name, sizeof name, "reach/%s", hex);
-    return path_cache(name);
+    return *clock_boot_id() ? path_cache_keyed("reach", head, "") : NULL;
 }
 
 /* 0: not there, or of something else. */
