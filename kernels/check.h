@@ -82,6 +82,9 @@ enum status check_after(struct check_case *c, struct op *op, struct verdict *ver
 /* A small ragged relative of the problem: same weights, class, layout, choices; sizes cut down and not
  * multiples of any tile. */
 void check_ragged(const struct problem *problem, struct problem *small);
+/* One of so many parts of the rows of W, all else the same: what a run of the whole takes can be told from it.
+ * False: the problem has no rows, or too few that a part could stand for all. */
+bool check_part(const struct problem *problem, int parts, struct problem *part);
 
 /* For the families' judge functions: compare one element. Records the first failure. terms = K. */
 void verdict_element(struct verdict *v, enum class_id class, int64_t terms, double y,

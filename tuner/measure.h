@@ -22,6 +22,7 @@ struct sample_set {
     int discarded; /* samples thrown away because the canary drifted */
 };
 void sample_set_free(struct sample_set *s);
+void sample_set_scale(struct sample_set *s, double by); /* all times of one */
 
 /* The canary: a frozen kernel that runs beside every sample (its own source, never tuned). */
 struct canary;
@@ -32,8 +33,12 @@ struct subject canary_subject(struct canary *canary);
 struct measuring {
     struct subject subject, canary;
     double canary_settled_ns; /* from measure_settle */
-    double incumbent_ns;      /* best so far; INFINITY: none. Racing compares with it */
-    int64_t budget_ns;        /* at most this long for one candidate's samples; 0: no limit */
+    double *
+        behind_ns; /* the least that the canary took right behind kernels of the same problem, which leave its data
+                          cold: INFINITY at first, then kept by the race; NULL: only the settled value counts */
+    double expected_ns;  /* of one run, roughly; 0: a run more tells */
+    double incumbent_ns; /* best so far; INFINITY: none. Racing compares with it */
+    int64_t budget_ns;   /* at most this long for one candidate's samples; 0: no limit */
 };
 /* Warm up until two consecutive medians of 5 canary runs differ < 2 %, at most 3 s. */
 enum status measure_settle(struct subject canary, double *settled_ns, struct error *err);

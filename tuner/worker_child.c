@@ -24,6 +24,12 @@ static const double CASES_SHARE = 0.4;
 enum { HOST_SETS = 5, POOL_SETS = 2 };
 /* A launch may take this many times the best before it counts as hanging. */
 static const double LAUNCH_TIMES_BEST = 20;
+/* Where the best takes as long as that, candidates race over a part of the rows before they do over all of them: what
+ * loses there by far needs no runs of the whole, which take seconds. Parts are compared with parts, as a part may be
+ * shared badly by the processors; while none of the good ones is known, with twice that part of the best's time. */
+enum { PARTS = 4 };
+static const double PART_FROM_NS = 20e6, PART_TIMES_BEST = 2, PART_RUNS = 2.5;
+static const double PART_HOPELESS = 3; /* times the best, whatever the canary says */
 /* How far above the ceiling a share may be before nobody believes it. */
 static const double PLAUSIBLE_SHARE = 1.05;
 
@@ -44,6 +50,12 @@ struct desk {
     struct timer timer;
     struct canary *canary;
     double settled_ns;
+    struct track {
+        struct problem problem; /* the last that was raced, in any layout … */
+        double behind_ns;       /* … the least that the canary took behind its kernels … */
+        double part_behind_ns;  /* … and behind parts of them */
+        double part_ns;         /* the least that a part took of what was right as a whole */
+    } track;
     struct ceilings *ceilings;
     struct kept_op ops[OPS_KEPT];
     struct kept_case cases[CASES_KEPT];
@@ -152,6 +164,34 @@ static enum status desk_case(struct desk *d, const struct problem *problem, uint
     return st;
 }
 
+/* ---- one candidate ---- */
+
+/* A timed op that tells the parent before every launch how long it may take. */
+struct watched {
+    struct timed_op timed;
+    double best_ns;
+};
+static enum status watched_run(void *context, int repeats, double *time_ns, struct error *err) {
+    struct watched *w = context;
+    tell_stage(STAGE_launch, LAUNCH_TIMES_BEST * w->best_ns * repeats);
+    return timed_op_subject(&w->timed).run(&w->timed, repeats, time_ns, err);
+}
+
+/* One candidate under way. */
+struct trial {
+    const struct work *work;
+    struct op *op;
+    struct check_case *c;
+    struct watched watched;
+    struct sample_set set;
+    struct verdict verdict;
+    int64_t build_ns, check_ns;
+    bool is_partial;             /* its samples are told from a part of the rows */
+    double part_ns, expected_ns; /* what a part took, and the whole will by that; 0: not known */
+    enum outcome outcome;
+    char message[2100];
+};
+
 /* ---- conditions ---- */
 
 static char *first_line(const char *path) {
@@ -212,8 +252,10 @@ static size_t set_bytes(const struct desk *d, const struct work *work) {
 }
 
 /* Under which conditions a measurement was made: provenance, never a key. */
-static char *conditions_text(const struct desk *d, const struct work *work,
-                             const struct sample_set *set, const struct ceiling *ceiling) {
+static char *conditions_text(const struct desk *d, const struct trial *t,
+                             const struct ceiling *ceiling) {
+    const struct work *work = t->work;
+    const struct sample_set *set = &t->set;
     const size_t bytes = set_bytes(d, work);
     json_t *object =
         json_pack("{s:b,s:i,s:I,s:b,s:o,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->timer.is_host,
@@ -228,37 +270,14 @@ static char *conditions_text(const struct desk *d, const struct work *work,
     set_line(object, "cpu_max", "/sys/fs/cgroup/cpu.max");
     set_line(object, "load", "/proc/loadavg");
     set_line(object, "large_pages", "/sys/kernel/mm/transparent_hugepage/enabled");
+    if (t->is_partial) json_object_set_new(object, "parts", json_integer(PARTS));
     set_sensors(d, object);
     char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(object);
     return text;
 }
 
-/* ---- one candidate ---- */
-
-/* A timed op that tells the parent before every launch how long it may take. */
-struct watched {
-    struct timed_op timed;
-    double best_ns;
-};
-static enum status watched_run(void *context, int repeats, double *time_ns, struct error *err) {
-    struct watched *w = context;
-    tell_stage(STAGE_launch, LAUNCH_TIMES_BEST * w->best_ns * repeats);
-    return timed_op_subject(&w->timed).run(&w->timed, repeats, time_ns, err);
-}
-
-/* One candidate under way. */
-struct trial {
-    const struct work *work;
-    struct op *op;
-    struct check_case *c;
-    struct watched watched;
-    struct sample_set set;
-    struct verdict verdict;
-    int64_t build_ns, check_ns;
-    enum outcome outcome;
-    char message[2100];
-};
+/* ---- a failure is an outcome ---- */
 
 static const struct {
     enum status status;
@@ -333,14 +352,11 @@ static enum status first_phase(struct desk *d, struct trial *t, struct op **phas
     return st;
 }
 
-/* Everything before the samples. */
+/* Everything between the small problem and the samples. */
 static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
     const struct problem *problem = &t->work->problem;
-    enum status st = try_small(d, t, err);
-    if (st == OK) {
-        tell_stage(STAGE_prepare, NAN);
-        st = desk_case(d, problem, t->work->seed, copies_of(d, t->work), &t->c, err);
-    }
+    tell_stage(STAGE_prepare, NAN);
+    enum status st = desk_case(d, problem, t->work->seed, copies_of(d, t->work), &t->c, err);
     if (st == OK) st = first_launch(d, t, problem, t->c, err);
     if (st == OK) st = judge(d, t, t->c, t->work->is_final, err);
     struct op *timed = t->op;
@@ -384,6 +400,8 @@ static enum status race(struct desk *d, struct trial *t, bool *abandoned, struct
     const struct measuring m = {.subject = {watched_run, &t->watched},
                                 .canary = canary_subject(d->canary),
                                 .canary_settled_ns = d->settled_ns,
+                                .behind_ns = &d->track.behind_ns,
+                                .expected_ns = t->expected_ns,
                                 .incumbent_ns =
                                     t->work->is_final ? INFINITY : t->work->incumbent_ns,
                                 .budget_ns = t->work->budget_ns};
@@ -393,6 +411,59 @@ static enum status race(struct desk *d, struct trial *t, bool *abandoned, struct
     if (st != OK || !has_changed_clock(d, was_host)) return st;
     sample_set_free(&t->set);
     return measure_race(&m, &t->set, abandoned, err);
+}
+
+static bool wants_part(const struct desk *d, const struct work *work, struct problem *part) {
+    return !work->is_final && !work->as_phase && work->incumbent_ns >= PART_FROM_NS &&
+           isfinite(work->incumbent_ns) && check_part(&work->problem, PARTS, part) &&
+           config_runs(&work->config, part, d->device, NULL);
+}
+
+static double operations(const struct problem *problem) {
+    struct cost cost;
+    problem->family->cost(problem, &cost);
+    return cost.operations;
+}
+
+/* What its runs say of all rows. */
+static void note_part(struct trial *t, double share, bool abandoned) {
+    t->part_ns = t->set.median;
+    t->expected_ns = t->set.median / share;
+    t->is_partial = abandoned;
+    if (abandoned) sample_set_scale(&t->set, 1 / share);
+    else sample_set_free(&t->set);
+}
+
+/* The race over a part of the rows. Who loses it is abandoned, with the time that all rows would have taken. */
+static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, struct error *err) {
+    struct problem part;
+    struct check_case *c;
+    if (!wants_part(d, t->work, &part)) return OK;
+    const double share = operations(&part) / operations(&t->work->problem);
+    const double best_ns = fmin(d->track.part_ns, PART_TIMES_BEST * share * t->work->incumbent_ns);
+    tell_stage(STAGE_prepare, NAN);
+    enum status st = desk_case(d, &part, t->work->seed, 1, &c, err);
+    if (st == OK) st = first_launch(d, t, &part, c, err);
+    if (st != OK) return st;
+    struct watched watched = {.timed = {c, t->op, 0, &d->timer, false}, .best_ns = best_ns};
+    const struct measuring m = {.subject = {watched_run, &watched},
+                                .canary = canary_subject(d->canary),
+                                .canary_settled_ns = d->settled_ns,
+                                .behind_ns = &d->track.part_behind_ns,
+                                .incumbent_ns = best_ns,
+                                .budget_ns = (int64_t)(PART_RUNS * best_ns)};
+    st = measure_race(&m, &t->set, abandoned, err);
+    *abandoned |= t->set.median > PART_HOPELESS * share * t->work->incumbent_ns;
+    if (st == OK) note_part(t, share, *abandoned);
+    return st;
+}
+
+/* What is remembered of a problem begins anew with another one. */
+static void keep_track(struct desk *d, const struct problem *problem) {
+    struct problem twin = d->track.problem;
+    twin.layout = problem->layout;
+    if (twin.family && problem_equal(&twin, problem)) return;
+    d->track = (struct track){*problem, INFINITY, INFINITY, INFINITY};
 }
 
 static enum status time_finals(struct desk *d, struct trial *const *trials, size_t n,
@@ -502,7 +573,7 @@ static enum status report(struct desk *d, struct trial *t, json_t *results, stru
     e.check_ns = t->check_ns;
     e.samples_ns = t->set.time_ns;
     e.n_samples = t->set.n;
-    e.conditions = conditions_text(d, t->work, &t->set, &ceiling);
+    e.conditions = conditions_text(d, t, &ceiling);
     json_array_append_new(results, frame_evaluation(&e));
     free(e.conditions);
     return OK;
@@ -515,17 +586,35 @@ static enum status settle_again(struct desk *d, const struct sample_set *set, st
     return measure_settle(canary_subject(d->canary), &d->settled_ns, err);
 }
 
+static void say_abandoned(struct trial *t) {
+    const double times = t->set.median / t->work->incumbent_ns;
+    if (t->is_partial)
+        snprintf(t->message, sizeof t->message,
+                 "%.2f times the best, told from one of %d parts of the rows", times, PARTS);
+    else
+        snprintf(t->message, sizeof t->message, "%.2f times the best after %zu runs", times,
+                 t->set.n);
+}
+
+static enum status measure(struct desk *d, struct trial *t, bool *abandoned, struct error *err) {
+    enum status st = prepare(d, t, err);
+    if (st == OK) st = race(d, t, abandoned, err);
+    return st == OK ? check_again(t, err) : st;
+}
+
 static enum status evaluate(struct desk *d, const struct work *work, json_t *results,
                             struct error *err) {
     struct trial t = {.work = work, .outcome = OUTCOME_OK};
     bool abandoned = false;
-    enum status st = prepare(d, &t, err);
-    if (st == OK) st = race(d, &t, &abandoned, err);
-    if (st == OK) st = check_again(&t, err);
+    keep_track(d, &work->problem);
+    enum status st = try_small(d, &t, err);
+    if (st == OK) st = race_part(d, &t, &abandoned, err);
+    if (st == OK && !abandoned) st = measure(d, &t, &abandoned, err);
+    if (st == OK && !abandoned && t.part_ns > 0)
+        d->track.part_ns = fmin(d->track.part_ns, t.part_ns);
     if (st == OK && abandoned) {
         t.outcome = OUTCOME_ABANDONED;
-        snprintf(t.message, sizeof t.message, "%.2f times the best after %zu runs",
-                 t.set.median / work->incumbent_ns, t.set.n);
+        say_abandoned(&t);
     }
     st = settle_failure(&t, st, err);
     if (st == OK) st = settle_again(d, &t.set, err);
@@ -542,7 +631,9 @@ static enum status finals(struct desk *d, const struct work *works, size_t n, js
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++) {
         trials[i] = (struct trial){.work = &works[i], .outcome = OUTCOME_OK};
-        st = settle_failure(&trials[i], prepare(d, &trials[i], err), err);
+        st = try_small(d, &trials[i], err);
+        if (st == OK) st = prepare(d, &trials[i], err);
+        st = settle_failure(&trials[i], st, err);
         if (st == OK && trials[i].outcome == OUTCOME_OK) right[n_right++] = &trials[i];
     }
     if (st == OK) st = race_finals(d, right, n_right, works[0].budget_ns, err);

@@ -586,3 +586,17 @@ Test(ragged, sizes) {
     cr_expect_eq(problem_get(&small, "k"), 9 * 128);
     cr_expect_eq(problem_get(&small, "n"), 63);
 }
+
+/* A quarter of the rows, in whole panels; nothing where so few say little. */
+Test(part, of_the_rows) {
+    struct problem part;
+    const struct problem large = problem_of("matmul", "m=11008,k=4096,n=256,w=q4:128");
+    cr_assert(check_part(&large, 4, &part));
+    cr_expect_eq(problem_get(&part, "m"), 2816);
+    cr_expect_eq(problem_get(&part, "k"), 4096);
+    cr_expect_eq(problem_get(&part, "n"), 256);
+    const struct problem small = problem_of("matmul", "m=2048,k=4096,n=256"),
+                         norm = problem_of("rmsnorm", "k=4096,n=64");
+    cr_expect_not(check_part(&small, 4, &part));
+    cr_expect_not(check_part(&norm, 4, &part));
+}

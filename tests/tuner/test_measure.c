@@ -69,6 +69,35 @@ static bool race(struct script *subject, struct script *canary, double incumbent
     return abandoned;
 }
 
+/* A kernel that empties the caches is no neighbour: the canary behind it is compared with itself. */
+Test(measure, race_knows_what_its_kernels_do_to_the_canary) {
+    struct script subject = SCRIPT(1.61e7), canary = SCRIPT(1.4e5);
+    struct sample_set set;
+    double behind_ns = INFINITY;
+    bool abandoned;
+    struct measuring m = {.subject = scripted(&subject),
+                          .canary = scripted(&canary),
+                          .incumbent_ns = 1e7,
+                          .canary_settled_ns = 1e5,
+                          .behind_ns = &behind_ns};
+    cr_assert_eq(measure_race(&m, &set, &abandoned, NULL), OK);
+    cr_assert(abandoned && set.n == 1 && set.discarded == 0);
+    cr_assert_eq(behind_ns, 1.4e5);
+    sample_set_free(&set);
+    behind_ns =
+        1e5; /* another kernel of the problem did nothing of the kind: somebody is at work */
+    cr_assert_eq(measure_race(&m, &set, &abandoned, NULL), OK);
+    cr_assert(!abandoned && set.n == 9 && set.discarded == 6, "%zu %d", set.n, set.discarded);
+    cr_assert_eq(behind_ns, 1e5);
+    sample_set_free(&set);
+    behind_ns = 1.3e5;
+    canary = SCRIPT(1.4e5, 2e5, 1.4e5, 1.4e5); /* and here he comes, for one sample */
+    cr_assert_eq(measure_race(&m, &set, &abandoned, NULL), OK);
+    cr_assert(abandoned && set.n == 1 && set.discarded == 2, "%zu %d", set.n, set.discarded);
+    cr_assert_eq(behind_ns, 1.3e5);
+    sample_set_free(&set);
+}
+
 /* The first run of each script is the estimate of its length, which is no sample. */
 Test(measure, race_drops_after_one_run_beyond_1_6) {
     struct sample_set set;

@@ -84,6 +84,23 @@ Test(worker, slow_kernels_are_abandoned) {
     evaluation_free(&slow);
 }
 
+/* 1.5 · 10⁹ loads, which take more than 60 ms, and less than a minute. */
+Test(worker, what_is_hopeless_is_told_from_a_part_of_the_rows) {
+    struct work work = work_of(KIND_SLOW, 8, 20e6);
+    struct error err = {0};
+    work.problem = faulty_problem(1000000, 3);
+    work.budget_ns = 1;
+    for (int is_hopeless = 1; is_hopeless >= 0; is_hopeless--) {
+        struct evaluation e = {0};
+        work.incumbent_ns = is_hopeless ? 20e6 : 20e9;
+        cr_assert_eq(worker_evaluate(worker, &work, &e, NULL, &err), OK, "%s", err.text);
+        cr_expect_eq(e.outcome, is_hopeless ? OUTCOME_ABANDONED : OUTCOME_OK, "%s", e.message);
+        cr_expect_eq(strstr(e.conditions, "\"parts\":4") != NULL, is_hopeless, "%s", e.conditions);
+        if (is_hopeless) cr_expect(e.n_samples == 1 && e.time_ns > 3 * 20e6, "%g", e.time_ns);
+        evaluation_free(&e);
+    }
+}
+
 Test(worker, three_crashes_are_not_a_lost_device) {
     expect(KIND_RIGHT, OUTCOME_OK, NULL);
     for (int i = 0; i < 4; i++) expect(KIND_CRASH, OUTCOME_CRASHED, "signal");
