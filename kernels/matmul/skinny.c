@@ -57,6 +57,7 @@ static const struct constraint constraints[] = {
  * are rows. */
 static const struct hint hints[] = {
     {DEVICE_CPU, NULL, "VW=16,RV=1,TN=8,DOT=vnni,NB=4,KB=all,BLOCKS=4,XP=tiles"},
+    {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=12,UNROLL=4,NB=1,KB=all,BLOCKS=16,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,DEQ=permute,NB=4,KB=all,XP=tiles,PF=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=4,KB=256,PF=1"},
