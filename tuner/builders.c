@@ -29,6 +29,7 @@ struct builder {
 };
 struct given {
     uint64_t name;
+    bool is_done;     /* built, or failed: the worker knows at once */
     int64_t build_ns; /* what it took, once it is done */
 };
 struct builders {
@@ -159,7 +160,10 @@ static void take_answer(struct builders *b, struct builder *builder, const char 
         died(b, builder, error ? frame_read_text(error, "text") : "its answer is not JSON");
     } else {
         b->deaths = 0;
-        if (given) given->build_ns = json_integer_value(json_object_get(answer, "build_ns"));
+        if (given) {
+            given->is_done = true;
+            given->build_ns = json_integer_value(json_object_get(answer, "build_ns"));
+        }
     }
     json_decref(answer);
 }
@@ -259,6 +263,11 @@ int64_t builders_build(struct builders *builders, const struct work *work,
         if (b->builder[i].work == name) await(b, &b->builder[i], interrupt);
     let_run(b, 0);
     return clock_now_ns() - began;
+}
+
+bool builders_have_built(const struct builders *builders, const struct work *work) {
+    const struct given *given = builders ? find_given(builders, name_of(work)) : NULL;
+    return given && given->is_done;
 }
 
 int64_t builders_spent(const struct builders *builders, const struct work *work) {

@@ -23,6 +23,8 @@ void builders_feed(struct builders *builders);
  * are busy with something else, nobody waits: the worker builds it itself. */
 int64_t builders_build(struct builders *builders, const struct work *work,
                        const volatile int *interrupt);
+/* Is the program there, as far as one of them was asked for it? */
+bool builders_have_built(const struct builders *builders, const struct work *work);
 /* ns of processor time that a builder took for this work; 0: none did. */
 int64_t builders_spent(const struct builders *builders, const struct work *work);
 /* Main of `hone @child builder`. */

@@ -34,7 +34,7 @@ enum status pool_open(struct pool *pool, struct search *search, struct error *er
     const size_t needed = (search->space->n + GAUSSIAN_BLOCK - 1) / GAUSSIAN_BLOCK;
     *pool = (struct pool){.n_blocks = needed < POOL_BLOCKS ? needed : POOL_BLOCKS};
     traits_open(search->space, &pool->traits);
-    const size_t blocks = pool->n_blocks + POOL_AROUND_BLOCKS;
+    const size_t blocks = pool->n_blocks + POOL_AROUND_BLOCKS + POOL_SHOWN_BLOCKS;
     pool->config = malloc(blocks * GAUSSIAN_BLOCK * sizeof *pool->config);
     pool->value = calloc(blocks * (size_t)(pool->traits.n + 1), sizeof *pool->value);
     if (!pool->config || !pool->value)
@@ -66,12 +66,20 @@ static size_t look_around(struct pool *pool, const struct space *space, const in
     return used / GAUSSIAN_BLOCK;
 }
 
-void pool_turn(struct pool *pool, const struct space *space, const int64_t *centre, int n) {
+void pool_turn(struct pool *pool, const struct space *space, size_t blocks, const int64_t *centre,
+               int n) {
     pool->n_round = 0;
-    while (pool->n_round < POOL_ROUND_BLOCKS && pool->n_round < pool->n_blocks) {
+    while (pool->n_round < blocks && pool->n_round < pool->n_blocks) {
         pool->round[pool->n_round++] = pool->next;
         pool->next = (pool->next + 1) % pool->n_blocks;
     }
     const size_t around = look_around(pool, space, centre, n);
     for (size_t b = 0; b < around; b++) pool->round[pool->n_round++] = pool->n_blocks + b;
+}
+
+size_t pool_show(struct pool *pool, const struct space *space, const int64_t *config, int n) {
+    const size_t block = pool->n_blocks + POOL_AROUND_BLOCKS;
+    for (int i = 0; i < GAUSSIAN_BLOCK; i++)
+        put(pool, space, block * GAUSSIAN_BLOCK + (size_t)i, i < n ? config[i] : -1);
+    return block;
 }

@@ -305,6 +305,23 @@ static size_t likely_works(void *context, struct work *works, size_t n) {
     return n;
 }
 
+static bool has_program(void *context, int64_t config) {
+    const struct session *s = context;
+    const struct setting setting = quest_setting(s->searched, config);
+    const struct work work = {.config = setting.config,
+                              .problem = quest_problem(s->searched, &setting)};
+    return worker_has_built(s->worker, &work);
+}
+
+/* Where builders go on while the worker measures, what they have done is worth more than what they have not;
+ * on a CPU they stand still then, and a program that nobody runs was built for nothing. */
+static void begin_search(struct session *s, struct quest *q) {
+    s->searched = q;
+    if (s->info->type == DEVICE_CPU) return;
+    q->search.is_ready = has_program;
+    q->search.context = s;
+}
+
 /* Not what is in quarantine: a builder would run into it as the worker did. */
 static bool may_build(void *context, const struct work *work) {
     const struct session *s = context;
@@ -372,7 +389,7 @@ static enum status run_quest(struct session *s, struct quest *q, struct error *e
     if (q->is_done) return session_replay(s, q, err);
     struct span span = session_span(s, q);
     enum status st = begin_quest(s, q, err);
-    s->searched = q;
+    if (st == OK) begin_search(s, q);
     if (st == OK) st = search_quest(s, q, &span, err);
     s->searched = NULL;
     quest_rest(q);
@@ -402,11 +419,21 @@ static const struct layout *fixed_layout(const struct session_options *o, size_t
     return o->layout && o->layout[i] ? layout_find(o->layout[i]) : NULL;
 }
 
-/* Time that a problem needs at least, roughly, for sharing the budget. */
-static double rough_ns(const struct problem *problem) {
+/* Time that a problem needs at least, roughly, for sharing the budget: bytes and operations a nanosecond. */
+static double rough_ns(const struct problem *problem, enum device_type type) {
+    static const struct {
+        double bytes, operations;
+    } per_ns[] = {[DEVICE_CPU] = {20, 100}, [DEVICE_GPU] = {400, 4000}, [DEVICE_OTHER] = {20, 100}};
     struct cost cost;
     problem->family->cost(problem, &cost);
-    return fmax(cost.bytes / 20, cost.operations / 100);
+    return fmax(cost.bytes / per_ns[type].bytes, cost.operations / per_ns[type].operations);
+}
+
+/* What an evaluation takes: a compilation, and some runs of a kernel that is not the best. */
+static double evaluation_ns(const struct problem *problem, enum device_type type) {
+    enum { RUNS = 10 };
+    static const double BUILD_NS = 5e8;
+    return BUILD_NS + RUNS * rough_ns(problem, type);
 }
 
 static enum status open_one(struct session *s, const struct problem *problem, size_t i,
@@ -419,7 +446,8 @@ static enum status open_one(struct session *s, const struct problem *problem, si
         quest_open(q, &s->target, problem, fixed_layout(o, i), o->limits, o->n_limits, err);
     if (st != OK) return st;
     q->uses = o->weights ? o->weights[i] : 1;
-    q->weight = rough_ns(&q->problem) * q->uses;
+    q->weight = o->weights ? rough_ns(&q->problem, s->info->type) * q->uses
+                           : evaluation_ns(&q->problem, s->info->type);
     s->n_quests++;
     return OK;
 }

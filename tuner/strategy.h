@@ -11,6 +11,11 @@ struct search {
     const int64_t
         *seeds; /* configurations worth asking first (default, nearest records); may be empty */
     size_t n_seeds;
+    /* Can it be measured at once, because it is compiled already? NULL: all are alike. A strategy that has the
+     * choice between two that promise about the same may take the one that is; what it asks for then depends
+     * on when it is asked. */
+    bool (*is_ready)(void *context, int64_t config);
+    void *context;
     void *state; /* the strategy's own */
 };
 struct strategy {
@@ -22,8 +27,8 @@ struct strategy {
      * configuration may be told, also one that was not asked for. */
     void (*tell)(struct search *search, int64_t config, double time_ns, bool censored);
     /* What next is likely to name after the configuration that it names now, likeliest first, at
-     * most n: a guess for who prepares them ahead. Nothing of the search depends on whether it
-     * was asked. NULL: no idea. */
+     * most n: a guess for who prepares them ahead; without is_ready nothing of the search depends on
+     * whether it was asked. NULL: no idea. */
     size_t (*peek)(struct search *search, int64_t *likely, size_t n);
     void (*end)(struct search *search);
 };

@@ -73,6 +73,10 @@ void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead) 
                                      worker->deadlines.start, worker->deadlines.build / PATIENCE);
 }
 
+bool worker_has_built(const struct worker *worker, const struct work *work) {
+    return builders_have_built(worker->builders, work);
+}
+
 const struct ceiling_memory *worker_ceilings(const struct worker *worker) {
     return &worker->ceilings;
 }

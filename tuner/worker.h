@@ -71,6 +71,8 @@ struct build_ahead {
 };
 /* From now on; before the first request. */
 void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead);
+/* Did a builder finish this work, so that nobody will wait for its program? */
+bool worker_has_built(const struct worker *worker, const struct work *work);
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
  * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure;
  * NOMEM when the problem finds no room, UNSUPPORTED and INVALID when the worker refuses it: in
