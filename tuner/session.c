@@ -389,8 +389,10 @@ static enum status run_quest(struct session *s, struct quest *q, struct error *e
     if (q->is_done) return session_replay(s, q, err);
     struct span span = session_span(s, q);
     enum status st = begin_quest(s, q, err);
-    if (st == OK) begin_search(s, q);
-    if (st == OK) st = search_quest(s, q, &span, err);
+    if (st == OK) {
+        begin_search(s, q);
+        st = search_quest(s, q, &span, err);
+    }
     s->searched = NULL;
     quest_rest(q);
     if (st == OK && !session_is_interrupted(s)) st = session_hold_finals(s, q, &span, err);

@@ -91,7 +91,9 @@ Test(measure, race_knows_what_its_kernels_do_to_the_canary) {
     cr_assert_eq(behind_ns, 1e5);
     sample_set_free(&set);
     behind_ns = 1.3e5;
-    canary = SCRIPT(1.4e5, 2e5, 1.4e5, 1.4e5); /* and here he comes, for one sample */
+    struct script passing =
+        SCRIPT(1.4e5, 2e5, 1.4e5, 1.4e5); /* and here he comes, for one sample */
+    m.canary = scripted(&passing);
     cr_assert_eq(measure_race(&m, &set, &abandoned, NULL), OK);
     cr_assert(abandoned && set.n == 1 && set.discarded == 2, "%zu %d", set.n, set.discarded);
     cr_assert_eq(behind_ns, 1.3e5);
