@@ -1,27 +1,15 @@
 /* worker_child.c: the worker itself: build, check, measure, check again; one request at a time until the
- * parent is gone. Cases (inputs on the device) and programs are kept between requests: the same
- * configuration at another n needs no compilation, the same problem no filling.
+ * parent is gone. What it keeps between requests is its desk (desk.h).
  *
- * An evaluation is: the ragged problem whole, the real one sampled, samples, the outputs of the timed
- * runs again. Before everything that may hang or die the parent is told the stage. */
+ * An evaluation is: the ragged problem whole, where runs take long a race over a part of the rows, the real problem
+ * sampled, samples, the outputs of the timed runs again. Before everything that may hang or die the parent
+ * is told the stage. */
 #include "base/clock.h"
-#include "base/str.h"
-#include "tuner/frames.h"
-#include "tuner/sensors.h"
-#include "tuner/t1_read.h"
+#include "tuner/conditions.h"
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-/* Enough that all finalists of one request fit, each with its ragged relative. */
-enum { OPS_KEPT = 2 * WORKS_MOST, CASES_KEPT = 2 * WORKS_MOST };
-/* Host and device copies of inputs may take this share of the device's memory; of a host's no more than so many cold
- * sets, because its pages cost time when they are touched first. What waits in the pool comes on top. */
-static const double CASES_SHARE = 0.4;
-enum { HOST_SETS = 5, POOL_SETS = 2 };
 /* A launch may take this many times the best before it counts as hanging. */
 static const double LAUNCH_TIMES_BEST = 20;
 /* Where the best takes as long as that, candidates race over a part of the rows before they do over all of them: what
@@ -33,137 +21,6 @@ static const double PART_HOPELESS = 3; /* times the best, whatever the canary sa
 /* How far above the ceiling a share may be before nobody believes it. */
 static const double PLAUSIBLE_SHARE = 1.05;
 
-struct kept_op {
-    struct op *op;
-    struct config config;
-    struct problem problem;
-    bool is_phase;
-    uint64_t used;
-};
-struct kept_case {
-    struct check_case *c;
-    uint64_t used;
-    bool is_in_use; /* by the request under way */
-};
-struct desk {
-    struct device *device;
-    struct timer timer;
-    struct canary *canary;
-    double settled_ns;
-    struct track {
-        struct problem problem; /* the last that was raced, in any layout … */
-        double behind_ns;       /* … the least that the canary took behind its kernels … */
-        double part_behind_ns;  /* … and behind parts of them */
-        double part_ns;         /* the least that a part took of what was right as a whole */
-    } track;
-    struct ceilings *ceilings;
-    struct kept_op ops[OPS_KEPT];
-    struct kept_case cases[CASES_KEPT];
-    struct arena_pool *pool; /* of the cases */
-    uint64_t tick;
-    struct sensors sensors; /* before the samples */
-};
-
-/* ---- frames ---- */
-
-static void tell_stage(enum stage_id stage, double hint_ns) {
-    struct error ignored; /* a parent that is gone is noticed at the next request */
-    frame_send(
-        json_pack("{s:s,s:o}", "stage", stage_names[stage], "hint_ns", frame_number(hint_ns)),
-        &ignored);
-}
-
-/* ---- what is kept ---- */
-
-static enum status desk_op(struct desk *d, const struct config *config,
-                           const struct problem *problem, bool is_phase, struct op **out,
-                           struct error *err) {
-    struct kept_op *oldest = &d->ops[0];
-    for (int i = 0; i < OPS_KEPT; i++) {
-        struct kept_op *kept = &d->ops[i];
-        if (kept->op && kept->is_phase == is_phase && config_equal(&kept->config, config) &&
-            problem_shares_program(&kept->problem, problem)) {
-            kept->used = ++d->tick;
-            *out = kept->op;
-            return OK;
-        }
-        if (kept->used < oldest->used) oldest = kept;
-    }
-    enum status st = is_phase ? op_open_phase(d->device, config, problem, out, err)
-                              : op_open(d->device, config, problem, out, err);
-    if (st != OK) return st;
-    op_close(oldest->op);
-    *oldest = (struct kept_op){*out, *config, *problem, is_phase, ++d->tick};
-    return OK;
-}
-
-static double case_bytes(const struct check_case *c) {
-    double bytes = 0;
-    for (int o = 0; o < c->problem.family->n_operands; o++) {
-        bool is_weights = c->problem.family->operands[o].role == OPERAND_WEIGHTS;
-        bytes += (double)c->bytes[o] * (1 + (is_weights ? c->n_copies : 1));
-    }
-    return bytes;
-}
-
-static void close_case(struct kept_case *kept) {
-    check_close(kept->c);
-    *kept = (struct kept_case){0};
-}
-
-/* Room for one more case: the least recently used go until number and bytes allow it. */
-static struct kept_case *make_room(struct desk *d, const struct problem *problem, int copies) {
-    const struct device_info *info = device_describe(d->device);
-    const double coming = 2.0 * (double)measure_working_set(problem, copies);
-    double most = CASES_SHARE * (double)info->global_bytes;
-    if (info->type == DEVICE_CPU)
-        most = fmin(most, HOST_SETS * fmax((double)measure_cold_set(d->device), coming));
-    for (;;) {
-        struct kept_case *oldest = NULL, *empty = NULL;
-        double bytes = coming;
-        for (int i = 0; i < CASES_KEPT; i++) {
-            struct kept_case *kept = &d->cases[i];
-            if (!kept->c) {
-                empty = kept;
-                continue;
-            }
-            bytes += case_bytes(kept->c);
-            if (!kept->is_in_use && (!oldest || kept->used < oldest->used)) oldest = kept;
-        }
-        if (empty && (bytes <= most || !oldest)) return empty;
-        close_case(oldest);
-    }
-}
-
-/* What is right does not depend on the layout: whoever was judged first knows. */
-static void share_reference(struct desk *d, struct check_case *c) {
-    for (int i = 0; i < CASES_KEPT && !c->reference; i++) {
-        struct check_case *other = d->cases[i].c;
-        if (!other || other == c || other->seed != c->seed) continue;
-        struct problem twin = other->problem;
-        twin.layout = c->problem.layout;
-        if (problem_equal(&twin, &c->problem)) check_share(c, other);
-    }
-}
-
-static enum status desk_case(struct desk *d, const struct problem *problem, uint64_t seed,
-                             int copies, struct check_case **out, struct error *err) {
-    for (int i = 0; i < CASES_KEPT; i++) {
-        struct kept_case *kept = &d->cases[i];
-        if (kept->c && problem_equal(&kept->c->problem, problem) && kept->c->seed == seed &&
-            kept->c->n_copies == copies) {
-            kept->used = ++d->tick;
-            kept->is_in_use = true;
-            *out = kept->c;
-            return OK;
-        }
-    }
-    struct kept_case *place = make_room(d, problem, copies);
-    enum status st = check_open_in(d->pool, d->device, problem, seed, copies, out, err);
-    if (st == OK) *place = (struct kept_case){*out, ++d->tick, true};
-    return st;
-}
-
 /* ---- one candidate ---- */
 
 /* A timed op that tells the parent before every launch how long it may take. */
@@ -173,7 +30,7 @@ struct watched {
 };
 static enum status watched_run(void *context, int repeats, double *time_ns, struct error *err) {
     struct watched *w = context;
-    tell_stage(STAGE_launch, LAUNCH_TIMES_BEST * w->best_ns * repeats);
+    desk_tell_stage(STAGE_launch, LAUNCH_TIMES_BEST * w->best_ns * repeats);
     return timed_op_subject(&w->timed).run(&w->timed, repeats, time_ns, err);
 }
 
@@ -191,91 +48,6 @@ struct trial {
     enum outcome outcome;
     char message[2100];
 };
-
-/* ---- conditions ---- */
-
-static char *first_line(const char *path) {
-    char line[256] = "";
-    FILE *file = fopen(path, "re");
-    if (file && !fgets(line, sizeof line, file)) line[0] = 0;
-    if (file) fclose(file);
-    line[strcspn(line, "\n")] = 0;
-    return text_copy(line);
-}
-
-static void set_line(json_t *object, const char *key, const char *path) {
-    char *line = first_line(path);
-    if (*line) json_object_set_new(object, key, frame_text(line));
-    free(line);
-}
-
-static json_t *environment(void) {
-    static const char *const prefixes[] = {"POCL_", "OMP_", "CUDA_", "OPENBLAS_"};
-    json_t *object = json_object();
-    for (char **e = environ; *e; e++)
-        for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
-            const char *equal = strchr(*e, '=');
-            if (!equal || strncmp(*e, prefixes[p], strlen(prefixes[p])) != 0) continue;
-            char *name = text_format("%.*s", (int)(equal - *e), *e);
-            json_object_set_new(object, name, frame_text(equal + 1));
-            free(name);
-        }
-    return object;
-}
-
-/* Are the processors, of which the system tells, the device? */
-static bool has_sensors(const struct desk *d) {
-    return device_describe(d->device)->type == DEVICE_CPU;
-}
-
-static void set_sensors(const struct desk *d, json_t *object) {
-    if (!has_sensors(d)) return;
-    struct sensors now;
-    sensors_read("/sys", &now);
-    const struct sensors_between between = sensors_since(&d->sensors, &now);
-    if (isfinite(between.clock_mhz))
-        json_object_set_new(object, "clock_mhz", json_real(between.clock_mhz));
-    if (isfinite(between.power_w))
-        json_object_set_new(object, "power_w", json_real(between.power_w));
-    if (between.throttles >= 0)
-        json_object_set_new(object, "throttles", json_integer(between.throttles));
-}
-
-/* Copies of the weights that a work's runs rotate over. */
-static int copies_of(const struct desk *d, const struct work *work) {
-    return work->is_warm ? 1 : measure_copies(d->device, &work->problem);
-}
-
-/* What its runs go round in. */
-static size_t set_bytes(const struct desk *d, const struct work *work) {
-    return measure_working_set(&work->problem, copies_of(d, work));
-}
-
-/* Under which conditions a measurement was made: provenance, never a key. */
-static char *conditions_text(const struct desk *d, const struct trial *t,
-                             const struct ceiling *ceiling) {
-    const struct work *work = t->work;
-    const struct sample_set *set = &t->set;
-    const size_t bytes = set_bytes(d, work);
-    json_t *object =
-        json_pack("{s:b,s:i,s:I,s:b,s:o,s:o,s:i,s:o,s:o,s:o}", "host_clock", d->timer.is_host,
-                  "copies", copies_of(d, work), "working_set", (json_int_t)bytes, "cold",
-                  bytes >= measure_cold_bytes(d->device), "canary", frame_number(set->canary),
-                  "undisturbed_ns", frame_number(set->undisturbed), "discarded", set->discarded,
-                  "giops", frame_number(ceiling->giops), "gflops", frame_number(ceiling->gflops),
-                  "environment", environment());
-    cpu_set_t cpus;
-    if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
-        json_object_set_new(object, "cpus", json_integer(CPU_COUNT(&cpus)));
-    set_line(object, "cpu_max", "/sys/fs/cgroup/cpu.max");
-    set_line(object, "load", "/proc/loadavg");
-    set_line(object, "large_pages", "/sys/kernel/mm/transparent_hugepage/enabled");
-    if (t->is_partial) json_object_set_new(object, "parts", json_integer(PARTS));
-    set_sensors(d, object);
-    char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(object);
-    return text;
-}
 
 /* ---- a failure is an outcome ---- */
 
@@ -305,7 +77,7 @@ static enum status settle_failure(struct trial *t, enum status st, const struct 
 static enum status first_launch(struct desk *d, struct trial *t, const struct problem *problem,
                                 struct check_case *c, struct error *err) {
     int64_t began = clock_now_ns();
-    tell_stage(STAGE_build, NAN);
+    desk_tell_stage(STAGE_build, NAN);
     enum status st = desk_op(d, &t->work->config, problem, false, &t->op, err);
     if (st == OK) st = check_launch(c, t->op, err);
     if (st == OK) op_keep(t->op);
@@ -317,8 +89,8 @@ static enum status judge(struct desk *d, struct trial *t, struct check_case *c, 
                          struct error *err) {
     int64_t began = clock_now_ns();
     struct verdict verdict = {0};
-    tell_stage(STAGE_judge, NAN);
-    share_reference(d, c);
+    desk_tell_stage(STAGE_judge, NAN);
+    desk_share_reference(d, c);
     enum status st = check_judge(c, t->op, whole, &verdict, err);
     if (st == OK && *verdict.failed) st = fail(err, STATUS_WRONG, "%s", verdict.failed);
     t->verdict = verdict;
@@ -333,7 +105,7 @@ static enum status try_small(struct desk *d, struct trial *t, struct error *err)
     if (t->work->problem.family->judges_all) return OK;
     check_ragged(&t->work->problem, &small);
     if (!config_runs(&t->work->config, &small, d->device, NULL)) return OK;
-    tell_stage(STAGE_prepare, NAN);
+    desk_tell_stage(STAGE_prepare, NAN);
     enum status st = desk_case(d, &small, t->work->seed, 1, &c, err);
     if (st == OK) st = first_launch(d, t, &small, c, err);
     return st == OK ? judge(d, t, c, true, err) : st;
@@ -344,7 +116,7 @@ static enum status first_phase(struct desk *d, struct trial *t, struct op **phas
                                struct error *err) {
     int64_t began = clock_now_ns();
     int copies;
-    tell_stage(STAGE_build, NAN);
+    desk_tell_stage(STAGE_build, NAN);
     enum status st = desk_op(d, &t->work->config, &t->work->problem, true, phase, err);
     if (st == OK) st = check_enqueue_phase(t->c, *phase, &copies, err);
     if (st == OK) st = device_finish(d->device, err);
@@ -355,15 +127,15 @@ static enum status first_phase(struct desk *d, struct trial *t, struct op **phas
 /* Everything between the small problem and the samples. */
 static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
     const struct problem *problem = &t->work->problem;
-    tell_stage(STAGE_prepare, NAN);
-    enum status st = desk_case(d, problem, t->work->seed, copies_of(d, t->work), &t->c, err);
+    desk_tell_stage(STAGE_prepare, NAN);
+    enum status st = desk_case(d, problem, t->work->seed, desk_copies(d, t->work), &t->c, err);
     if (st == OK) st = first_launch(d, t, problem, t->c, err);
     if (st == OK) st = judge(d, t, t->c, t->work->is_final, err);
     struct op *timed = t->op;
     if (st == OK && t->work->as_phase) st = first_phase(d, t, &timed, err);
     t->watched = (struct watched){.timed = {t->c, timed, 0, &d->timer, t->work->as_phase},
                                   .best_ns = t->work->incumbent_ns};
-    if (has_sensors(d)) sensors_read("/sys", &d->sensors);
+    if (desk_has_sensors(d)) sensors_read("/sys", &d->sensors);
     return st;
 }
 
@@ -380,8 +152,8 @@ static enum status doubt_events(struct desk *d, const struct trial *t, struct er
     struct ceiling ceiling;
     bool agree = true;
     if (d->timer.is_host) return OK;
-    tell_stage(STAGE_ceiling, NAN);
-    enum status st = ceilings_measure(d->ceilings, set_bytes(d, t->work), &ceiling, err);
+    desk_tell_stage(STAGE_ceiling, NAN);
+    enum status st = ceilings_measure(d->ceilings, desk_set_bytes(d, t->work), &ceiling, err);
     if (st == OK && share_of(t, &ceiling) > PLAUSIBLE_SHARE)
         st = measure_clocks_agree(d->device, &agree, err);
     d->timer.is_host |= !agree;
@@ -441,7 +213,7 @@ static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, s
     if (!wants_part(d, t->work, &part)) return OK;
     const double share = operations(&part) / operations(&t->work->problem);
     const double best_ns = fmin(d->track.part_ns, PART_TIMES_BEST * share * t->work->incumbent_ns);
-    tell_stage(STAGE_prepare, NAN);
+    desk_tell_stage(STAGE_prepare, NAN);
     enum status st = desk_case(d, &part, t->work->seed, 1, &c, err);
     if (st == OK) st = first_launch(d, t, &part, c, err);
     if (st != OK) return st;
@@ -456,14 +228,6 @@ static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, s
     *abandoned |= t->set.median > PART_HOPELESS * share * t->work->incumbent_ns;
     if (st == OK) note_part(t, share, *abandoned);
     return st;
-}
-
-/* What is remembered of a problem begins anew with another one. */
-static void keep_track(struct desk *d, const struct problem *problem) {
-    struct problem twin = d->track.problem;
-    twin.layout = problem->layout;
-    if (twin.family && problem_equal(&twin, problem)) return;
-    d->track = (struct track){*problem, INFINITY, INFINITY, INFINITY};
 }
 
 static enum status time_finals(struct desk *d, struct trial *const *trials, size_t n,
@@ -492,7 +256,7 @@ static enum status race_finals(struct desk *d, struct trial *const *trials, size
 static enum status check_again(struct trial *t, struct error *err) {
     int64_t began = clock_now_ns();
     struct verdict verdict = {0};
-    tell_stage(STAGE_judge, NAN);
+    desk_tell_stage(STAGE_judge, NAN);
     enum status st = check_after(t->c, t->op, &verdict, err);
     if (st == OK && *verdict.failed) st = fail(err, STATUS_WRONG, "%s", verdict.failed);
     if (st == STATUS_WRONG) fail_while(err, "after the timed runs");
@@ -527,10 +291,10 @@ static enum status floor_of(struct desk *d, const struct trial *t, double *floor
  * measured again, gets there. */
 static enum status relate(struct desk *d, struct trial *t, struct evaluation *e,
                           struct ceiling *ceiling, struct error *err) {
-    const size_t bytes = set_bytes(d, t->work);
+    const size_t bytes = desk_set_bytes(d, t->work);
     struct cost cost;
     t->work->problem.family->cost(&t->work->problem, &cost);
-    tell_stage(STAGE_ceiling, NAN);
+    desk_tell_stage(STAGE_ceiling, NAN);
     enum status st = t->work->is_final ? ceilings_beside(d->ceilings, bytes, ceiling, err)
                                        : ceilings_measure(d->ceilings, bytes, ceiling, err);
     if (st == OK && share_of(t, ceiling) > PLAUSIBLE_SHARE)
@@ -573,7 +337,7 @@ static enum status report(struct desk *d, struct trial *t, json_t *results, stru
     e.check_ns = t->check_ns;
     e.samples_ns = t->set.time_ns;
     e.n_samples = t->set.n;
-    e.conditions = conditions_text(d, t, &ceiling);
+    e.conditions = conditions_text(d, t->work, &t->set, t->is_partial ? PARTS : 1, &ceiling);
     json_array_append_new(results, frame_evaluation(&e));
     free(e.conditions);
     return OK;
@@ -582,7 +346,7 @@ static enum status report(struct desk *d, struct trial *t, json_t *results, stru
 /* A machine that has changed its pace for good gets a new settled value. */
 static enum status settle_again(struct desk *d, const struct sample_set *set, struct error *err) {
     if (set->discarded <= (int)set->n / 2) return OK;
-    tell_stage(STAGE_ceiling, NAN);
+    desk_tell_stage(STAGE_ceiling, NAN);
     return measure_settle(canary_subject(d->canary), &d->settled_ns, err);
 }
 
@@ -606,7 +370,7 @@ static enum status evaluate(struct desk *d, const struct work *work, json_t *res
                             struct error *err) {
     struct trial t = {.work = work, .outcome = OUTCOME_OK};
     bool abandoned = false;
-    keep_track(d, &work->problem);
+    desk_keep_track(d, &work->problem);
     enum status st = try_small(d, &t, err);
     if (st == OK) st = race_part(d, &t, &abandoned, err);
     if (st == OK && !abandoned) st = measure(d, &t, &abandoned, err);
@@ -646,39 +410,6 @@ static enum status finals(struct desk *d, const struct work *works, size_t n, js
 
 /* ---- requests ---- */
 
-static enum status desk_open(struct desk *d, const json_t *hello, struct error *err) {
-    bool agree = false;
-    enum status st = t1_lend_frame(json_object_get(hello, "own"), err);
-    if (st == OK)
-        st = device_open_known(json_string_value(json_object_get(hello, "device")),
-                               json_string_value(json_object_get(hello, "model")), &d->device, err);
-    if (st == OK) {
-        device_load_features(d->device);
-        d->pool = arena_pool_new(d->device, POOL_SETS * measure_cold_set(d->device));
-    }
-    tell_stage(STAGE_ceiling, NAN);
-    if (st == OK) st = measure_clocks_agree(d->device, &agree, err);
-    d->timer.is_host = !agree;
-    if (st == OK) st = canary_open(d->device, &d->canary, err);
-    if (st == OK) st = measure_settle(canary_subject(d->canary), &d->settled_ns, err);
-    if (st == OK) st = ceilings_open(d->device, &d->timer, &d->ceilings, err);
-    if (st == OK) {
-        struct ceiling_memory memory;
-        frame_read_ceilings(json_object_get(hello, "ceilings"), &memory);
-        ceilings_remember(d->ceilings, &memory);
-    }
-    return st;
-}
-
-static void desk_close(struct desk *d) {
-    for (int i = 0; i < OPS_KEPT; i++) op_close(d->ops[i].op);
-    for (int i = 0; i < CASES_KEPT; i++) close_case(&d->cases[i]);
-    arena_pool_free(d->pool);
-    ceilings_close(d->ceilings);
-    canary_close(d->canary);
-    device_close(d->device);
-}
-
 static enum status serve_works(struct desk *d, const json_t *list, json_t *results,
                                struct error *err) {
     size_t n = json_array_size(list);
@@ -688,14 +419,14 @@ static enum status serve_works(struct desk *d, const json_t *list, json_t *resul
         enum status st = frame_read_work(json_array_get(list, i), &works[i], err);
         if (st != OK) return st;
     }
-    for (int i = 0; i < CASES_KEPT; i++) d->cases[i].is_in_use = false;
+    desk_begin(d);
     return n == 1 ? evaluate(d, &works[0], results, err) : finals(d, works, n, results, err);
 }
 
 static enum status serve_ceilings(struct desk *d, size_t bytes, struct error *err) {
     struct ceiling ceiling;
     if (!bytes) bytes = measure_cold_bytes(d->device);
-    tell_stage(STAGE_ceiling, NAN);
+    desk_tell_stage(STAGE_ceiling, NAN);
     const enum status st = ceilings_measure(d->ceilings, bytes, &ceiling, err);
     return st == OK ? ceilings_copy(d->ceilings, bytes, err) : st;
 }
