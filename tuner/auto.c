@@ -6,6 +6,7 @@
  * ones are says nothing about the good ones, a failure is a speed of nothing, and a cliff beside
  * the optimum (one more register a work-item, and everything spills) stays as small as it is.
  * docs/strategies.md has the figures. */
+#include "base/parallel.h"
 #include "tuner/pool.h"
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@ enum {
     STEPS_FIRST = 150, /* of the climb of the scales */
     STEPS = 30,        /* later, with so many observations at most; with more of them fewer: … */
     FULL = 120,
-    CENTRES = 5, /* the best ones, around which the model looks in each round */
+    STEPS_AGAIN = 5, /* each time, where peek climbs, too */
+    CENTRES = 5,     /* the best ones, around which the model looks in each round */
     /* After so many evaluations it is asked every fourth time, later less and less often; in
      * between come the untried neighbours of the best. */
     LATE = 160,
@@ -26,9 +28,7 @@ enum {
     AHEAD_MOST = 64,   /* that peek named last: they may be ready */
 };
 static const double SHARPNESS = 3; /* exponent of the relative speed */
-/* One that is ready is taken for so much of the gain that the most promising one has. (With builders that take a second
- * and evaluations that take 70 ms, 95 % of the optimum of three spaces took 13, 25 and 21 s without that, 13, 18 and 19 with
- * a half, 9, 13 and 16 with a twentieth, 8, 13 and 22 with a hundredth.) */
+/* One that is ready is taken for so much of the gain that the most promising one has: docs/strategies.md. */
 static const double READY_GAIN = 0.05;
 
 struct automatic {
@@ -39,7 +39,7 @@ struct automatic {
     int64_t ahead[AHEAD_MOST];       /* a ring */
     size_t n_ahead;
     int n_designed;
-    bool has_learned;
+    bool has_learned, looks_ahead; /* peek leaves the scales that it climbed to */
 };
 
 static enum status begin(struct search *search, struct error *err) {
@@ -112,7 +112,8 @@ static void learn(struct automatic *a, struct rng *rng) {
     const double best = a->trail.time_ns[a->trail.best];
     for (int i = 0; i < a->model.n; i++)
         a->model.y[i] = (float)pow(best / time_of(a, i), SHARPNESS);
-    gaussian_fit(&a->model, a->has_learned ? (int)less(a, STEPS, 3) : STEPS_FIRST, rng);
+    const int usual = a->looks_ahead ? STEPS_AGAIN : (int)less(a, STEPS, 3);
+    gaussian_fit(&a->model, a->has_learned ? usual : STEPS_FIRST, rng);
     a->has_learned = true;
 }
 
@@ -161,6 +162,35 @@ static void judge(const struct automatic *a, size_t block, double best, struct c
                      expected_improvement((double)mean[c], (double)deviation[c], best));
 }
 
+/* The blocks of a round, each with its own choices, so that several threads can judge them. */
+struct jury {
+    const struct automatic *a;
+    double best;
+    struct choices block[POOL_ROUND_BLOCKS + POOL_AROUND_BLOCKS];
+};
+static enum status judge_some(void *context, int64_t first, int64_t last, struct error *err) {
+    struct jury *jury = context;
+    (void)err;
+    for (int64_t b = first; b < last; b++)
+        judge(jury->a, jury->a->pool.round[b], jury->best, &jury->block[b]);
+    return OK;
+}
+
+/* The same choices whoever judges. Where builders go on, the host has processors enough. */
+static void judge_round(const struct automatic *a, const struct search *search,
+                        struct choices *choices) {
+    struct jury jury = {.a = a, .best = gaussian_best(&a->model)};
+    const int64_t n = (int64_t)a->pool.n_round;
+    for (int64_t b = 0; b < n; b++)
+        jury.block[b] = (struct choices){.most = CHOICES_MOST, .unready = choices->unready};
+    if (search->is_ready || (choices->unready && choices->unready->is_ready))
+        parallel_for(n, judge_some, &jury, NULL);
+    else judge_some(&jury, 0, n, NULL);
+    for (int64_t b = 0; b < n; b++)
+        for (int i = 0; i < jury.block[b].n; i++)
+            consider(choices, jury.block[b].at[i].config, jury.block[b].at[i].gain);
+}
+
 static struct choices most_promising(struct automatic *a, struct search *search, int most,
                                      const struct search *unready) {
     int64_t centre[CENTRES];
@@ -168,8 +198,7 @@ static struct choices most_promising(struct automatic *a, struct search *search,
     learn(a, &search->rng);
     pool_turn(&a->pool, search->space, (size_t)less(a, POOL_ROUND_BLOCKS, 2), centre,
               best_observed(a, centre, CENTRES));
-    const double best = gaussian_best(&a->model);
-    for (size_t b = 0; b < a->pool.n_round; b++) judge(a, a->pool.round[b], best, &choices);
+    judge_round(a, search, &choices);
     return choices;
 }
 
@@ -335,6 +364,10 @@ static size_t peek(struct search *search, int64_t *likely, size_t n) {
     for (size_t i = 0; i < found; i++) {
         forget(a, likely[i]);
         if (search->is_ready) remember_ahead(a, likely[i]);
+    }
+    if (search->is_ready && copy->has_learned) {
+        a->model.scales = copy->model.scales;
+        a->has_learned = a->looks_ahead = true;
     }
     free(copy);
     return found;
