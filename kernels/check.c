@@ -559,9 +559,6 @@ static int64_t *argument_size(struct problem *p, const char *name) {
     return &p->value[f];
 }
 
-/* Rows of a part: tiles of the largest work-groups on a few processors, and no part of a panel. */
-enum { PART_ROWS = 1024, PART_GRANULE = 256 };
-
 /* Values along K that belong together: a group of the weights or of the int8 rows. */
 static int64_t k_granule(const struct problem *p) {
     for (int f = 0; f < p->family->n_fields; f++)
@@ -592,6 +589,9 @@ void check_ragged(const struct problem *problem, struct problem *small) {
     const double rows = RAGGED_PRODUCTS / (double)((k ? *k : 1) * (n ? *n : 1));
     *m = ragged_size(*m, rows < 131 ? 131 : rows > 2309 ? 2309 : (int64_t)rows, 1);
 }
+
+/* Rows of a part: tiles of the largest work-groups on a few processors, and no part of a panel. */
+enum { PART_ROWS = 1024, PART_GRANULE = 256 };
 
 bool check_part(const struct problem *problem, int parts, struct problem *part) {
     *part = *problem;

@@ -16,7 +16,7 @@ enum {
     DESIGN_LEAST = 4,  /* … but this many of its own */
     DESIGN_DRAWN = 40, /* of so many random places the one farthest from all others */
     STEPS_FIRST = 150, /* of the climb of the scales */
-    STEPS = 30,        /* later, with so many observations at most; with more of them fewer: … */
+    STEPS = 30,        /* later */
     FULL = 120,
     STEPS_AGAIN = 5, /* each time, where peek climbs, too */
     CENTRES = 5,     /* the best ones, around which the model looks in each round */
@@ -39,7 +39,10 @@ struct automatic {
     int64_t ahead[AHEAD_MOST];       /* a ring */
     size_t n_ahead;
     int n_designed;
-    bool has_learned, looks_ahead; /* peek leaves the scales that it climbed to */
+    bool has_learned;
+    struct gaussian_scales
+        ahead_scales; /* that the look-ahead climbed to, from where next goes on … */
+    bool looks_ahead; /* … if there are any */
 };
 
 static enum status begin(struct search *search, struct error *err) {
@@ -103,8 +106,9 @@ static double expected_improvement(double mean, double deviation, double best) {
     return deviation * (z * erfc(-z * 0.7071067811865476) / 2 + normal_density(z));
 }
 
-/* … and configurations that are judged: a step takes the cube of them, a judgement the square. */
-static double less(const struct automatic *a, double full, int power) {
+/* So many while there are at most FULL observations; with more of them so many fewer that the work stays the same: a step of
+ * the climb takes their cube, a judgement their square. */
+static double thinned(const struct automatic *a, double full, int power) {
     return a->model.n > FULL ? full * pow((double)FULL / a->model.n, power) : full;
 }
 
@@ -112,7 +116,8 @@ static void learn(struct automatic *a, struct rng *rng) {
     const double best = a->trail.time_ns[a->trail.best];
     for (int i = 0; i < a->model.n; i++)
         a->model.y[i] = (float)pow(best / time_of(a, i), SHARPNESS);
-    const int usual = a->looks_ahead ? STEPS_AGAIN : (int)less(a, STEPS, 3);
+    if (a->looks_ahead) a->model.scales = a->ahead_scales;
+    const int usual = a->looks_ahead ? STEPS_AGAIN : (int)thinned(a, STEPS, 3);
     gaussian_fit(&a->model, a->has_learned ? usual : STEPS_FIRST, rng);
     a->has_learned = true;
 }
@@ -176,7 +181,7 @@ static enum status judge_some(void *context, int64_t first, int64_t last, struct
     return OK;
 }
 
-/* The same choices whoever judges. Where builders go on, the host has processors enough. */
+/* The same choices whoever judges: where builders may go on beside, all processors. */
 static void judge_round(const struct automatic *a, const struct search *search,
                         struct choices *choices) {
     struct jury jury = {.a = a, .best = gaussian_best(&a->model)};
@@ -196,7 +201,7 @@ static struct choices most_promising(struct automatic *a, struct search *search,
     int64_t centre[CENTRES];
     struct choices choices = {.most = most, .unready = unready};
     learn(a, &search->rng);
-    pool_turn(&a->pool, search->space, (size_t)less(a, POOL_ROUND_BLOCKS, 2), centre,
+    pool_turn(&a->pool, search->space, (size_t)thinned(a, POOL_ROUND_BLOCKS, 2), centre,
               best_observed(a, centre, CENTRES));
     judge_round(a, search, &choices);
     return choices;
@@ -365,9 +370,9 @@ static size_t peek(struct search *search, int64_t *likely, size_t n) {
         forget(a, likely[i]);
         if (search->is_ready) remember_ahead(a, likely[i]);
     }
-    if (search->is_ready && copy->has_learned) {
-        a->model.scales = copy->model.scales;
-        a->has_learned = a->looks_ahead = true;
+    if (search->is_ready && a->has_learned) { /* from times that were measured */
+        a->ahead_scales = copy->model.scales;
+        a->looks_ahead = true;
     }
     free(copy);
     return found;

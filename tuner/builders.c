@@ -29,7 +29,7 @@ struct builder {
 };
 struct given {
     uint64_t name;
-    bool is_done;     /* built, or failed: the worker knows at once */
+    bool is_done;     /* the program is there */
     int64_t build_ns; /* what it took, once it is done */
 };
 struct builders {
@@ -161,7 +161,7 @@ static void take_answer(struct builders *b, struct builder *builder, const char 
     } else {
         b->deaths = 0;
         if (given) {
-            given->is_done = true;
+            given->is_done = !error;
             given->build_ns = json_integer_value(json_object_get(answer, "build_ns"));
         }
     }

@@ -76,6 +76,11 @@ static struct kept_case *make_room(struct desk *d, const struct problem *problem
     }
 }
 
+void desk_release(struct desk *d, const struct check_case *c) {
+    for (int i = 0; i < CASES_KEPT; i++)
+        if (d->cases[i].c == c) d->cases[i].is_in_use = false;
+}
+
 void desk_share_reference(struct desk *d, struct check_case *c) {
     for (int i = 0; i < CASES_KEPT && !c->reference; i++) {
         struct check_case *other = d->cases[i].c;
@@ -120,7 +125,7 @@ void desk_keep_track(struct desk *d, const struct problem *problem) {
     struct problem twin = d->track.problem;
     twin.layout = problem->layout;
     if (twin.family && problem_equal(&twin, problem)) return;
-    d->track = (struct track){*problem, INFINITY, INFINITY, INFINITY};
+    d->track = (struct track){*problem, INFINITY, INFINITY, INFINITY, INFINITY};
 }
 
 /* ---- open and close ---- */

@@ -29,7 +29,8 @@ struct desk {
         struct problem problem; /* the last that was raced, in any layout … */
         double behind_ns;       /* … the least that the canary took behind its kernels … */
         double part_behind_ns;  /* … and behind parts of them */
-        double part_ns;         /* the least that a part took of what was right as a whole */
+        double whole_ns,
+            part_ns; /* of the fastest that was right as a whole and ran as a part, too */
     } track;
     struct ceilings *ceilings;
     struct kept_op ops[OPS_KEPT];
@@ -54,6 +55,8 @@ enum status desk_op(struct desk *desk, const struct config *config, const struct
                     bool as_phase, struct op **out, struct error *err);
 enum status desk_case(struct desk *desk, const struct problem *problem, uint64_t seed, int copies,
                       struct check_case **out, struct error *err);
+/* The request needs that case no more. */
+void desk_release(struct desk *desk, const struct check_case *c);
 /* What is right does not depend on the layout: whoever was judged first knows. */
 void desk_share_reference(struct desk *desk, struct check_case *c);
 /* The track is this problem's from now on; with another one than before it is empty. */

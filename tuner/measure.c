@@ -30,7 +30,8 @@ static const double CANARY_DRIFT = 0.1;
 /* Right behind a kernel that streams or multiplies the canary finds its data gone from the caches and takes 1.1 to 1.4 of
  * what it settled at, 4 behind long ones: then it is compared with itself behind the same kernel, provided that behind
  * another one of the same problem it was not that much faster. */
-static const double BEHIND_MOST = 1.25;
+static const double BEHIND_MOST = 1.2,
+                    BEHIND_FIRST = 1.4; /* FIRST: of the settled value, while no other is known */
 /* Beyond this many discarded samples the machine is simply like that now: measure on and say so. */
 enum { DISCARDS_MOST = 6 };
 
@@ -92,14 +93,21 @@ static enum status run_canary(struct beside *b, struct error *err) {
     enum status st = b->canary.run(b->canary.context, 1, &b->last_ns, err);
     b->spent_ns += b->last_ns;
     b->ratio[b->n++ % 64] = b->settled_ns > 0 ? b->last_ns / b->settled_ns : 1;
-    if (st == OK && b->last_ns < b->behind_ns) b->behind_ns = b->last_ns;
     return st;
+}
+
+/* That was behind a run of the subject. */
+static void note_behind(struct beside *b) {
+    if (b->last_ns < b->behind_ns) b->behind_ns = b->last_ns;
 }
 
 static bool is_clean(const struct beside *b) {
     if (!(b->settled_ns > 0) || fabs(b->last_ns / b->settled_ns - 1) <= CANARY_DRIFT) return true;
-    return b->last_ns > b->settled_ns && b->last_ns <= b->behind_ns * (1 + CANARY_DRIFT) &&
-           b->behind_ns <= b->known_ns * BEHIND_MOST;
+    if (isnan(b->behind_ns) || b->last_ns < b->settled_ns) return false;
+    const double least = fmin(b->behind_ns, b->last_ns);
+    const double most =
+        isfinite(b->known_ns) ? BEHIND_MOST * b->known_ns : BEHIND_FIRST * b->settled_ns;
+    return b->last_ns <= least * (1 + CANARY_DRIFT) && least <= most;
 }
 
 static double canary_median(const struct beside *b) {
@@ -119,6 +127,7 @@ static enum status take_sample(struct beside *b, struct subject subject, int rep
     if (st != OK) return st;
     b->spent_ns += *time_ns * repeats;
     st = run_canary(b, err);
+    note_behind(b);
     *clean = before && is_clean(b);
     return st;
 }

@@ -38,7 +38,7 @@ static const double REST_LEAST = 0.1;
 /* Whatever a database says. */
 static const int64_t SPENT_MOST_NS = INT64_MAX / 4;
 /* Samples of one candidate: a hundredth of the problem's time, at least and at most this. (Who is the best is for finals
- * to say; three samples there are in any case.) */
+ * to say. Three samples there are until three times that is over.) */
 static const double SAMPLES_SHARE = 0.01;
 static const int64_t SAMPLES_LEAST_NS = 50000000, SAMPLES_MOST_NS = 2000000000;
 

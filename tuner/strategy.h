@@ -1,6 +1,7 @@
 /* strategy.h: how a space is searched: begin, next, tell, end. A strategy sees numbers of
  * configurations and times; it never measures. Its state is a function of the seed, the outcomes in
- * the order asked, and the seed records fixed at begin: a resumed session replays them. */
+ * the order asked, and the seed records fixed at begin: a resumed session replays them. With is_ready it is also one of
+ * when it was asked: then a resumed session goes on from the same outcomes, not with the same choices. */
 #pragma once
 #include "base/rng.h"
 #include "tuner/space.h"

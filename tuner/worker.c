@@ -211,7 +211,10 @@ static enum status ask(struct worker *w, const struct work *works, size_t n, str
             fail(err, STATUS_CRASHED, "the worker answers %zu of %zu", json_array_size(results), n);
     for (size_t i = 0; st == OK && i < n; i++)
         st = frame_read_evaluation(json_array_get(results, i), &e[i], err);
-    if (st == OK && n == 1) e->build_ns += builders_spent(w->builders, works);
+    if (st == OK && n == 1) {
+        e->build_ns += builders_spent(w->builders, works);
+        builders_feed(w->builders); /* who is done now, before somebody asks */
+    }
     if (st != OK) stop(w);
     json_decref(request);
     json_decref(reply);

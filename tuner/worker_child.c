@@ -18,6 +18,9 @@ static const double LAUNCH_TIMES_BEST = 20;
 enum { PARTS = 4 };
 static const double PART_FROM_NS = 20e6, PART_TIMES_BEST = 2, PART_RUNS = 2.5;
 static const double PART_HOPELESS = 3; /* times the best, whatever the canary says */
+/* A part stands for all where it has less than that of the operations, and so many work-groups a compute unit. */
+static const double PART_SHARE_MOST = 0.5;
+enum { PART_GROUPS = 2 };
 /* How far above the ceiling a share may be before nobody believes it. */
 static const double PLAUSIBLE_SHARE = 1.05;
 
@@ -43,7 +46,8 @@ struct trial {
     struct sample_set set;
     struct verdict verdict;
     int64_t build_ns, check_ns;
-    bool is_partial;             /* its samples are told from a part of the rows */
+    int parts; /* its samples are told from one of so many parts of the rows; 1: from all */
+    struct work measured;        /* what was run then */
     double part_ns, expected_ns; /* what a part took, and the whole will by that; 0: not known */
     enum outcome outcome;
     char message[2100];
@@ -139,6 +143,19 @@ static enum status prepare(struct desk *d, struct trial *t, struct error *err) {
     return st;
 }
 
+/* Work-groups of a stage, and the work-items of one. */
+static size_t groups_of(const struct geometry *geometry, int stage, size_t *local) {
+    size_t groups = 1;
+    *local = 1;
+    for (int i = 0; i < 3; i++) {
+        const size_t width = geometry->stage[stage].local[i] ? geometry->stage[stage].local[i] : 1;
+        const size_t across = geometry->stage[stage].global[i] / width;
+        *local *= width;
+        groups *= across ? across : 1;
+    }
+    return groups;
+}
+
 /* ---- samples ---- */
 
 static double share_of(const struct trial *t, const struct ceiling *ceiling) {
@@ -164,6 +181,7 @@ static enum status doubt_events(struct desk *d, const struct trial *t, struct er
 static bool has_changed_clock(struct desk *d, bool was_host) {
     if (d->timer.is_host == was_host) return false;
     ceilings_forget(d->ceilings);
+    d->track.part_ns = d->track.whole_ns = INFINITY;
     return true;
 }
 
@@ -185,10 +203,18 @@ static enum status race(struct desk *d, struct trial *t, bool *abandoned, struct
     return measure_race(&m, &t->set, abandoned, err);
 }
 
-static bool wants_part(const struct desk *d, const struct work *work, struct problem *part) {
-    return !work->is_final && !work->as_phase && work->incumbent_ns >= PART_FROM_NS &&
-           isfinite(work->incumbent_ns) && check_part(&work->problem, PARTS, part) &&
-           config_runs(&work->config, part, d->device, NULL);
+/* Do its groups still fill the device evenly, and does it have its part of the work? */
+static bool stands_for_all(const struct desk *d, const struct config *config,
+                           const struct problem *part, double share) {
+    struct geometry geometry;
+    config->variant->geometry(config, part, &geometry);
+    size_t most = 0, local;
+    for (int stage = 0; stage < geometry.n_stages; stage++) {
+        const size_t groups = groups_of(&geometry, stage, &local);
+        most = groups > most ? groups : most;
+    }
+    return share < PART_SHARE_MOST &&
+           most >= PART_GROUPS * (size_t)device_describe(d->device)->compute_units;
 }
 
 static double operations(const struct problem *problem) {
@@ -197,26 +223,19 @@ static double operations(const struct problem *problem) {
     return cost.operations;
 }
 
-/* What its runs say of all rows. */
-static void note_part(struct trial *t, double share, bool abandoned) {
-    t->part_ns = t->set.median;
-    t->expected_ns = t->set.median / share;
-    t->is_partial = abandoned;
-    if (abandoned) sample_set_scale(&t->set, 1 / share);
-    else sample_set_free(&t->set);
+/* The part's share of all operations; 0: no part is run. */
+static double part_of(const struct desk *d, const struct work *work, struct problem *part) {
+    if (work->is_final || work->as_phase || work->incumbent_ns < PART_FROM_NS ||
+        !isfinite(work->incumbent_ns) || !check_part(&work->problem, PARTS, part) ||
+        !config_runs(&work->config, part, d->device, NULL))
+        return 0;
+    const double share = operations(part) / operations(&work->problem);
+    return stands_for_all(d, &work->config, part, share) ? share : 0;
 }
 
-/* The race over a part of the rows. Who loses it is abandoned, with the time that all rows would have taken. */
-static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, struct error *err) {
-    struct problem part;
-    struct check_case *c;
-    if (!wants_part(d, t->work, &part)) return OK;
-    const double share = operations(&part) / operations(&t->work->problem);
-    const double best_ns = fmin(d->track.part_ns, PART_TIMES_BEST * share * t->work->incumbent_ns);
-    desk_tell_stage(STAGE_prepare, NAN);
-    enum status st = desk_case(d, &part, t->work->seed, 1, &c, err);
-    if (st == OK) st = first_launch(d, t, &part, c, err);
-    if (st != OK) return st;
+/* The part's race, by one clock. */
+static enum status race_over(struct desk *d, struct trial *t, struct check_case *c, double best_ns,
+                             bool *abandoned, struct error *err) {
     struct watched watched = {.timed = {c, t->op, 0, &d->timer, false}, .best_ns = best_ns};
     const struct measuring m = {.subject = {watched_run, &watched},
                                 .canary = canary_subject(d->canary),
@@ -224,10 +243,49 @@ static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, s
                                 .behind_ns = &d->track.part_behind_ns,
                                 .incumbent_ns = best_ns,
                                 .budget_ns = (int64_t)(PART_RUNS * best_ns)};
-    st = measure_race(&m, &t->set, abandoned, err);
-    *abandoned |= t->set.median > PART_HOPELESS * share * t->work->incumbent_ns;
-    if (st == OK) note_part(t, share, *abandoned);
+    const bool was_host = d->timer.is_host;
+    const enum status st = measure_race(&m, &t->set, abandoned, err);
+    if (st != OK || !has_changed_clock(d, was_host)) return st;
+    sample_set_free(&t->set);
+    return measure_race(&m, &t->set, abandoned, err);
+}
+
+/* What the part's runs say of all rows. */
+static void note_part(struct trial *t, const struct problem *part, double share, bool abandoned) {
+    t->part_ns = t->set.median;
+    t->expected_ns = t->set.median / share;
+    if (!abandoned) {
+        sample_set_free(&t->set);
+        return;
+    }
+    sample_set_scale(&t->set, 1 / share);
+    t->measured = (struct work){.problem = *part, .is_warm = true};
+    t->parts = PARTS;
+}
+
+/* The race over a part of the rows. Who loses it is abandoned, with the time that all rows would have taken. */
+static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, struct error *err) {
+    struct problem part;
+    struct check_case *c;
+    const double share = part_of(d, t->work, &part), all_ns = share * t->work->incumbent_ns;
+    if (share == 0) return OK;
+    desk_tell_stage(STAGE_prepare, NAN);
+    enum status st = desk_case(d, &part, t->work->seed, 1, &c, err);
+    if (st == OK) st = first_launch(d, t, &part, c, err);
+    if (st != OK) return st;
+    if (desk_has_sensors(d)) sensors_read("/sys", &d->sensors);
+    st = race_over(d, t, c, fmin(d->track.part_ns, PART_TIMES_BEST * all_ns), abandoned, err);
+    desk_release(d, c);
+    *abandoned |= t->set.median > PART_HOPELESS * fmin(d->track.part_ns, all_ns);
+    if (st == OK) note_part(t, &part, share, *abandoned);
     return st;
+}
+
+/* What parts are compared with: that of the fastest. */
+static void keep_part(struct desk *d, const struct trial *t) {
+    if (t->outcome != OUTCOME_OK || t->part_ns == 0 || t->set.median >= d->track.whole_ns) return;
+    d->track.whole_ns = t->set.median;
+    d->track.part_ns = t->part_ns;
 }
 
 static enum status time_finals(struct desk *d, struct trial *const *trials, size_t n,
@@ -271,14 +329,9 @@ static enum status floor_of(struct desk *d, const struct trial *t, double *floor
     struct geometry geometry;
     t->work->config.variant->geometry(&t->work->config, &t->work->problem, &geometry);
     *floor_ns = 0;
-    for (int s = 0; s < geometry.n_stages; s++) {
-        size_t groups = 1, local = 1;
-        for (int i = 0; i < 3; i++) {
-            size_t width = geometry.stage[s].local[i] ? geometry.stage[s].local[i] : 1;
-            local *= width;
-            size_t across = geometry.stage[s].global[i] / width;
-            groups *= across ? across : 1;
-        }
+    for (int stage = 0; stage < geometry.n_stages; stage++) {
+        size_t local;
+        const size_t groups = groups_of(&geometry, stage, &local);
         double stage_ns;
         enum status st = ceilings_floor(d->ceilings, groups, local, &stage_ns, err);
         if (st != OK) return st;
@@ -322,7 +375,7 @@ static enum status report(struct desk *d, struct trial *t, json_t *results, stru
                            .ceiling_gbps = NAN,
                            .ceiling_gflops = NAN,
                            .share = NAN,
-                           .nmse = t->verdict.judged > 0 ? t->verdict.nmse : NAN};
+                           .nmse = t->verdict.judged > 0 && t->parts == 1 ? t->verdict.nmse : NAN};
     struct ceiling ceiling = {.giops = NAN, .gflops = NAN};
     if (t->outcome == OUTCOME_OK || t->outcome == OUTCOME_ABANDONED) {
         enum status st = relate(d, t, &e, &ceiling, err);
@@ -337,7 +390,8 @@ static enum status report(struct desk *d, struct trial *t, json_t *results, stru
     e.check_ns = t->check_ns;
     e.samples_ns = t->set.time_ns;
     e.n_samples = t->set.n;
-    e.conditions = conditions_text(d, t->work, &t->set, t->is_partial ? PARTS : 1, &ceiling);
+    e.conditions =
+        conditions_text(d, t->parts > 1 ? &t->measured : t->work, &t->set, t->parts, &ceiling);
     json_array_append_new(results, frame_evaluation(&e));
     free(e.conditions);
     return OK;
@@ -352,7 +406,7 @@ static enum status settle_again(struct desk *d, const struct sample_set *set, st
 
 static void say_abandoned(struct trial *t) {
     const double times = t->set.median / t->work->incumbent_ns;
-    if (t->is_partial)
+    if (t->parts > 1)
         snprintf(t->message, sizeof t->message,
                  "%.2f times the best, told from one of %d parts of the rows", times, PARTS);
     else
@@ -368,14 +422,12 @@ static enum status measure(struct desk *d, struct trial *t, bool *abandoned, str
 
 static enum status evaluate(struct desk *d, const struct work *work, json_t *results,
                             struct error *err) {
-    struct trial t = {.work = work, .outcome = OUTCOME_OK};
+    struct trial t = {.work = work, .parts = 1, .outcome = OUTCOME_OK};
     bool abandoned = false;
     desk_keep_track(d, &work->problem);
     enum status st = try_small(d, &t, err);
     if (st == OK) st = race_part(d, &t, &abandoned, err);
     if (st == OK && !abandoned) st = measure(d, &t, &abandoned, err);
-    if (st == OK && !abandoned && t.part_ns > 0)
-        d->track.part_ns = fmin(d->track.part_ns, t.part_ns);
     if (st == OK && abandoned) {
         t.outcome = OUTCOME_ABANDONED;
         say_abandoned(&t);
@@ -383,6 +435,7 @@ static enum status evaluate(struct desk *d, const struct work *work, json_t *res
     st = settle_failure(&t, st, err);
     if (st == OK) st = settle_again(d, &t.set, err);
     if (st == OK) st = report(d, &t, results, err);
+    if (st == OK) keep_part(d, &t);
     sample_set_free(&t.set);
     return st;
 }
@@ -394,7 +447,7 @@ static enum status finals(struct desk *d, const struct work *works, size_t n, js
     size_t n_right = 0;
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++) {
-        trials[i] = (struct trial){.work = &works[i], .outcome = OUTCOME_OK};
+        trials[i] = (struct trial){.work = &works[i], .parts = 1, .outcome = OUTCOME_OK};
         st = try_small(d, &trials[i], err);
         if (st == OK) st = prepare(d, &trials[i], err);
         st = settle_failure(&trials[i], st, err);

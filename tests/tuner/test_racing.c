@@ -81,13 +81,14 @@ struct outcome_of_seed {
 static struct candidate *race_all(const struct recorded *r, struct machine *machine,
                                   struct player *canary, struct outcome_of_seed *out) {
     struct candidate *list = calloc(CANDIDATES, sizeof *list);
-    double incumbent_ns = INFINITY, best_ns = INFINITY;
+    double incumbent_ns = INFINITY, best_ns = INFINITY, behind_ns = INFINITY;
     for (int i = 0; i < CANDIDATES; i++) {
         const int64_t at = (int64_t)rng_below(&machine->rng, r->space.n);
         struct player player = player_of(r, at, machine);
         const struct measuring m = {.subject = {player_run, &player},
                                     .canary = {player_run, canary},
                                     .canary_settled_ns = CANARY_NS,
+                                    .behind_ns = &behind_ns,
                                     .incumbent_ns = incumbent_ns};
         struct sample_set set;
         bool is_abandoned;
