@@ -154,7 +154,7 @@ Test(model, pool_shows_everything_in_turn) {
     size_t n = 0;
     const int64_t centre[] = {3};
     for (size_t turn = 0; turn < pool.n_blocks; turn++) {
-        pool_turn(&pool, &space, centre, 1);
+        pool_turn(&pool, &space, POOL_ROUND_BLOCKS, centre, 1);
         for (size_t b = 0; b < pool.n_round; b++)
             for (int c = 0; c < GAUSSIAN_BLOCK; c++) {
                 const int64_t config = pool.config[pool.round[b] * GAUSSIAN_BLOCK + c];
