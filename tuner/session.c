@@ -290,6 +290,13 @@ static enum status next_config(struct session *s, struct quest *q, int64_t *conf
     }
 }
 
+/* A configuration to be built, by itself. */
+static struct work work_of(const struct quest *q, int64_t config) {
+    const struct setting setting = quest_setting(q, config);
+    return (struct work){
+        .config = setting.config, .problem = quest_problem(q, &setting), .seed = 1};
+}
+
 /* What the strategy is likely to ask for after what it asks for now. */
 static size_t likely_works(void *context, struct work *works, size_t n) {
     const struct session *s = context;
@@ -297,19 +304,13 @@ static size_t likely_works(void *context, struct work *works, size_t n) {
     int64_t configs[LIKELY_MOST];
     if (!q || !q->strategy->peek) return 0;
     n = q->strategy->peek(&q->search, configs, n < LIKELY_MOST ? n : LIKELY_MOST);
-    for (size_t i = 0; i < n; i++) {
-        const struct setting setting = quest_setting(q, configs[i]);
-        works[i] = (struct work){
-            .config = setting.config, .problem = quest_problem(q, &setting), .seed = 1};
-    }
+    for (size_t i = 0; i < n; i++) works[i] = work_of(q, configs[i]);
     return n;
 }
 
 static bool has_program(void *context, int64_t config) {
     const struct session *s = context;
-    const struct setting setting = quest_setting(s->searched, config);
-    const struct work work = {.config = setting.config,
-                              .problem = quest_problem(s->searched, &setting)};
+    const struct work work = work_of(s->searched, config);
     return worker_has_built(s->worker, &work);
 }
 

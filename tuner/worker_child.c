@@ -47,11 +47,15 @@ struct trial {
     struct verdict verdict;
     int64_t build_ns, check_ns;
     int parts; /* its samples are told from one of so many parts of the rows; 1: from all */
-    struct work measured;        /* what was run then */
+    struct work measured;        /* as it was run: with the part as its problem, warm */
     double part_ns, expected_ns; /* what a part took, and the whole will by that; 0: not known */
     enum outcome outcome;
     char message[2100];
 };
+
+static struct trial trial_of(const struct work *work) {
+    return (struct trial){.work = work, .measured = *work, .parts = 1, .outcome = OUTCOME_OK};
+}
 
 /* ---- a failure is an outcome ---- */
 
@@ -185,22 +189,27 @@ static bool has_changed_clock(struct desk *d, bool was_host) {
     return true;
 }
 
-/* Those of a race, by one clock: when it changes all are taken again. */
+/* Those of a race, by one clock: when it changes all are taken again. What a part takes says nothing of the ceiling. */
+static enum status race_by_one_clock(struct desk *d, struct trial *t, struct measuring m,
+                                     bool is_whole, bool *abandoned, struct error *err) {
+    m.canary = canary_subject(d->canary);
+    m.canary_settled_ns = d->settled_ns;
+    const bool was_host = d->timer.is_host;
+    enum status st = measure_race(&m, &t->set, abandoned, err);
+    if (st == OK && is_whole) st = doubt_events(d, t, err);
+    if (st != OK || !has_changed_clock(d, was_host)) return st;
+    sample_set_free(&t->set);
+    return measure_race(&m, &t->set, abandoned, err);
+}
+
 static enum status race(struct desk *d, struct trial *t, bool *abandoned, struct error *err) {
     const struct measuring m = {.subject = {watched_run, &t->watched},
-                                .canary = canary_subject(d->canary),
-                                .canary_settled_ns = d->settled_ns,
                                 .behind_ns = &d->track.behind_ns,
                                 .expected_ns = t->expected_ns,
                                 .incumbent_ns =
                                     t->work->is_final ? INFINITY : t->work->incumbent_ns,
                                 .budget_ns = t->work->budget_ns};
-    const bool was_host = d->timer.is_host;
-    enum status st = measure_race(&m, &t->set, abandoned, err);
-    if (st == OK) st = doubt_events(d, t, err);
-    if (st != OK || !has_changed_clock(d, was_host)) return st;
-    sample_set_free(&t->set);
-    return measure_race(&m, &t->set, abandoned, err);
+    return race_by_one_clock(d, t, m, true, abandoned, err);
 }
 
 /* Do its groups still fill the device evenly, and does it have its part of the work? */
@@ -233,23 +242,6 @@ static double part_of(const struct desk *d, const struct work *work, struct prob
     return stands_for_all(d, &work->config, part, share) ? share : 0;
 }
 
-/* The part's race, by one clock. */
-static enum status race_over(struct desk *d, struct trial *t, struct check_case *c, double best_ns,
-                             bool *abandoned, struct error *err) {
-    struct watched watched = {.timed = {c, t->op, 0, &d->timer, false}, .best_ns = best_ns};
-    const struct measuring m = {.subject = {watched_run, &watched},
-                                .canary = canary_subject(d->canary),
-                                .canary_settled_ns = d->settled_ns,
-                                .behind_ns = &d->track.part_behind_ns,
-                                .incumbent_ns = best_ns,
-                                .budget_ns = (int64_t)(PART_RUNS * best_ns)};
-    const bool was_host = d->timer.is_host;
-    const enum status st = measure_race(&m, &t->set, abandoned, err);
-    if (st != OK || !has_changed_clock(d, was_host)) return st;
-    sample_set_free(&t->set);
-    return measure_race(&m, &t->set, abandoned, err);
-}
-
 /* What the part's runs say of all rows. */
 static void note_part(struct trial *t, const struct problem *part, double share, bool abandoned) {
     t->part_ns = t->set.median;
@@ -259,7 +251,8 @@ static void note_part(struct trial *t, const struct problem *part, double share,
         return;
     }
     sample_set_scale(&t->set, 1 / share);
-    t->measured = (struct work){.problem = *part, .is_warm = true};
+    t->measured.problem = *part;
+    t->measured.is_warm = true;
     t->parts = PARTS;
 }
 
@@ -274,7 +267,13 @@ static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, s
     if (st == OK) st = first_launch(d, t, &part, c, err);
     if (st != OK) return st;
     if (desk_has_sensors(d)) sensors_read("/sys", &d->sensors);
-    st = race_over(d, t, c, fmin(d->track.part_ns, PART_TIMES_BEST * all_ns), abandoned, err);
+    const double best_ns = fmin(d->track.part_ns, PART_TIMES_BEST * all_ns);
+    struct watched watched = {.timed = {c, t->op, 0, &d->timer, false}, .best_ns = best_ns};
+    const struct measuring m = {.subject = {watched_run, &watched},
+                                .behind_ns = &d->track.part_behind_ns,
+                                .incumbent_ns = best_ns,
+                                .budget_ns = (int64_t)(PART_RUNS * best_ns)};
+    st = race_by_one_clock(d, t, m, false, abandoned, err);
     desk_release(d, c);
     *abandoned |= t->set.median > PART_HOPELESS * fmin(d->track.part_ns, all_ns);
     if (st == OK) note_part(t, &part, share, *abandoned);
@@ -390,8 +389,7 @@ static enum status report(struct desk *d, struct trial *t, json_t *results, stru
     e.check_ns = t->check_ns;
     e.samples_ns = t->set.time_ns;
     e.n_samples = t->set.n;
-    e.conditions =
-        conditions_text(d, t->parts > 1 ? &t->measured : t->work, &t->set, t->parts, &ceiling);
+    e.conditions = conditions_text(d, &t->measured, &t->set, t->parts, &ceiling);
     json_array_append_new(results, frame_evaluation(&e));
     free(e.conditions);
     return OK;
@@ -422,7 +420,7 @@ static enum status measure(struct desk *d, struct trial *t, bool *abandoned, str
 
 static enum status evaluate(struct desk *d, const struct work *work, json_t *results,
                             struct error *err) {
-    struct trial t = {.work = work, .parts = 1, .outcome = OUTCOME_OK};
+    struct trial t = trial_of(work);
     bool abandoned = false;
     desk_keep_track(d, &work->problem);
     enum status st = try_small(d, &t, err);
@@ -447,7 +445,7 @@ static enum status finals(struct desk *d, const struct work *works, size_t n, js
     size_t n_right = 0;
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++) {
-        trials[i] = (struct trial){.work = &works[i], .parts = 1, .outcome = OUTCOME_OK};
+        trials[i] = trial_of(&works[i]);
         st = try_small(d, &trials[i], err);
         if (st == OK) st = prepare(d, &trials[i], err);
         st = settle_failure(&trials[i], st, err);
