@@ -66,6 +66,7 @@ char *conditions_text(const struct desk *d, const struct work *work, const struc
     set_line(object, "cpu_max", "/sys/fs/cgroup/cpu.max");
     set_line(object, "load", "/proc/loadavg");
     set_line(object, "large_pages", "/sys/kernel/mm/transparent_hugepage/enabled");
+    if (parts == 0) json_object_set_new(object, "ragged", json_true());
     if (parts > 1) json_object_set_new(object, "parts", json_integer(parts));
     set_sensors(d, object);
     char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);

@@ -1,8 +1,8 @@
 /* worker_child.c: the worker itself: build, check, measure, check again; one request at a time until the
  * parent is gone. What it keeps between requests is its desk (desk.h).
  *
- * An evaluation is: the ragged problem whole, where runs take long a race over a part of the rows, the real problem
- * sampled, samples, the outputs of the timed runs again. Before everything that may hang or die the parent
+ * An evaluation is: the ragged problem whole, a race on it against what is hopeless, where runs take long a race over a
+ * part of the rows, the real problem sampled, samples, the outputs of the timed runs again. Before everything that may hang or die the parent
  * is told the stage. */
 #include "base/clock.h"
 #include "tuner/conditions.h"
@@ -17,10 +17,13 @@ static const double LAUNCH_TIMES_BEST = 20;
  * shared badly by the processors; while none of the good ones is known, with twice that part of the best's time. */
 enum { PARTS = 4 };
 static const double PART_FROM_NS = 20e6, PART_TIMES_BEST = 2, PART_RUNS = 2.5;
-static const double PART_HOPELESS = 3; /* times the best, whatever the canary says */
+static const double HOPELESS = 3; /* times the best, whatever the canary says */
 /* A part stands for all where it has less than that of the operations, and so many work-groups a compute unit. */
 static const double PART_SHARE_MOST = 0.5;
 enum { PART_GROUPS = 2 };
+/* What is hopeless with the ragged problem already, which has at most so much of the operations, would take seconds
+ * with all of them, or hang. */
+static const double SMALL_SHARE_MOST = 0.1, SMALL_RUNS = 10;
 /* How far above the ceiling a share may be before nobody believes it. */
 static const double PLAUSIBLE_SHARE = 1.05;
 
@@ -45,9 +48,9 @@ struct trial {
     struct watched watched;
     struct sample_set set;
     struct verdict verdict;
-    int64_t build_ns, check_ns;
-    int parts; /* its samples are told from one of so many parts of the rows; 1: from all */
-    struct work measured;        /* as it was run: with the part as its problem, warm */
+    int64_t build_ns, check_ns, launch_ns; /* launch_ns: of the first one, by the host's clock */
+    int parts;                             /* as conditions_text's */
+    struct work measured;                  /* as it was run: with the part as its problem, warm */
     double part_ns, expected_ns; /* what a part took, and the whole will by that; 0: not known */
     enum outcome outcome;
     char message[2100];
@@ -87,8 +90,10 @@ static enum status first_launch(struct desk *d, struct trial *t, const struct pr
     int64_t began = clock_now_ns();
     desk_tell_stage(STAGE_build, NAN);
     enum status st = desk_op(d, &t->work->config, problem, false, &t->op, err);
+    const int64_t built = clock_now_ns();
     if (st == OK) st = check_launch(c, t->op, err);
     if (st == OK) op_keep(t->op);
+    t->launch_ns = clock_now_ns() - built;
     t->build_ns += clock_now_ns() - began;
     return st;
 }
@@ -104,19 +109,6 @@ static enum status judge(struct desk *d, struct trial *t, struct check_case *c, 
     t->verdict = verdict;
     t->check_ns += clock_now_ns() - began;
     return st;
-}
-
-/* A small ragged relative in full: cheap, and tails are where kernels are wrong. */
-static enum status try_small(struct desk *d, struct trial *t, struct error *err) {
-    struct problem small;
-    struct check_case *c;
-    if (t->work->problem.family->judges_all) return OK;
-    check_ragged(&t->work->problem, &small);
-    if (!config_runs(&t->work->config, &small, d->device, NULL)) return OK;
-    desk_tell_stage(STAGE_prepare, NAN);
-    enum status st = desk_case(d, &small, t->work->seed, 1, &c, err);
-    if (st == OK) st = first_launch(d, t, &small, c, err);
-    return st == OK ? judge(d, t, c, true, err) : st;
 }
 
 /* The same as a phase, run once. */
@@ -163,8 +155,9 @@ static size_t groups_of(const struct geometry *geometry, int stage, size_t *loca
 /* ---- samples ---- */
 
 static double share_of(const struct trial *t, const struct ceiling *ceiling) {
+    const struct problem *problem = t->parts ? &t->work->problem : &t->measured.problem;
     struct cost cost;
-    t->work->problem.family->cost(&t->work->problem, &cost);
+    problem->family->cost(problem, &cost);
     return ceiling_share(ceiling, &cost, t->set.median);
 }
 
@@ -242,6 +235,13 @@ static double part_of(const struct desk *d, const struct work *work, struct prob
     return stands_for_all(d, &work->config, part, share) ? share : 0;
 }
 
+/* Told from another problem than its own. */
+static void stand_in(struct trial *t, const struct problem *problem, int parts) {
+    t->measured.problem = *problem;
+    t->measured.is_warm = true;
+    t->parts = parts;
+}
+
 /* What the part's runs say of all rows. */
 static void note_part(struct trial *t, const struct problem *part, double share, bool abandoned) {
     t->part_ns = t->set.median;
@@ -251,9 +251,7 @@ static void note_part(struct trial *t, const struct problem *part, double share,
         return;
     }
     sample_set_scale(&t->set, 1 / share);
-    t->measured.problem = *part;
-    t->measured.is_warm = true;
-    t->parts = PARTS;
+    stand_in(t, part, PARTS);
 }
 
 /* The race over a part of the rows. Who loses it is abandoned, with the time that all rows would have taken. */
@@ -275,9 +273,43 @@ static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, s
                                 .budget_ns = (int64_t)(PART_RUNS * best_ns)};
     st = race_by_one_clock(d, t, m, false, abandoned, err);
     desk_release(d, c);
-    *abandoned |= t->set.median > PART_HOPELESS * fmin(d->track.part_ns, all_ns);
+    *abandoned |= t->set.median > HOPELESS * fmin(d->track.part_ns, all_ns);
     if (st == OK) note_part(t, &part, share, *abandoned);
     return st;
+}
+
+/* Is a launch of the small problem, where the first one took that long, hopeless beside the best of the whole? Then that
+ * is what it takes at least. */
+static enum status race_small(struct desk *d, struct trial *t, const struct problem *small,
+                              struct check_case *c, bool *abandoned, struct error *err) {
+    const double most_ns = HOPELESS * t->work->incumbent_ns;
+    if (t->work->is_final || t->work->as_phase || (double)t->launch_ns <= most_ns ||
+        operations(small) > SMALL_SHARE_MOST * operations(&t->work->problem))
+        return OK;
+    double behind_ns = INFINITY;
+    struct watched watched = {.timed = {c, t->op, 0, &d->timer, false}, .best_ns = most_ns};
+    const struct measuring m = {.subject = {watched_run, &watched},
+                                .behind_ns = &behind_ns,
+                                .incumbent_ns = most_ns,
+                                .budget_ns = (int64_t)(SMALL_RUNS * most_ns)};
+    const enum status st = race_by_one_clock(d, t, m, false, abandoned, err);
+    if (*abandoned) stand_in(t, small, 0);
+    else sample_set_free(&t->set);
+    return st;
+}
+
+/* A small ragged relative in full: cheap, and tails are where kernels are wrong. */
+static enum status try_small(struct desk *d, struct trial *t, bool *abandoned, struct error *err) {
+    struct problem small;
+    struct check_case *c;
+    if (t->work->problem.family->judges_all) return OK;
+    check_ragged(&t->work->problem, &small);
+    if (!config_runs(&t->work->config, &small, d->device, NULL)) return OK;
+    desk_tell_stage(STAGE_prepare, NAN);
+    enum status st = desk_case(d, &small, t->work->seed, 1, &c, err);
+    if (st == OK) st = first_launch(d, t, &small, c, err);
+    if (st == OK) st = judge(d, t, c, true, err);
+    return st == OK ? race_small(d, t, &small, c, abandoned, err) : st;
 }
 
 /* What parts are compared with: that of the fastest. */
@@ -404,7 +436,10 @@ static enum status settle_again(struct desk *d, const struct sample_set *set, st
 
 static void say_abandoned(struct trial *t) {
     const double times = t->set.median / t->work->incumbent_ns;
-    if (t->parts > 1)
+    if (t->parts == 0)
+        snprintf(t->message, sizeof t->message,
+                 "%.2f times the best with the small ragged problem alone", times);
+    else if (t->parts > 1)
         snprintf(t->message, sizeof t->message,
                  "%.2f times the best, told from one of %d parts of the rows", times, PARTS);
     else
@@ -423,8 +458,8 @@ static enum status evaluate(struct desk *d, const struct work *work, json_t *res
     struct trial t = trial_of(work);
     bool abandoned = false;
     desk_keep_track(d, &work->problem);
-    enum status st = try_small(d, &t, err);
-    if (st == OK) st = race_part(d, &t, &abandoned, err);
+    enum status st = try_small(d, &t, &abandoned, err);
+    if (st == OK && !abandoned) st = race_part(d, &t, &abandoned, err);
     if (st == OK && !abandoned) st = measure(d, &t, &abandoned, err);
     if (st == OK && abandoned) {
         t.outcome = OUTCOME_ABANDONED;
@@ -443,10 +478,11 @@ static enum status finals(struct desk *d, const struct work *works, size_t n, js
                           struct error *err) {
     struct trial trials[WORKS_MOST] = {0}, *right[WORKS_MOST] = {NULL};
     size_t n_right = 0;
+    bool never; /* a final is not abandoned */
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++) {
         trials[i] = trial_of(&works[i]);
-        st = try_small(d, &trials[i], err);
+        st = try_small(d, &trials[i], &never, err);
         if (st == OK) st = prepare(d, &trials[i], err);
         st = settle_failure(&trials[i], st, err);
         if (st == OK && trials[i].outcome == OUTCOME_OK) right[n_right++] = &trials[i];

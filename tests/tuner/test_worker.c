@@ -84,13 +84,20 @@ Test(worker, slow_kernels_are_abandoned) {
     evaluation_free(&slow);
 }
 
-static void expect_parts(int kind, double incumbent_ns, enum outcome outcome, bool is_partial) {
+static struct evaluation evaluated_at(const struct problem *problem, int kind,
+                                      double incumbent_ns) {
     struct work work = work_of(kind, 8, incumbent_ns);
     struct evaluation e = {0};
     struct error err = {0};
-    work.problem = faulty_problem(1000000, 3);
+    work.problem = *problem;
     work.budget_ns = 1;
     cr_assert_eq(worker_evaluate(worker, &work, &e, NULL, &err), OK, "%s", err.text);
+    return e;
+}
+
+static void expect_parts(int kind, double incumbent_ns, enum outcome outcome, bool is_partial) {
+    const struct problem problem = faulty_problem(1000000, 3);
+    struct evaluation e = evaluated_at(&problem, kind, incumbent_ns);
     cr_expect_eq(e.outcome, outcome, "%s: %s", outcome_names[e.outcome], e.message);
     cr_expect_eq(strstr(e.conditions, "\"parts\":4") != NULL, is_partial, "%s", e.conditions);
     if (is_partial) cr_expect(e.time_ns > 60e6 && isnan(e.nmse), "%g %g", e.time_ns, e.nmse);
@@ -103,6 +110,24 @@ Test(worker, what_is_hopeless_is_told_from_a_part_of_the_rows) {
     expect_parts(KIND_SLOW, 20e9, OUTCOME_OK, false);
     expect_parts(KIND_RIGHT, 20e9, OUTCOME_OK, false);
     expect_parts(KIND_SLOW, 20e9, OUTCOME_ABANDONED, true); /* parts are compared with parts */
+}
+
+static void expect_ragged(const struct problem *problem, double incumbent_ns, bool is_ragged) {
+    struct evaluation e = evaluated_at(problem, KIND_SLOW, incumbent_ns);
+    cr_expect_eq(strstr(e.conditions, "\"ragged\":true") != NULL, is_ragged, "%s", e.conditions);
+    if (is_ragged) {
+        cr_expect_eq(e.outcome, OUTCOME_ABANDONED, "%s", outcome_names[e.outcome]);
+        cr_expect(e.time_ns > 3 * incumbent_ns && isnan(e.nmse), "%g %g", e.time_ns, e.nmse);
+    }
+    evaluation_free(&e);
+}
+
+/* Some thousand loads' time, beside what is told of the best of a large problem and of one that is hardly larger. */
+Test(worker, what_would_hang_is_told_from_the_small_problem) {
+    const struct problem large = faulty_problem(1000000, 3), small = faulty_problem(3000, 3);
+    expect_ragged(&large, 1e3, true);
+    expect_ragged(&large, 1e9, false);
+    expect_ragged(&small, 1e3, false);
 }
 
 Test(worker, three_crashes_are_not_a_lost_device) {
