@@ -1,5 +1,5 @@
 /* builders.c: see builders.h. The parent's side: nobody waits for a builder but in
- * builders_await. */
+ * builders_build. */
 #include "tuner/builders.h"
 #include "base/child.h"
 #include "base/clock.h"
@@ -28,7 +28,7 @@ struct builder {
     int64_t since_ns, ran_ns;
 };
 struct given {
-    uint64_t name;
+    uint64_t name;    /* 0: nobody's place */
     bool is_done;     /* the program is there */
     int64_t build_ns; /* what it took, once it is done */
 };
@@ -37,11 +37,14 @@ struct builders {
     char *selector, *model_key;
     int64_t start_ns, deadline_ns;
     struct builder builder[BUILDERS_MOST];
-    struct given *given; /* works that were given to a builder, or to the worker; in any order */
+    struct given *given; /* works that were given to a builder, or to the worker */
     size_t n_given, capacity;
     struct work likely[BUILDERS_MOST + LIKELY_MORE]; /* after the one that is being evaluated */
     size_t n_likely;
-    int deaths; /* in a row */
+    bool is_behind;   /* it was not asked yet what is likely after this one */
+    uint64_t begun;   /* the work that builders_begin was told of; 0: none */
+    int64_t begun_ns; /* when */
+    int deaths;       /* in a row */
 };
 
 /* Beside parent and worker, which sleep while they wait; and no more than fit on the device, where
@@ -91,32 +94,42 @@ void builders_close(struct builders *builders) {
 
 /* ---- what was given ---- */
 
-/* What its program is compiled from, but for the sources. */
+/* What its program is compiled from, but for the sources; of this process. Searches ask by the thousand. */
 static uint64_t name_of(const struct work *work) {
-    char problem[160], config[400];
-    problem_format(&work->problem, problem);
-    config_format(&work->config, config);
-    const char *const texts[] = {work->problem.family->name,       problem,
-                                 class_names[work->problem.class], work->problem.layout->name,
-                                 work->config.variant->name,       config};
-    uint64_t name = hash_start();
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        name = hash_text(hash_text(name, texts[i]), "\n");
+    const struct problem *problem = &work->problem;
+    const void *const objects[] = {problem->family, problem->layout};
+    uint64_t name = hash_bytes(config_hash(&work->config), objects, sizeof objects);
+    name = hash_bytes(name, problem->value, sizeof problem->value);
+    name = hash_bytes(name, &problem->class, sizeof problem->class);
     return name ? name : 1;
 }
 
+/* Where it stands, or may stand: open addressing, never more than half full. */
+static struct given *place_of(struct given *given, size_t capacity, uint64_t name) {
+    size_t i = name & (capacity - 1);
+    while (given[i].name && given[i].name != name) i = (i + 1) & (capacity - 1);
+    return &given[i];
+}
+
 static struct given *find_given(const struct builders *b, uint64_t name) {
-    for (size_t i = 0; i < b->n_given; i++)
-        if (b->given[i].name == name) return &b->given[i];
-    return NULL;
+    struct given *given = b->capacity ? place_of(b->given, b->capacity, name) : NULL;
+    return given && given->name ? given : NULL;
+}
+
+static void make_room(struct builders *b) {
+    const size_t capacity = b->capacity ? 2 * b->capacity : 64;
+    struct given *given = memory_new(capacity * sizeof *given);
+    for (size_t i = 0; i < b->capacity; i++)
+        if (b->given[i].name) *place_of(given, capacity, b->given[i].name) = b->given[i];
+    free(b->given);
+    b->given = given;
+    b->capacity = capacity;
 }
 
 static void remember(struct builders *b, uint64_t name) {
-    if (b->n_given == b->capacity) {
-        b->capacity = b->capacity ? 2 * b->capacity : 64;
-        b->given = memory_grow(b->given, b->capacity * sizeof *b->given);
-    }
-    b->given[b->n_given++] = (struct given){.name = name};
+    if (2 * b->n_given >= b->capacity) make_room(b);
+    *place_of(b->given, b->capacity, name) = (struct given){.name = name};
+    b->n_given++;
 }
 
 /* ---- one builder ---- */
@@ -233,36 +246,51 @@ void builders_step(struct builders *builders, bool is_building) {
     if (builders) let_run(builders, is_building ? builders->ahead.builders - 1 : 0);
 }
 
-void builders_feed(struct builders *builders) {
-    if (!builders) return;
-    for (int i = 0; i < builders->ahead.builders; i++) collect(builders, &builders->builder[i]);
-    for (size_t i = 0; i < builders->n_likely; i++) give(builders, &builders->likely[i]);
+void builders_collect(struct builders *builders) {
+    for (int i = 0; builders && i < builders->ahead.builders; i++)
+        collect(builders, &builders->builder[i]);
 }
 
-static void await(struct builders *b, struct builder *builder, const volatile int *interrupt) {
-    while (builder->is_busy && !(interrupt && *interrupt)) {
-        collect(b, builder);
-        if (builder->is_busy) clock_sleep_ns(LOOK_NS);
-    }
+void builders_feed(struct builders *builders) {
+    if (!builders) return;
+    struct builders *b = builders;
+    builders_collect(b);
+    if (b->is_behind)
+        b->n_likely =
+            b->ahead.foresee(b->ahead.context, b->likely, (size_t)b->ahead.builders + LIKELY_MORE);
+    b->is_behind = false;
+    for (size_t i = 0; i < b->n_likely; i++) give(b, &b->likely[i]);
+}
+
+void builders_begin(struct builders *builders, const struct work *work) {
+    if (!builders) return;
+    struct builders *b = builders;
+    b->begun = name_of(work);
+    b->begun_ns = clock_now_ns();
+    let_run(b, b->ahead.builders);
+    builders_collect(b);
+    if (!find_given(b, b->begun) && !give(b, work)) remember(b, b->begun);
+    b->is_behind = true;
+    if (b->ahead.on_device || !find_given(b, b->begun)->is_done) builders_feed(b);
+}
+
+static bool is_at(struct builders *b, struct builder *builder, uint64_t work) {
+    if (builder->is_busy && builder->work == work) collect(b, builder);
+    return builder->is_busy && builder->work == work;
 }
 
 int64_t builders_build(struct builders *builders, const struct work *work,
                        const volatile int *interrupt) {
     if (!builders) return 0;
     struct builders *b = builders;
-    const int64_t began = clock_now_ns();
-    const uint64_t name = name_of(work);
-    let_run(b, b->ahead.builders);
-    b->n_likely = 0;
-    builders_feed(b); /* nothing but to see who is done */
-    if (!find_given(b, name) && !give(b, work)) remember(b, name);
-    b->n_likely =
-        b->ahead.foresee(b->ahead.context, b->likely, (size_t)b->ahead.builders + LIKELY_MORE);
-    builders_feed(b);
+    if (b->begun != name_of(work)) builders_begin(b, work);
+    bool has_waited = false;
     for (int i = 0; i < b->ahead.builders; i++)
-        if (b->builder[i].work == name) await(b, &b->builder[i], interrupt);
+        for (; is_at(b, &b->builder[i], b->begun) && !(interrupt && *interrupt); has_waited = true)
+            clock_sleep_ns(LOOK_NS);
+    b->begun = 0;
     let_run(b, 0);
-    return clock_now_ns() - began;
+    return has_waited ? clock_now_ns() - b->begun_ns : 0;
 }
 
 bool builders_have_built(const struct builders *builders, const struct work *work) {

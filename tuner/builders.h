@@ -17,9 +17,14 @@ struct builders *builders_open(const struct build_ahead *ahead, const char *sele
 void builders_close(struct builders *builders);
 /* The worker builds, or does something else. */
 void builders_step(struct builders *builders, bool is_building);
-/* See who is done, and give those without work what is likely to come. */
+/* See who is done. */
+void builders_collect(struct builders *builders);
+/* The same, and give those without work what is likely to come; what that is, is asked once for each builders_begin. */
 void builders_feed(struct builders *builders);
-/* Have this work built, beside what is likely to come, and wait for it; returns the ns that it took. Where all
+/* Have this work built, beside what is likely to come: nobody waits yet. Where it is there already, and the device is
+ * another processor, nobody looks ahead either: that is for builders_feed, once the worker has the request. */
+void builders_begin(struct builders *builders, const struct work *work);
+/* Wait for it, after builders_begin or instead; returns the ns since then if there was something to wait for. Where all
  * are busy with something else, nobody waits: the worker builds it itself. */
 int64_t builders_build(struct builders *builders, const struct work *work,
                        const volatile int *interrupt);

@@ -246,7 +246,14 @@ enum status session_evaluate(struct session *s, struct quest *q, const struct wo
 static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
                                 bool is_retry, const struct span *span, struct error *err) {
     const struct setting setting = quest_setting(q, config);
+    const struct work work = {.config = setting.config,
+                              .problem = quest_problem(q, &setting),
+                              .seed = 1,
+                              .incumbent_ns = quest_incumbent(q),
+                              .budget_ns = span_samples_ns(span),
+                              .small_first = is_retry};
     p->now = session_new_evaluation(s, q, config == q->default_config, &p->key);
+    worker_expect(s->worker, &work);
     enum status st;
     if (is_retry) {
         p->now.id = q->retry_id;
@@ -257,12 +264,6 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
         if (st == OK && p->has_done) evaluation_drop(&p->done, &p->done_key);
         p->has_done = st == OK ? false : p->has_done;
     }
-    const struct work work = {.config = setting.config,
-                              .problem = quest_problem(q, &setting),
-                              .seed = 1,
-                              .incumbent_ns = quest_incumbent(q),
-                              .budget_ns = span_samples_ns(span),
-                              .small_first = is_retry};
     if (st != OK) return st;
     st = session_evaluate(s, q, &work, &p->now, err);
     if (st != OK) return st;

@@ -77,6 +77,10 @@ bool worker_has_built(const struct worker *worker, const struct work *work) {
     return builders_have_built(worker->builders, work);
 }
 
+void worker_expect(struct worker *worker, const struct work *work) {
+    builders_begin(worker->builders, work);
+}
+
 const struct ceiling_memory *worker_ceilings(const struct worker *worker) {
     return &worker->ceilings;
 }
@@ -128,6 +132,15 @@ static void enter(struct worker *w, enum stage_id *stage, enum stage_id next) {
     builders_step(w->builders, next == STAGE_build && !child_has_frame(w->child));
 }
 
+/* The time of a stage that is over: until the worker says that it went on, of which we may hear later. */
+static void account(struct worker *w, enum stage_id stage, const json_t *frame) {
+    const int64_t now_ns = clock_now_ns();
+    const int64_t at_ns = json_integer_value(json_object_get(frame, "at_ns"));
+    const int64_t until_ns = at_ns > w->since_ns && at_ns < now_ns ? at_ns : now_ns;
+    w->time_ns[stage_time(stage)] += until_ns - w->since_ns;
+    w->since_ns = until_ns;
+}
+
 /* Frames until the reply (*reply, to be released) or a failure; *stage is where it happened. */
 static enum status converse(struct worker *w, enum stage_id *stage, json_t **reply,
                             const volatile int *interrupt, struct error *err) {
@@ -136,16 +149,14 @@ static enum status converse(struct worker *w, enum stage_id *stage, json_t **rep
         char *bytes = NULL;
         const int64_t deadline = stage_deadline(&w->deadlines, *stage, hint_ns);
         enum status st = receive(w, deadline, &bytes, interrupt, err);
-        const int64_t now_ns = clock_now_ns();
-        w->time_ns[stage_time(*stage)] += now_ns - w->since_ns;
-        w->since_ns = now_ns;
+        json_error_t why;
+        json_t *frame = st == OK ? json_loads(bytes, 0, &why) : NULL;
+        free(bytes);
+        account(w, *stage, frame);
         if (st == STATUS_TIMEOUT)
             return fail(err, st, "no end of %s after %.1f s", stage_names[*stage],
                         (double)deadline / 1e9);
         if (st != OK) return st;
-        json_error_t why;
-        json_t *frame = json_loads(bytes, 0, &why);
-        free(bytes);
         if (!frame)
             return fail(err, STATUS_CRASHED, "the worker's frame is not JSON: %s", why.text);
         int named = stage_find(json_string_value(json_object_get(frame, "stage")));
@@ -213,7 +224,7 @@ static enum status ask(struct worker *w, const struct work *works, size_t n, str
         st = frame_read_evaluation(json_array_get(results, i), &e[i], err);
     if (st == OK && n == 1) {
         e->build_ns += builders_spent(w->builders, works);
-        builders_feed(w->builders); /* who is done now, before somebody asks */
+        builders_collect(w->builders); /* before somebody asks */
     }
     if (st != OK) stop(w);
     json_decref(request);

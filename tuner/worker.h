@@ -65,7 +65,7 @@ struct build_ahead {
     /* May it be built? Not what is in quarantine. */
     bool (*may_build)(void *context, const struct work *work);
     /* The works that are likely to come after the one under way, likeliest first, at most n;
-     * returns how many. Asked once an evaluation, before the worker is at it. */
+     * returns how many. Asked once an evaluation, before or while the worker is at it. */
     size_t (*foresee)(void *context, struct work *works, size_t n);
     void *context;
 };
@@ -73,6 +73,8 @@ struct build_ahead {
 void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead);
 /* Did a builder finish this work, so that nobody will wait for its program? */
 bool worker_has_built(const struct worker *worker, const struct work *work);
+/* This work comes next, as soon as the caller has done something else: builders begin with it. */
+void worker_expect(struct worker *worker, const struct work *work);
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
  * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure;
  * NOMEM when the problem finds no room, UNSUPPORTED and INVALID when the worker refuses it: in
