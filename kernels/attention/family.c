@@ -464,17 +464,18 @@ static void judge_qkv(const struct check_case *c, struct verdict *verdict) {
         verdict_fail(verdict, "QKV changed");
 }
 
-/* Rows to judge where not all are: the reference of so many takes some 100 ms, or there are 4. */
-static int64_t sampled_rows(const struct problem *p) {
+/* Rows to judge: the reference of so many takes some 100 ms, of the whole some seconds (2048 tokens of 32 heads would take
+ * minutes), or there are 4. */
+static int64_t judged_rows(const struct problem *p, bool whole) {
     const double row = (double)(p->value[F_HEADS] * p->value[F_L]) * (double)p->value[F_D];
-    const double most = 3e7 / row;
-    return most < 4 ? 4 : most > 64 ? 64 : (int64_t)most;
+    const double most = whole ? 1.1e9 / row : fmin(3e7 / row, 64);
+    return most < 4 ? 4 : (int64_t)fmin(most, (double)p->value[F_N]);
 }
 
 static enum status judge(const struct problem *p, struct check_case *c, bool whole,
                          struct verdict *verdict, struct error *err) {
     const int64_t n = p->value[F_N], width = p->value[F_HEADS] * p->value[F_D];
-    const int64_t most = whole ? n : sampled_rows(p);
+    const int64_t most = judged_rows(p, whole);
     struct reference *r = c->reference;
     if (!r) {
         const enum status st = reference_open(p, &r, err);

@@ -1,15 +1,18 @@
 /* skinny: some tokens; a block of W meets all of them while it is near. See skinny.cl. */
 #include "kernels/matmul/matmul.h"
 
-enum { P_NB = P_SHARED, P_KB, P_BLOCKS, P_XP, P_GS, P_PF, P_COUNT };
+enum { P_NB = P_SHARED, P_KB, P_BLOCKS, P_NG, P_XP, P_GS, P_PF, P_COUNT };
+enum { ALL = 1 << 20 };
 
 static const struct param params[P_COUNT] = {
     PANEL_PARAMS(VALUES(V(1), V(2), V(4), V(6), V(8), V(12), V(16))),
     [P_LM] = {"LM", "lanes along the rows", VALUES(V(1), V(16), V(32), V(64))},
     [P_NB] = {"NB", "register tiles a pass", VALUES(V(1), V(2), V(4), V(8), V(11), V(16))},
     [P_KB] = {"KB", "columns of W a block",
-              VALUES(V(128), V(256), V(512), V(1024), {1 << 20, "all", FEATURE_NONE})},
+              VALUES(V(128), V(256), V(512), V(1024), {ALL, "all", FEATURE_NONE})},
     [P_BLOCKS] = {"BLOCKS", "row blocks a work-group", VALUES(V(1), V(4), V(16))},
+    [P_NG] = {"NG", "tokens a work-group",
+              VALUES(V(128), V(256), V(512), {ALL, "all", FEATURE_NONE})},
     [P_XP] = {"XP", "X as", VALUES({0, "rows", FEATURE_NONE}, {1, "tiles", FEATURE_NONE})},
     [P_GS] = {"GS", "scale and zero per",
               VALUES({0, "weight", FEATURE_NONE}, {1, "group", FEATURE_NONE})},
@@ -22,13 +25,17 @@ static bool passes_fit(const int *value, const struct problem *problem) {
 }
 
 static bool blocks_matter(const int *value, const struct problem *problem) {
-    if (value[P_NB] == 1) return value[P_KB] == 1 << 20;
-    return value[P_KB] == 1 << 20 || value[P_KB] < problem->value[F_K];
+    if (value[P_NB] == 1) return value[P_KB] == ALL;
+    return value[P_KB] == ALL || value[P_KB] < problem->value[F_K];
 }
 
 static bool blocks_leave_groups(const int *value, const struct problem *problem) {
     const int64_t rows = (int64_t)value[P_VW] * value[P_RV] * value[P_LM] * value[P_BLOCKS];
     return value[P_BLOCKS] == 1 || rows * 2 <= problem->value[F_M];
+}
+
+static bool tokens_are_cut(const int *value, const struct problem *problem) {
+    return value[P_NG] == ALL || value[P_NG] < problem->value[F_N];
 }
 
 static bool group_scale_applies(const int *value, const struct problem *problem) {
@@ -48,6 +55,7 @@ static const struct constraint constraints[] = {
     {"KB cuts K, and matters with several tiles", READS(P_NB) | READS(P_KB), blocks_matter, true},
     {"BLOCKS leaves two work-groups", READS(P_VW) | READS(P_RV) | READS(P_LM) | READS(P_BLOCKS),
      blocks_leave_groups, true},
+    {"NG cuts n", READS(P_NG), tokens_are_cut, true},
     {"GS=group needs quantised weights in class f32 and registers",
      READS(P_RV) | READS(P_TN) | READS(P_GS), group_scale_applies, false},
     {"PF is for buffers", READS(P_WI) | READS(P_PF), prefetch_applies, false},
@@ -58,6 +66,7 @@ static const struct constraint constraints[] = {
 static const struct hint hints[] = {
     {DEVICE_CPU, NULL, "VW=16,RV=1,TN=8,DOT=vnni,NB=4,KB=all,BLOCKS=4,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=12,UNROLL=4,NB=1,KB=all,BLOCKS=16,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=16,RV=2,TN=8,UNROLL=4,NB=2,KB=all,BLOCKS=4,NG=256,XP=tiles,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,DEQ=permute,NB=4,KB=all,XP=tiles,PF=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=4,KB=256,PF=1"},
@@ -69,20 +78,21 @@ static const struct hint hints[] = {
 };
 
 static bool accepts(const struct problem *problem) {
-    return matmul_accepts_panels(problem) && problem->value[F_N] >= 2 && problem->value[F_N] <= 512;
+    return matmul_accepts_panels(problem) && problem->value[F_N] >= 2;
 }
 
 static void geometry(const struct config *config, const struct problem *problem,
                      struct geometry *out) {
     const int *v = config->value;
     const size_t tiles = ceil_div(problem->value[F_M], (size_t)v[P_VW] * v[P_RV] * v[P_LM]);
+    const size_t parts = ceil_div(ceil_div(problem->value[F_N], v[P_TN]), v[P_NG] / v[P_TN]);
     *out = (struct geometry){.images = v[P_WI] ? 1u : 0u};
     if (v[P_XP]) {
         out->stage[out->n_stages++] = matmul_pack_stage(problem, v[P_TN]);
         out->scratch_bytes = matmul_packed_x_bytes(problem, v[P_TN]);
     }
     out->stage[out->n_stages++] = (struct stage){
-        "matmul_skinny", {ceil_div(tiles, v[P_BLOCKS]) * v[P_LM], 1, 1}, {v[P_LM], 1, 1}};
+        "matmul_skinny", {ceil_div(tiles, v[P_BLOCKS]) * v[P_LM], parts, 1}, {v[P_LM], 1, 1}};
 }
 
 static void fallback(const struct problem *problem, struct config *out) {
@@ -90,7 +100,7 @@ static void fallback(const struct problem *problem, struct config *out) {
     int *v = out->value;
     v[P_VW] = 8, v[P_RV] = matmul_default_vectors(problem), v[P_TN] = 2, v[P_UNROLL] = 1,
     v[P_LM] = 1, v[P_NB] = 1;
-    v[P_KB] = 1 << 20, v[P_BLOCKS] = 1;
+    v[P_KB] = ALL, v[P_BLOCKS] = 1, v[P_NG] = ALL;
 }
 
 const struct variant matmul_skinny = {

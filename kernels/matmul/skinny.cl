@@ -1,8 +1,9 @@
 /* skinny: some tokens, W still streams from memory once. A lane owns RV vectors of VW rows and all
  * tokens, as up to NB register tiles of TN: a block of KB columns of W is multiplied with every tile
- * while it is in the nearest cache. X is read as it is, or packed first into tiles [K][TN].
+ * while it is in the nearest cache. X is read as it is, or packed first into tiles [K][TN]. Where so many tokens do not
+ * stay near, W streams once for each NG of them.
  *
- * Work: tile = block of LM·RV·VW rows; BLOCKS of them a work-group. */
+ * Work: tile = block of LM·RV·VW rows; BLOCKS of them, and NG tokens, a work-group. */
 #ifndef VW
 #define VW 4 // rows in a vector
 #endif
@@ -23,6 +24,9 @@
 #endif
 #ifndef BLOCKS
 #define BLOCKS 1 // row blocks a work-group
+#endif
+#ifndef NG
+#define NG 1048576 // tokens a work-group
 #endif
 #ifndef UNROLL
 #define UNROLL 1 // of the loop over k (words for quantised weights)
@@ -52,13 +56,14 @@
 
 static inline __attribute__((always_inline)) void SYM(skinny_tiles)(W_PARAMS, __global const uchar *X, __global float *C,
                               __global const float *R, int M, int N, int K, int ldc, int first,
-                              int last, int lane) {
+                              int last, int part, int lane) {
     const int token_tiles = (N + TN - 1) / TN;
+    const int part_first = part * (NG / TN), part_last = min(part_first + NG / TN, token_tiles);
     for (int tile = first; tile < last; tile++) {
         const int m = tile * ROWS + lane * VW;
         const struct SYM(rows) rows = SYM(rows_at)(m, LM * VW, M, K);
-        for (int b0 = 0; b0 < token_tiles; b0 += NB) {
-            const int b1 = min(b0 + NB, token_tiles);
+        for (int b0 = part_first; b0 < part_last; b0 += NB) {
+            const int b1 = min(b0 + NB, part_last);
             FV acc[NB][RV][TN];
             for (int b = 0; b < NB; b++)
                 _Pragma("unroll") for (int r = 0; r < RV; r++)
@@ -97,7 +102,7 @@ void SYM(matmul_skinny)(W_OPERAND, OPERAND(const uchar, X), OPERAND(float, C), O
     VIEW(const float, R);
     const int tiles = (M + ROWS - 1) / ROWS, first = get_group_id(0) * BLOCKS;
     SYM(skinny_tiles)(W_PASS, X, C, R, M, N, K, ldc ? ldc : M, first, min(first + BLOCKS, tiles),
-                      get_local_id(0));
+                      get_group_id(1), get_local_id(0));
 }
 
 #if XP
@@ -109,4 +114,5 @@ void SYM(matmul_skinny)(W_OPERAND, OPERAND(const uchar, X), OPERAND(float, C), O
 #undef KB
 #undef LM
 #undef BLOCKS
+#undef NG
 #include "kernels/matmul/undo.clh"
