@@ -61,7 +61,8 @@ void check_share(struct check_case *c, struct check_case *other);
 
 /* Poison outputs, restore INOUT operands, run once on copy 0, read back, look at guards, judge.
  * whole: every element (of long attention as many rows as take some seconds); else every element where that is
- * cheap, else whole rows, first and last among them, and random projections of all elements. WRONG with the sentence when a gate fails. */
+ * cheap, else whole rows, first and last among them, and random projections of all elements. WRONG with the
+ * sentence when a gate fails. */
 enum status check_run(struct check_case *c, struct op *op, bool whole, struct verdict *verdict,
                       struct error *err);
 /* The two halves of that, for who wants to know what each takes: run and wait; read back, look, judge. */

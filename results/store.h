@@ -112,7 +112,7 @@ struct evaluation {
     char *conditions; /* JSON: quota, affinity, environment, canary, load */
     int64_t unix_s;
     bool is_default; /* the family's own configuration; set when it begins */
-    bool is_final;   /* measured among the finalists and checked in full */
+    bool is_final;   /* measured among the finalists and checked as a whole (check.h) */
     bool is_resumed; /* found `running` once before; a row that runs again is so as it says */
 };
 void evaluation_free(struct evaluation *e);

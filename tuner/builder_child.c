@@ -9,7 +9,8 @@
 #include "tuner/t1_read.h"
 #include <unistd.h>
 
-/* Steps behind parent and worker, who would wait for a processor while all of them compile. */
+/* Steps behind parent and worker, who would wait for a processor while all of them compile. Where the device is the
+ * processor, they wait for the builder. */
 enum { NICE = 10 };
 
 static enum status launch_small(struct device *device, const struct work *work, struct op *op,
@@ -45,6 +46,7 @@ static enum status open_device(const json_t *hello, struct device **device, stru
         st = device_open_known(selector, json_string_value(json_object_get(hello, "model")), device,
                                err);
     if (st == OK) device_load_features(*device);
+    if (st == OK && device_describe(*device)->type != DEVICE_CPU) (void)!nice(NICE);
     return st;
 }
 
@@ -62,7 +64,6 @@ static enum status serve(void *context, const json_t *request, json_t **reply, s
 
 int builder_child(void) {
     struct device *device = NULL;
-    (void)!nice(NICE);
     const int code = frames_answer(serve, &device);
     device_close(device);
     return code;

@@ -284,6 +284,7 @@ int64_t builders_build(struct builders *builders, const struct work *work,
     if (!builders) return 0;
     struct builders *b = builders;
     if (b->begun != name_of(work)) builders_begin(b, work);
+    let_run(b, b->ahead.builders);
     bool has_waited = false;
     for (int i = 0; i < b->ahead.builders; i++)
         for (; is_at(b, &b->builder[i], b->begun) && !(interrupt && *interrupt); has_waited = true)

@@ -2,6 +2,7 @@
  * over by a kernel: replies are checked like any other input. */
 #include "tuner/frames.h"
 #include "base/child.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include <math.h>
 #include <signal.h>
@@ -284,6 +285,7 @@ int frames_answer(enum status (*answer)(void *context, const json_t *request, js
             reply = json_pack("{s:{s:i,s:o}}", "error", "status", (int)st, "text",
                               frame_text(err.text));
         json_decref(request);
+        if (reply) json_object_set_new(reply, "at_ns", json_integer(clock_now_ns()));
         if (!reply || frame_send(reply, &err) != OK) break;
     }
     return 0;

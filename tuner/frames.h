@@ -1,5 +1,6 @@
 /* frames.h: what parent and worker say to each other, as JSON. Requests are works, replies are
- * evaluations; between them the worker names the stage it is in and since when, so that the parent knows the deadline. */
+ * evaluations; between them the worker names the stage it is in, so that the parent knows the deadline, and
+ * since when. */
 #pragma once
 #include "base/child.h"
 #include "tuner/worker.h"

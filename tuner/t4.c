@@ -71,9 +71,15 @@ static json_t *measurements(const struct trial_record *trial) {
     return list;
 }
 
+/* Abandoned with the ragged problem: its samples are not of the problem. */
+static bool was_hopeless(const struct evaluation *e) {
+    return e->outcome == OUTCOME_ABANDONED && e->conditions &&
+           strstr(e->conditions, "\"ragged\":true");
+}
+
 static json_t *result(const struct trial_record *trial, bool has_layouts) {
     const struct evaluation *e = &trial->evaluation;
-    const char *validity = invalidity[e->outcome];
+    const char *validity = invalidity[was_hopeless(e) ? OUTCOME_TIMEOUT : e->outcome];
     const bool is_correct = strcmp(validity, "correct") == 0;
     const size_t n = e->n_samples - trial->n_earlier;
     char when[21];

@@ -1,9 +1,9 @@
 /* worker_child.c: the worker itself: build, check, measure, check again; one request at a time until the
  * parent is gone. What it keeps between requests is its desk (desk.h).
  *
- * An evaluation is: the ragged problem whole, a race on it against what is hopeless, where runs take long a race over a
- * part of the rows, the real problem sampled, samples, the outputs of the timed runs again. Before everything that may hang or die the parent
- * is told the stage. */
+ * An evaluation is: the ragged problem whole, a race on it against what is hopeless, where runs take long a race
+ * over a part of the rows, the real problem sampled, samples, the outputs of the timed runs again. Before
+ * everything that may hang or die the parent is told the stage. */
 #include "base/clock.h"
 #include "tuner/conditions.h"
 #include <math.h>
@@ -48,9 +48,10 @@ struct trial {
     struct watched watched;
     struct sample_set set;
     struct verdict verdict;
-    int64_t build_ns, check_ns, launch_ns; /* launch_ns: of the first one, by the host's clock */
-    int parts;                             /* as conditions_text's */
-    struct work measured;                  /* as it was run: with the part as its problem, warm */
+    int64_t build_ns, check_ns;
+    int64_t launch_ns;           /* of the first launch and all around it, by the host's clock */
+    int parts;                   /* as conditions_text's */
+    struct work measured;        /* as it was run: with the part as its problem, warm */
     double part_ns, expected_ns; /* what a part took, and the whole will by that; 0: not known */
     enum outcome outcome;
     char message[2100];
@@ -278,21 +279,24 @@ static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, s
     return st;
 }
 
-/* Is a launch of the small problem, where the first one took that long, hopeless beside the best of the whole? Then that
- * is what it takes at least. */
+/* Is a launch of the small problem, where the first one took that long, hopeless beside the best of the whole?
+ * Then that is what it takes at least. */
 static enum status race_small(struct desk *d, struct trial *t, const struct problem *small,
                               struct check_case *c, bool *abandoned, struct error *err) {
     const double most_ns = HOPELESS * t->work->incumbent_ns;
     if (t->work->is_final || t->work->as_phase || (double)t->launch_ns <= most_ns ||
         operations(small) > SMALL_SHARE_MOST * operations(&t->work->problem))
         return OK;
-    double behind_ns = INFINITY;
+    double behind_ns = INFINITY, once_ns;
     struct watched watched = {.timed = {c, t->op, 0, &d->timer, false}, .best_ns = most_ns};
     const struct measuring m = {.subject = {watched_run, &watched},
                                 .behind_ns = &behind_ns,
                                 .incumbent_ns = most_ns,
                                 .budget_ns = (int64_t)(SMALL_RUNS * most_ns)};
-    const enum status st = race_by_one_clock(d, t, m, false, abandoned, err);
+    enum status st = watched_run(&watched, 1, &once_ns, err);
+    if (st != OK || once_ns <= most_ns) return st;
+    st = race_by_one_clock(d, t, m, false, abandoned, err);
+    *abandoned |= st == OK && t->set.median > most_ns;
     if (*abandoned) stand_in(t, small, 0);
     else sample_set_free(&t->set);
     return st;
@@ -478,7 +482,7 @@ static enum status finals(struct desk *d, const struct work *works, size_t n, js
                           struct error *err) {
     struct trial trials[WORKS_MOST] = {0}, *right[WORKS_MOST] = {NULL};
     size_t n_right = 0;
-    bool never; /* a final is not abandoned */
+    bool never = false; /* several at once are not abandoned: finals, or without an incumbent */
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++) {
         trials[i] = trial_of(&works[i]);

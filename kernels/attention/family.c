@@ -464,8 +464,8 @@ static void judge_qkv(const struct check_case *c, struct verdict *verdict) {
         verdict_fail(verdict, "QKV changed");
 }
 
-/* Rows to judge: the reference of so many takes some 100 ms, of the whole some seconds (2048 tokens of 32 heads would take
- * minutes), or there are 4. */
+/* Rows to judge: the reference of so many takes some 100 ms, of the whole some seconds (2048 tokens of 32 heads
+ * would take minutes), or there are 4. */
 static int64_t judged_rows(const struct problem *p, bool whole) {
     const double row = (double)(p->value[F_HEADS] * p->value[F_L]) * (double)p->value[F_D];
     const double most = whole ? 1.1e9 / row : fmin(3e7 / row, 64);

@@ -21,7 +21,10 @@ static const struct param params[P_COUNT] = {
 };
 
 static bool passes_fit(const int *value, const struct problem *problem) {
-    return value[P_NB] == 1 || (value[P_NB] - 1) * value[P_TN] < problem->value[F_N];
+    const int64_t tokens = value[P_NG] < problem->value[F_N]
+                               ? value[P_NG] / value[P_TN] * value[P_TN]
+                               : problem->value[F_N];
+    return value[P_NB] == 1 || (value[P_NB] - 1) * value[P_TN] < tokens;
 }
 
 static bool blocks_matter(const int *value, const struct problem *problem) {
@@ -51,7 +54,7 @@ static bool prefetch_applies(const int *value, const struct problem *problem) {
 
 static const struct constraint constraints[] = {
     PANEL_CONSTRAINTS,
-    {"NB tiles are not wasted on n", READS(P_TN) | READS(P_NB), passes_fit, true},
+    {"NB tiles are not wasted on n", READS(P_TN) | READS(P_NB) | READS(P_NG), passes_fit, true},
     {"KB cuts K, and matters with several tiles", READS(P_NB) | READS(P_KB), blocks_matter, true},
     {"BLOCKS leaves two work-groups", READS(P_VW) | READS(P_RV) | READS(P_LM) | READS(P_BLOCKS),
      blocks_leave_groups, true},

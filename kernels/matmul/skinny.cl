@@ -1,7 +1,6 @@
-/* skinny: some tokens, W still streams from memory once. A lane owns RV vectors of VW rows and all
+/* skinny: some tokens; W streams from memory once for each NG of them. A lane owns RV vectors of VW rows and its
  * tokens, as up to NB register tiles of TN: a block of KB columns of W is multiplied with every tile
- * while it is in the nearest cache. X is read as it is, or packed first into tiles [K][TN]. Where so many tokens do not
- * stay near, W streams once for each NG of them.
+ * while it is in the nearest cache. X is read as it is, or packed first into tiles [K][TN].
  *
  * Work: tile = block of LM·RV·VW rows; BLOCKS of them, and NG tokens, a work-group. */
 #ifndef VW

@@ -116,10 +116,13 @@ static void expect_deadly(json_t *result) {
     json_decref(result);
 }
 
+static int n_foreseen;
+
 /* Two that do not get far, and one that is right. */
 static size_t three_works(void *context, struct work *works, size_t n) {
     static const int kinds[] = {KIND_NO_COMPILE, KIND_CRASH, KIND_RIGHT};
     cr_assert_geq(n, 3);
+    n_foreseen++;
     for (int i = 0; i < 3; i++) {
         works[i] = (struct work){.problem = *(const struct problem *)context, .seed = 1};
         works[i].config = (struct config){.variant = &faulty_variant, .value = {kinds[i], 1}};
@@ -146,9 +149,20 @@ Test(session, builders_leave_programs_where_the_worker_looks) {
     builders_build(builders, &works[0], NULL); /* nobody is there yet */
     for (; !builders_spent(builders, &works[2]) && clock_now_ns() < end; clock_sleep_ns(20000000))
         builders_feed(builders);
+    cr_assert(builders_have_built(builders, &works[2]));
+    cr_assert(!builders_have_built(builders, &works[0]), "what does not compile is not there");
     works[2].config.value[P_WG] = 2;
-    builders_build(builders, &works[2], NULL);
+    cr_assert(!builders_have_built(builders, &works[2]));
+    cr_assert_gt(builders_build(builders, &works[2], NULL), 0);
     cr_assert_gt(builders_spent(builders, &works[2]), 0);
+    /* What is there is not waited for, and nobody looks ahead before the worker has it; then once. */
+    n_foreseen = 0;
+    builders_begin(builders, &works[2]);
+    cr_assert_eq(builders_build(builders, &works[2], NULL), 0);
+    cr_assert_eq(n_foreseen, 0);
+    builders_feed(builders);
+    builders_feed(builders);
+    cr_assert_eq(n_foreseen, 1);
     builders_close(builders);
     cr_assert_eq(count_programs(), 2, "%zu", count_programs());
 }
