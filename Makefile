@@ -46,7 +46,7 @@ test: setup
 	sh tests/run.sh $(B)
 
 # All faults of OpenCL that tests know, and what became of them; a refused call at every place from which a
-# session calls OpenCL, one after the other: 13 minutes on two cores of a Zen 4, elsewhere more than an hour.
+# session calls OpenCL, one after the other: 12 minutes on two cores of a Zen 4, more than an hour on a busy Xeon.
 faults: all $(B)/tests/tuner/test_faults $(B)/tests/device/faults.so
 	HONE_PROGRAM=$(B)/hone HONE_FAULT_SWEEP="new 1 9999" $(B)/tests/tuner/test_faults
 
