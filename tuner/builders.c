@@ -251,15 +251,18 @@ void builders_collect(struct builders *builders) {
         collect(builders, &builders->builder[i]);
 }
 
-void builders_feed(struct builders *builders) {
-    if (!builders) return;
-    struct builders *b = builders;
-    builders_collect(b);
+static void give_likely(struct builders *b) {
     if (b->is_behind)
         b->n_likely =
             b->ahead.foresee(b->ahead.context, b->likely, (size_t)b->ahead.builders + LIKELY_MORE);
     b->is_behind = false;
     for (size_t i = 0; i < b->n_likely; i++) give(b, &b->likely[i]);
+}
+
+void builders_feed(struct builders *builders) {
+    if (!builders) return;
+    builders_collect(builders);
+    give_likely(builders);
 }
 
 void builders_begin(struct builders *builders, const struct work *work) {
@@ -271,7 +274,7 @@ void builders_begin(struct builders *builders, const struct work *work) {
     builders_collect(b);
     if (!find_given(b, b->begun) && !give(b, work)) remember(b, b->begun);
     b->is_behind = true;
-    if (b->ahead.on_device || !find_given(b, b->begun)->is_done) builders_feed(b);
+    if (b->ahead.on_device || !find_given(b, b->begun)->is_done) give_likely(b);
 }
 
 static bool is_at(struct builders *b, struct builder *builder, uint64_t work) {

@@ -1,6 +1,5 @@
 /* desk.c: see desk.h. */
 #include "tuner/desk.h"
-#include "base/clock.h"
 #include "tuner/t1_read.h"
 #include <math.h>
 
@@ -11,9 +10,9 @@ enum { HOST_SETS = 5, POOL_SETS = 2 };
 
 void desk_tell_stage(enum stage_id stage, double hint_ns) {
     struct error ignored; /* a parent that is gone is noticed at the next request */
-    frame_send(json_pack("{s:s,s:o,s:I}", "stage", stage_names[stage], "hint_ns",
-                         frame_number(hint_ns), "at_ns", (json_int_t)clock_now_ns()),
-               &ignored);
+    frame_send(
+        json_pack("{s:s,s:o}", "stage", stage_names[stage], "hint_ns", frame_number(hint_ns)),
+        &ignored);
 }
 
 /* ---- what is kept ---- */

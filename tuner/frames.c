@@ -259,6 +259,7 @@ enum status frame_ask(struct child *child, const json_t *frame, struct error *er
 /* ---- the worker's side ---- */
 
 enum status frame_send(json_t *frame, struct error *err) {
+    json_object_set_new(frame, "at_ns", json_integer(clock_now_ns()));
     char *text = json_dumps(frame, JSON_COMPACT);
     json_decref(frame);
     enum status st = text ? child_side_send(text, strlen(text), err)
@@ -285,7 +286,6 @@ int frames_answer(enum status (*answer)(void *context, const json_t *request, js
             reply = json_pack("{s:{s:i,s:o}}", "error", "status", (int)st, "text",
                               frame_text(err.text));
         json_decref(request);
-        if (reply) json_object_set_new(reply, "at_ns", json_integer(clock_now_ns()));
         if (!reply || frame_send(reply, &err) != OK) break;
     }
     return 0;

@@ -48,7 +48,7 @@ void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory);
 
 /* On the parent's side: send a frame, which stays the caller's. NOMEM; CRASHED: the child is gone. */
 enum status frame_ask(struct child *child, const json_t *frame, struct error *err);
-/* On the worker's side: send a frame (taken); IO: the parent is gone. */
+/* On the worker's side: send a frame (taken), which says when (at_ns, of clock_now_ns); IO: the parent is gone. */
 enum status frame_send(json_t *frame, struct error *err);
 /* On the worker's side, its whole life: answer one request at a time until the parent is gone; a failure goes
  * back as {"error": …}. Interrupts from the terminal are left to the parent. Returns the exit code. */

@@ -28,7 +28,7 @@ enum { LANES = 8 };
 #else
 #define WIDE
 #endif
-static_assert(GAUSSIAN_MOST % LANES == 0, "rows are whole vectors");
+static_assert(GAUSSIAN_MOST % LANES == 0 && GAUSSIAN_BLOCK % LANES == 0, "rows are whole vectors");
 static int whole(int n) {
     return (n + LANES - 1) / LANES * LANES;
 }

@@ -206,6 +206,18 @@ static enum status race(struct desk *d, struct trial *t, bool *abandoned, struct
     return race_by_one_clock(d, t, m, true, abandoned, err);
 }
 
+/* That of another problem than the trial's own, against the best that the subject is watched by; at most so many runs
+ * of that. */
+static enum status race_watched(struct desk *d, struct trial *t, struct watched *watched,
+                                double runs, double *behind_ns, bool *abandoned,
+                                struct error *err) {
+    const struct measuring m = {.subject = {watched_run, watched},
+                                .behind_ns = behind_ns,
+                                .incumbent_ns = watched->best_ns,
+                                .budget_ns = (int64_t)(runs * watched->best_ns)};
+    return race_by_one_clock(d, t, m, false, abandoned, err);
+}
+
 /* Do its groups still fill the device evenly, and does it have its part of the work? */
 static bool stands_for_all(const struct desk *d, const struct config *config,
                            const struct problem *part, double share) {
@@ -268,11 +280,7 @@ static enum status race_part(struct desk *d, struct trial *t, bool *abandoned, s
     if (desk_has_sensors(d)) sensors_read("/sys", &d->sensors);
     const double best_ns = fmin(d->track.part_ns, PART_TIMES_BEST * all_ns);
     struct watched watched = {.timed = {c, t->op, 0, &d->timer, false}, .best_ns = best_ns};
-    const struct measuring m = {.subject = {watched_run, &watched},
-                                .behind_ns = &d->track.part_behind_ns,
-                                .incumbent_ns = best_ns,
-                                .budget_ns = (int64_t)(PART_RUNS * best_ns)};
-    st = race_by_one_clock(d, t, m, false, abandoned, err);
+    st = race_watched(d, t, &watched, PART_RUNS, &d->track.part_behind_ns, abandoned, err);
     desk_release(d, c);
     *abandoned |= t->set.median > HOPELESS * fmin(d->track.part_ns, all_ns);
     if (st == OK) note_part(t, &part, share, *abandoned);
@@ -289,13 +297,9 @@ static enum status race_small(struct desk *d, struct trial *t, const struct prob
         return OK;
     double behind_ns = INFINITY, once_ns;
     struct watched watched = {.timed = {c, t->op, 0, &d->timer, false}, .best_ns = most_ns};
-    const struct measuring m = {.subject = {watched_run, &watched},
-                                .behind_ns = &behind_ns,
-                                .incumbent_ns = most_ns,
-                                .budget_ns = (int64_t)(SMALL_RUNS * most_ns)};
     enum status st = watched_run(&watched, 1, &once_ns, err);
     if (st != OK || once_ns <= most_ns) return st;
-    st = race_by_one_clock(d, t, m, false, abandoned, err);
+    st = race_watched(d, t, &watched, SMALL_RUNS, &behind_ns, abandoned, err);
     *abandoned |= st == OK && t->set.median > most_ns;
     if (*abandoned) stand_in(t, small, 0);
     else sample_set_free(&t->set);
