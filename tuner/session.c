@@ -608,7 +608,10 @@ static enum status grant_more(struct session *s, struct error *err) {
 }
 
 /* A recording needs no compiler. */
-static void build_ahead(struct session *s) {
+static enum status open_worker(struct session *s, struct error *err) {
+    const enum status st =
+        worker_open(s->target.selector, s->info->model_key, s->options->deadlines, &s->worker, err);
+    if (st != OK) return st;
     const struct build_ahead ahead = {.builders = s->target.recorded ? 0 : s->options->builders,
                                       .on_device = s->info->type == DEVICE_CPU,
                                       .device_bytes = (double)s->info->global_bytes,
@@ -616,6 +619,7 @@ static void build_ahead(struct session *s) {
                                       .foresee = likely_works,
                                       .context = s};
     worker_build_ahead(s->worker, &ahead);
+    return OK;
 }
 
 static enum status open_session(struct session *s, struct error *err) {
@@ -624,14 +628,12 @@ static enum status open_session(struct session *s, struct error *err) {
     if (st != OK) return st;
     s->info = s->target.info;
     if ((!o->is_locked && (st = lock_take(s->info, o->lock_text, &s->lock, err)) != OK) ||
-        (st = open_quests(s, err)) != OK ||
+        (st = open_worker(s, err)) != OK || (st = open_quests(s, err)) != OK ||
         (st = store_open(o->database, STORE_WRITE, &s->store, err)) != OK ||
         (st = store_device(s->store, s->info->model_key, s->info->version_key, s->info->name,
                            s->info->uuid, &s->device_id, err)) != OK ||
         (st = session_settle_running(s, err)) != OK || (st = find_or_begin(s, err)) != OK)
         return st;
-    st = worker_open(s->target.selector, s->info->model_key, o->deadlines, &s->worker, err);
-    if (st == OK) build_ahead(s);
     for (size_t i = 0; st == OK && s->was_found && i < s->n_quests; i++)
         s->quests[i].is_done = s->quests[i].uses == 0 || session_load_done(s, &s->quests[i]);
     for (size_t i = 0; st == OK && i < s->n_quests; i++) session_load_cross(s, &s->quests[i]);

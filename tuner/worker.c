@@ -31,6 +31,8 @@ struct worker {
     char *selector, *model_key; /* NULL: any device */
     struct deadlines deadlines;
     struct child *child;       /* NULL: none runs */
+    bool has_greeted;          /* its answer to the hello was read */
+    bool is_apart;             /* it disturbs nobody while it opens the device */
     struct builders *builders; /* NULL: nothing is compiled ahead */
     struct ceiling_memory ceilings;
     int64_t time_ns[TIMES];
@@ -65,12 +67,6 @@ void worker_close(struct worker *worker) {
     free(worker->selector);
     free(worker->model_key);
     free(worker);
-}
-
-void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead) {
-    builders_close(worker->builders);
-    worker->builders = builders_open(ahead, worker->selector, worker->model_key,
-                                     worker->deadlines.start, worker->deadlines.build / PATIENCE);
 }
 
 bool worker_has_built(const struct worker *worker, const struct work *work) {
@@ -176,19 +172,33 @@ static enum status converse(struct worker *w, enum stage_id *stage, json_t **rep
     }
 }
 
-static enum status start(struct worker *w, enum stage_id *stage, const volatile int *interrupt,
-                         struct error *err) {
-    enter(w, stage, STAGE_start);
-    if (w->child) return OK;
+static enum status launch(struct worker *w, struct error *err) {
     const char *name = target_recording(w->selector) ? "recorded" : "worker";
     enum status st = child_open(name, &w->child, err);
     if (st != OK) return st;
+    w->has_greeted = false;
     json_t *hello = json_pack("{s:s,s:s?,s:o,s:o}", "device", w->selector, "model", w->model_key,
                               "ceilings", frame_ceilings(&w->ceilings), "own", t1_frame());
-    json_t *reply = NULL;
-    st = send(w, hello, err);
-    if (st == OK) st = converse(w, stage, &reply, interrupt, err);
+    st = frame_ask(w->child, hello, err);
     json_decref(hello);
+    return st;
+}
+
+/* Before it is needed: to open a GPU takes seconds, in which we choose and builders build. */
+static void launch_early(struct worker *w) {
+    if (w->child || !w->is_apart) return;
+    if (launch(w, NULL) != OK) stop(w); /* start() tries again, and tells */
+}
+
+static enum status start(struct worker *w, enum stage_id *stage, const volatile int *interrupt,
+                         struct error *err) {
+    enter(w, stage, STAGE_start);
+    if (w->child && w->has_greeted) return OK;
+    w->since_ns = clock_now_ns();
+    json_t *reply = NULL;
+    enum status st = w->child ? OK : launch(w, err);
+    if (st == OK) st = converse(w, stage, &reply, interrupt, err);
+    w->has_greeted = st == OK;
     json_decref(reply);
     return st;
 }
@@ -241,6 +251,14 @@ enum status worker_measure_ceilings(struct worker *worker, size_t bytes,
     json_decref(request);
     json_decref(reply);
     return st;
+}
+
+void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead) {
+    builders_close(worker->builders);
+    worker->builders = builders_open(ahead, worker->selector, worker->model_key,
+                                     worker->deadlines.start, worker->deadlines.build / PATIENCE);
+    worker->is_apart = !ahead->on_device;
+    launch_early(worker);
 }
 
 /* ---- deaths as outcomes ---- */
@@ -341,6 +359,7 @@ static enum status evaluate(struct worker *w, const struct work *works, size_t n
         }
         if (e[i].outcome == OUTCOME_WRONG) stop(w); /* it may have written where it should not */
     }
+    launch_early(w);
     return w->crashes >= CRASHES_UNTIL_DOUBT ? doubt_device(w, works, interrupt, err) : OK;
 }
 

@@ -69,7 +69,8 @@ struct build_ahead {
     size_t (*foresee)(void *context, struct work *works, size_t n);
     void *context;
 };
-/* From now on; before the first request. */
+/* From now on; before the first request. On a device of its own the worker opens it at once, before it is asked, and
+ * so does who takes the place of one that died. */
 void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead);
 /* Did a builder finish this work, so that nobody will wait for its program? */
 bool worker_has_built(const struct worker *worker, const struct work *work);

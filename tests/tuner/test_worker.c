@@ -3,6 +3,7 @@
 #include "tests/tuner/faulty.h"
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 
 static struct worker *worker;
 
@@ -131,6 +132,30 @@ Test(worker, what_would_hang_is_told_from_the_small_problem) {
     expect_ragged(&large, 1e3, true);
     expect_ragged(&large, 1e9, false);
     expect_ragged(&small, 1e3, false);
+}
+
+static int children(void) {
+    FILE *list = fopen("/proc/thread-self/children", "r");
+    int n = 0, pid;
+    if (!list) cr_skip_test("this kernel does not list children");
+    while (fscanf(list, "%d", &pid) == 1) n++;
+    fclose(list);
+    return n;
+}
+
+Test(worker, who_disturbs_nobody_starts_before_it_is_asked) {
+    const struct build_ahead on_gpu = {.on_device = false}, on_cpu = {.on_device = true};
+    worker_build_ahead(worker, &on_cpu);
+    cr_expect_eq(children(), 0);
+    worker_build_ahead(worker, &on_gpu);
+    cr_expect_eq(children(), 1);
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+    expect(KIND_CRASH, OUTCOME_CRASHED, "signal");
+    cr_expect_eq(children(), 1, "who takes its place");
+    expect(KIND_WRONG, OUTCOME_WRONG, NULL);
+    cr_expect_eq(children(), 1);
+    expect(KIND_RIGHT, OUTCOME_OK, NULL);
+    cr_expect_eq(children(), 1);
 }
 
 Test(worker, three_crashes_are_not_a_lost_device) {
