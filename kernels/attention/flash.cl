@@ -59,6 +59,7 @@
 #define EXP 0 // exponential: 0 built-in, 1 polynomial
 #endif
 #include "kernels/common.clh"
+#include "kernels/whole.clh"
 #include "kernels/quant_act/expf.clh"
 #include "kernels/quant_act/reduce.clh"
 #include "kernels/rope_kv/pool.clh"

@@ -1,12 +1,13 @@
 /* group: a lane rounds bundles of whole groups. See group.cl. */
 #include "kernels/quant_act/quant_act.h"
 
-enum { P_WG, P_VW, P_PER, P_SIDE, P_COUNT };
+enum { P_WG, P_VW, P_PER, P_PF, P_SIDE, P_COUNT };
 
 static const struct param params[P_COUNT] = {
     [P_WG] = {"WG", "lanes", WG_VALUES},
     [P_VW] = {"VW", "values in a vector", VALUES(V(1), V(4), V(8), V(16))},
     [P_PER] = {"PER", "bundles of groups a lane", VALUES(V(1), V(2), V(4), V(8), V(16), V(64))},
+    [P_PF] = {"PF", "bundles to prefetch ahead", VALUES(V(0), V(1), V(2))},
     [P_SIDE] = SIDE_PARAM,
 };
 

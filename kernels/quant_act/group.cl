@@ -9,6 +9,9 @@
 #ifndef PER
 #define PER 1 // bundles of groups a lane
 #endif
+#ifndef PF
+#define PF 0 // bundles to prefetch ahead
+#endif
 #ifndef SIDE
 #define SIDE 0 // 1: a bundle is VW groups, folded side by side; 0: one group
 #endif
@@ -16,7 +19,12 @@
 #define G 32 // values that share a scale
 #endif
 #include "kernels/common.clh"
+#include "kernels/whole.clh"
 #include "kernels/quant_act/reduce.clh"
+/* Values are read twice, the second time from the cache. */
+#define GROUPS __global const float *
+#define GROUP_AT(v, g) ((v) + (g) * G)
+#define GROUP_VALUE(v, i) VGET_GLOBAL((v) + (i) * VW)
 #include "kernels/quant_act/block.clh"
 
 static inline void SYM(quant_act_tile)(__global const float *X, __global char *Y, int K, int N, int tile,
@@ -25,12 +33,15 @@ static inline void SYM(quant_act_tile)(__global const float *X, __global char *Y
         const int number = (tile * PER + j) * WG + lane;
         if (number >= ROW_BUNDLES(K) * N) return;
         const int row = number / ROW_BUNDLES(K), group = number % ROW_BUNDLES(K) * BUNDLE;
+        const int n = BUNDLE_GROUPS(K, group);
         __global const float *x = X + (ulong)row * K + group * G;
-        VEC(float) v[BUNDLE][GROUP_VECTORS];
-        for (int g = 0; g < BUNDLE_GROUPS(K, group); g++)
-            _Pragma("unroll") for (int i = 0; i < GROUP_VECTORS; i++)
-                v[g][i] = VLOAD(x + g * G + i * VW);
-        SYM(bundle_write)(Y + row * BLOCK_ROW_BYTES(K), K, group, v);
+#if PF > 0
+        _Pragma("unroll") for (int i = 0; i < BUNDLE * G; i += 16)
+            __builtin_prefetch(x + PF * BUNDLE * G + i);
+#endif
+        __global char *y = Y + row * BLOCK_ROW_BYTES(K);
+        if (n == BUNDLE) SYM(bundle_write)(y, K, group, BUNDLE, x);
+        else SYM(bundle_write)(y, K, group, n, x);
     }
 }
 
@@ -50,4 +61,5 @@ void SYM(quant_act_group)(OPERAND(const float, X), OPERAND(char, Y), OPERAND(flo
 #undef WG
 #undef VW
 #undef PER
+#undef PF
 #undef SIDE

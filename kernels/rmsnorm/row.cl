@@ -22,6 +22,7 @@
 #define G 32 // values that share a scale
 #endif
 #include "kernels/common.clh"
+#include "kernels/whole.clh"
 #include "kernels/quant_act/reduce.clh"
 #if O == 1
 #include "kernels/quant_act/block.clh"
@@ -36,9 +37,9 @@ static inline float SYM(squares)(__global float *x, __global const float *residu
         _Pragma("unroll") for (int u = 0; u < UNROLL; u++) {
             const int at = i + u * WG * VW;
             if (UNROLL > 1 && at >= whole) continue;
-            VEC(float) v = VLOAD(x + at);
+            VEC(float) v = VGET_GLOBAL(x + at);
 #if R
-            v += VLOAD(residual + at);
+            v += VGET_GLOBAL(residual + at);
             VPUT_GLOBAL(v, x + at);
 #endif
             sum[u] = fma(v, v, sum[u]);
@@ -72,6 +73,21 @@ static inline float SYM(lanes_sum)(float v, __local float *meeting, int lane) {
 #endif
 }
 
+#if O == 1
+/* n groups of the output from number `group` on. */
+static inline __attribute__((always_inline)) void
+SYM(norm_bundle)(__global const float *x, __global const float *gamma, __global char *y, int K,
+                 float factor, int group, int n) {
+    VEC(float) v[BUNDLE * GROUP_VECTORS];
+    for (int g = 0; g < n; g++)
+        _Pragma("unroll") for (int i = 0; i < GROUP_VECTORS; i++) {
+            const int at = (group + g) * G + i * VW;
+            v[g * GROUP_VECTORS + i] = VGET_GLOBAL(x + at) * factor * VGET_GLOBAL(gamma + at);
+        }
+    SYM(bundle_write)(y, K, group, n, v);
+}
+#endif
+
 static inline void SYM(rmsnorm_tile)(__global float *X, __global const float *residual,
                                      __global const float *gamma, __global char *Y,
                                      __local float *meeting, int K, float eps, int row, int lane) {
@@ -79,21 +95,17 @@ static inline void SYM(rmsnorm_tile)(__global float *X, __global const float *re
     const float sum = SYM(squares)(x, residual + (ulong)row * K, K, lane);
     const float factor = 1.0f / sqrt(SYM(lanes_sum)(sum, meeting, lane) / K + eps);
 #if O == 1
+    __global char *y = Y + row * BLOCK_ROW_BYTES(K);
     for (int bundle = lane; bundle < ROW_BUNDLES(K); bundle += WG) {
-        const int group = bundle * BUNDLE;
-        VEC(float) v[BUNDLE][GROUP_VECTORS];
-        for (int g = 0; g < BUNDLE_GROUPS(K, group); g++)
-            _Pragma("unroll") for (int i = 0; i < GROUP_VECTORS; i++) {
-                const int at = (group + g) * G + i * VW;
-                v[g][i] = VLOAD(x + at) * factor * VLOAD(gamma + at);
-            }
-        SYM(bundle_write)(Y + row * BLOCK_ROW_BYTES(K), K, group, v);
+        const int group = bundle * BUNDLE, n = BUNDLE_GROUPS(K, group);
+        if (n == BUNDLE) SYM(norm_bundle)(x, gamma, y, K, factor, group, BUNDLE);
+        else SYM(norm_bundle)(x, gamma, y, K, factor, group, n);
     }
 #else
     __global float *y = (__global float *)Y + (ulong)row * K;
     const int whole = K - K % VW;
     for (int i = lane * VW; i < whole; i += WG * VW)
-        VPUT_GLOBAL(VLOAD(x + i) * factor * VLOAD(gamma + i), y + i);
+        VPUT_GLOBAL(VGET_GLOBAL(x + i) * factor * VGET_GLOBAL(gamma + i), y + i);
     for (int i = whole + lane; i < K; i += WG) y[i] = x[i] * factor * gamma[i];
 #endif
 }

@@ -85,25 +85,48 @@ static void cost(const struct problem *p, struct cost *out) {
     };
 }
 
-/* Every row has a random slot of its own and a random position. The whole pool is poison. */
+/* Slots and positions of the rows: seven of eight are a prompt's, one behind the other from some place of a block
+ * on, the rest are of sequences of their own. slot: the pool's, blocks in random order. */
+static void fill_rows(const struct problem *p, struct rng *rng, int *slot, int32_t *rows) {
+    const int64_t n = p->value[F_N], prompt = n - n / 8, slots = n_blocks(p) * POOL_BLOCK;
+    const int64_t place = (int64_t)rng_below(rng, POOL_BLOCK);
+    const int64_t position = (int64_t)rng_below(rng, (uint64_t)(n_positions(p) - prompt + 1));
+    int *rest = slot + place + prompt;
+    rng_shuffle(rng, rest, (size_t)(slots - place - prompt));
+    for (int64_t i = 0; i < n; i++, rows += ROW_INTS) {
+        const bool is_prompts = i < prompt;
+        rows[ROW_SLOT] = is_prompts ? slot[place + i] : rest[i - prompt];
+        rows[ROW_POSITION] = is_prompts ? (int32_t)(position + i)
+                                        : (int32_t)rng_below(rng, (uint64_t)n_positions(p));
+        rows[ROW_TABLE] = rows[ROW_BLOCKS] = INT32_MAX; /* not this kernel's affair */
+    }
+}
+
+/* The pool's slots, block by block in random order. */
+static int *shuffled_slots(int64_t blocks, struct rng *rng) {
+    int *slot = malloc((size_t)(blocks * (POOL_BLOCK + 1)) * sizeof *slot);
+    if (!slot) return NULL;
+    int *block = slot + blocks * POOL_BLOCK;
+    for (int64_t i = 0; i < blocks; i++) block[i] = (int)i;
+    rng_shuffle(rng, block, (size_t)blocks);
+    for (int64_t i = 0; i < blocks * POOL_BLOCK; i++)
+        slot[i] = block[i / POOL_BLOCK] * POOL_BLOCK + (int)(i % POOL_BLOCK);
+    return slot;
+}
+
+/* The whole pool is poison. */
 static enum status fill(const struct problem *p, uint64_t seed, struct check_case *c,
                         struct error *err) {
-    const int64_t n = p->value[F_N], slots = n_blocks(p) * POOL_BLOCK;
+    const int64_t n = p->value[F_N];
     struct rng rng = rng_seed(seed);
-    int *slot = malloc((size_t)slots * sizeof *slot);
+    int *slot = shuffled_slots(n_blocks(p), &rng);
     if (!slot)
         return fail(err, STATUS_NOMEM, "inputs of rope_kv: no memory for %lld slots",
-                    (long long)slots);
-    for (int64_t i = 0; i < slots; i++) slot[i] = (int)i;
-    rng_shuffle(&rng, slot, (size_t)slots);
-    int32_t *rows = (int32_t *)c->host[O_ROWS];
-    for (int64_t i = 0; i < n; i++, rows += ROW_INTS) {
-        rows[ROW_SLOT] = slot[i];
-        rows[ROW_POSITION] = (int32_t)rng_below(&rng, (uint64_t)n_positions(p));
-        rows[ROW_TABLE] = rows[ROW_BLOCKS] = INT32_MAX; /* not this kernel's affair */
-        rows_fill((float *)c->host[O_QKV] + i * row_floats(p), row_floats(p), &rng);
-    }
+                    (long long)(n_blocks(p) * POOL_BLOCK));
+    fill_rows(p, &rng, slot, (int32_t *)c->host[O_ROWS]);
     free(slot);
+    for (int64_t i = 0; i < n; i++)
+        rows_fill((float *)c->host[O_QKV] + i * row_floats(p), row_floats(p), &rng);
     rotary_fill((float *)c->host[O_ROTARY], n_positions(p), p->value[F_D], seed + 1);
     pool_poison(pool_of(p), c->host[O_K], n_blocks(p));
     pool_poison(pool_of(p), c->host[O_V], n_blocks(p));

@@ -1,12 +1,14 @@
 /* row: work-groups take parts of a row's heads. See row.cl. */
 #include "kernels/rope_kv/rope_kv.h"
 
-enum { P_WG, P_VW, P_PARTS, P_HALF, P_COUNT };
+enum { P_WG, P_VW, P_PARTS, P_TR, P_PF, P_HALF, P_COUNT };
 
 static const struct param params[P_COUNT] = {
     [P_WG] = {"WG", "lanes", WG_VALUES},
     [P_VW] = {"VW", "components in a vector", VALUES(V(1), V(2), V(4), V(8), V(16))},
     [P_PARTS] = {"PARTS", "work-groups a row", VALUES(V(1), V(2), V(4), V(8))},
+    [P_TR] = {"TR", "rows a work-group", VALUES(V(1), V(8), V(16), V(32), V(64))},
+    [P_PF] = {"PF", "heads to prefetch ahead", VALUES(V(0), V(2), V(4), V(8), V(16))},
     [P_HALF] = {"HALF", "floats to halves",
                 VALUES({0, "integer", FEATURE_NONE}, {2, "x86", FEATURE_x86_avx512})},
 };
@@ -30,10 +32,20 @@ static bool half_applies(const int *value, const struct problem *problem) {
     return value[P_HALF] == 0 || (problem->value[F_KV] == 0 && value[P_VW] == 16);
 }
 
+static bool rows_are_there(const int *value, const struct problem *problem) {
+    return value[P_TR] == 1 || value[P_TR] / 2 < problem->value[F_N];
+}
+
+static bool run_applies(const int *value, const struct problem *problem) {
+    return value[P_TR] == 1 || problem->value[F_KV] == 0;
+}
+
 static const struct constraint constraints[] = {
     {"VW divides half of d", READS(P_VW), vectors_fit, false},
     {"WG * PARTS leaves no lane idle", READS(P_WG) | READS(P_VW) | READS(P_PARTS), work_is_there,
      true},
+    {"TR leaves rows to do", READS(P_TR), rows_are_there, true},
+    {"TR > 1 is for kv=f16", READS(P_TR), run_applies, false},
     {"HALF=x86 is for kv=f16 and VW=16", READS(P_VW) | READS(P_HALF), half_applies, false},
 };
 
@@ -44,9 +56,10 @@ static bool accepts(const struct problem *problem) {
 static void geometry(const struct config *config, const struct problem *problem,
                      struct geometry *out) {
     const size_t lanes = config->value[P_WG], parts = config->value[P_PARTS];
+    const size_t tiles = ceil_div(problem->value[F_N], config->value[P_TR]);
     *out = (struct geometry){
         .n_stages = 1,
-        .stage = {{"rope_kv_row", {problem->value[F_N] * parts * lanes, 1, 1}, {lanes, 1, 1}}},
+        .stage = {{"rope_kv_row", {tiles * parts * lanes, 1, 1}, {lanes, 1, 1}}},
     };
 }
 
@@ -54,12 +67,14 @@ static void fallback(const struct problem *problem, struct config *out) {
     *out = (struct config){.variant = &rope_kv_row};
     out->value[P_WG] = 1;
     out->value[P_PARTS] = 1;
+    out->value[P_TR] = 1;
     out->value[P_VW] = 16;
     while (!vectors_fit(out->value, problem)) out->value[P_VW] /= 2;
 }
 
 /* A CPU's rows each have a core. */
 static const struct hint hints[] = {
+    {DEVICE_CPU, NULL, "WG=1,VW=16,PARTS=1,TR=32,PF=8,HALF=x86"},
     {DEVICE_CPU, NULL, "WG=1,VW=16,PARTS=1,HALF=x86"},
     {DEVICE_CPU, NULL, "WG=1,VW=8,PARTS=1"},
     {0},

@@ -22,6 +22,7 @@
 #define G 32 // values that share a scale
 #endif
 #include "kernels/common.clh"
+#include "kernels/whole.clh"
 #include "kernels/quant_act/expf.clh"
 #if O == 1
 #include "kernels/quant_act/reduce.clh"
@@ -36,6 +37,21 @@ static inline VEC(float) SYM(swiglu)(VEC(float) gate, VEC(float) up) {
     return gate / (1.0f + SYM(exp_vector)(-gate)) * up;
 }
 
+#if O == 1
+/* n groups of the output from number `group` on. */
+static inline __attribute__((always_inline)) void
+SYM(swiglu_bundle)(__global const float *gate, __global const float *up, __global char *y, int K,
+                   int group, int n) {
+    VEC(float) v[BUNDLE * GROUP_VECTORS];
+    for (int g = 0; g < n; g++)
+        _Pragma("unroll") for (int i = 0; i < GROUP_VECTORS; i++) {
+            const int at = (group + g) * G + i * VW;
+            v[g * GROUP_VECTORS + i] = SYM(swiglu)(VGET_GLOBAL(gate + at), VGET_GLOBAL(up + at));
+        }
+    SYM(bundle_write)(y, K, group, n, v);
+}
+#endif
+
 static inline void SYM(swiglu_tile)(__global const float *GU, __global char *Y, int K, int tile,
                                     int lane) {
     const int row = tile / PARTS(K), part = tile % PARTS(K);
@@ -44,17 +60,14 @@ static inline void SYM(swiglu_tile)(__global const float *GU, __global char *Y, 
         const int unit = (part * PER + j) * WG + lane, at = unit * UNIT;
         if (at >= K) return;
 #if O == 1
-        VEC(float) v[BUNDLE][GROUP_VECTORS];
-        for (int g = 0; g < BUNDLE_GROUPS(K, unit * BUNDLE); g++)
-            _Pragma("unroll") for (int i = 0; i < GROUP_VECTORS; i++) {
-                const int j = at + g * G + i * VW;
-                v[g][i] = SYM(swiglu)(VLOAD(gate + j), VLOAD(up + j));
-            }
-        SYM(bundle_write)(Y + row * BLOCK_ROW_BYTES(K), K, unit * BUNDLE, v);
+        const int n = BUNDLE_GROUPS(K, unit * BUNDLE);
+        __global char *y = Y + row * BLOCK_ROW_BYTES(K);
+        if (n == BUNDLE) SYM(swiglu_bundle)(gate, up, y, K, unit * BUNDLE, BUNDLE);
+        else SYM(swiglu_bundle)(gate, up, y, K, unit * BUNDLE, n);
 #else
         __global float *y = (__global float *)Y + (ulong)row * K;
         if (at + VW <= K) {
-            VPUT_GLOBAL(SYM(swiglu)(VLOAD(gate + at), VLOAD(up + at)), y + at);
+            VPUT_GLOBAL(SYM(swiglu)(VGET_GLOBAL(gate + at), VGET_GLOBAL(up + at)), y + at);
         } else {
             for (int i = at; i < K; i++) y[i] = gate[i] / (1.0f + exp(-gate[i])) * up[i];
         }
