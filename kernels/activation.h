@@ -18,7 +18,8 @@
 #define SCALE_LEAST 0x1p-126f
 
 size_t activation_row_bytes(enum class_id class, int64_t k, int group);
-/* The same rounding as the device's quant_act, on the host. */
+/* The same on the host as the device's quant_act, which multiplies by 1 / 127 and divides once: the last bit of a scale,
+ * and with it a code of a tie, may differ. */
 void activation_quantise(const float *x, int64_t k, int group, void *row);
 /* The values that class `class` really multiplies with: f32 as they are, i8 rounded and widened. */
 void activation_dequantise(enum class_id class, const void *row, int64_t k, int group, double *x);

@@ -607,11 +607,11 @@ static enum status grant_more(struct session *s, struct error *err) {
     return session_save_grants(s, err);
 }
 
-/* A recording needs no compiler. */
 static enum status open_worker(struct session *s, struct error *err) {
     const enum status st =
         worker_open(s->target.selector, s->info->model_key, s->options->deadlines, &s->worker, err);
     if (st != OK) return st;
+    /* A recording needs no compiler. */
     const struct build_ahead ahead = {.builders = s->target.recorded ? 0 : s->options->builders,
                                       .on_device = s->info->type == DEVICE_CPU,
                                       .device_bytes = (double)s->info->global_bytes,
@@ -622,6 +622,7 @@ static enum status open_worker(struct session *s, struct error *err) {
     return OK;
 }
 
+/* The worker first: on a GPU it opens the device meanwhile. Nobody is asked to foresee before a search begins. */
 static enum status open_session(struct session *s, struct error *err) {
     const struct session_options *o = s->options;
     enum status st = target_open(o->device, &s->target, err);

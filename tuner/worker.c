@@ -58,6 +58,7 @@ enum status worker_open(const char *device_selector, const char *model_key,
 static void stop(struct worker *w) {
     child_close(w->child);
     w->child = NULL;
+    w->has_greeted = false;
 }
 
 void worker_close(struct worker *worker) {
@@ -176,7 +177,6 @@ static enum status launch(struct worker *w, struct error *err) {
     const char *name = target_recording(w->selector) ? "recorded" : "worker";
     enum status st = child_open(name, &w->child, err);
     if (st != OK) return st;
-    w->has_greeted = false;
     json_t *hello = json_pack("{s:s,s:s?,s:o,s:o}", "device", w->selector, "model", w->model_key,
                               "ceilings", frame_ceilings(&w->ceilings), "own", t1_frame());
     st = frame_ask(w->child, hello, err);
@@ -193,7 +193,7 @@ static void launch_early(struct worker *w) {
 static enum status start(struct worker *w, enum stage_id *stage, const volatile int *interrupt,
                          struct error *err) {
     enter(w, stage, STAGE_start);
-    if (w->child && w->has_greeted) return OK;
+    if (w->has_greeted) return OK;
     w->since_ns = clock_now_ns();
     json_t *reply = NULL;
     enum status st = w->child ? OK : launch(w, err);

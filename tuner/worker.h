@@ -1,6 +1,6 @@
 /* worker.h: the process that builds, checks and measures, and may die doing it. The parent side
  * sends one request at a time and kills the worker when a deadline passes; the next request
- * starts another. */
+ * starts another, if none was started before it (worker_build_ahead). */
 #pragma once
 #include "results/store.h"
 #include "tuner/measure.h"
@@ -29,7 +29,7 @@ enum time_id {
 };
 
 struct worker;
-/* deadlines NULL: the usual ones. The process starts with the first request. model_key: what the
+/* deadlines NULL: the usual ones. The process starts with the first request, or before (worker_build_ahead). model_key: what the
  * device that the selector means is known by; NULL: whatever it is. With a key, a device that is
  * not there any more, or another one in its place, is DEVICE: a card that fell off the bus
  * leaves its number to the next one. "replay:FILE" (target.h) is answered by the recording. */

@@ -10,7 +10,7 @@
 #define PER 1 // bundles of groups a lane
 #endif
 #ifndef PF
-#define PF 0 // bundles to prefetch ahead
+#define PF 0 // bundles to prefetch ahead, as they lie in a row
 #endif
 #ifndef SIDE
 #define SIDE 0 // 1: a bundle is VW groups, folded side by side; 0: one group

@@ -18,7 +18,7 @@
 enum { O_QKV, O_K, O_V, O_ROWS, O_ROTARY };
 enum { SAMPLED_ROWS = 64, ROTATION_TERMS = 2 };
 enum { ROW_SLOT, ROW_POSITION, ROW_TABLE, ROW_BLOCKS, ROW_INTS };
-enum { SPARE_SLOTS = 50 }; /* that no row writes to */
+enum { SPARE_SLOTS = 96 }; /* that no row writes to, two blocks and more */
 
 static const struct field fields[] = {
     [F_HEADS] = {"heads", "heads of Q", FIELD_SIZE, USE_DEFINE, 1, 1024, -1, NULL},
@@ -85,21 +85,29 @@ static void cost(const struct problem *p, struct cost *out) {
     };
 }
 
-/* Slots and positions of the rows: seven of eight are a prompt's, one behind the other from some place of a block
- * on, the rest are of sequences of their own. slot: the pool's, blocks in random order. */
-static void fill_rows(const struct problem *p, struct rng *rng, int *slot, int32_t *rows) {
-    const int64_t n = p->value[F_N], prompt = n - n / 8, slots = n_blocks(p) * POOL_BLOCK;
-    const int64_t place = (int64_t)rng_below(rng, POOL_BLOCK);
-    const int64_t position = (int64_t)rng_below(rng, (uint64_t)(n_positions(p) - prompt + 1));
-    int *rest = slot + place + prompt;
-    rng_shuffle(rng, rest, (size_t)(slots - place - prompt));
+/* n rows of a sequence, from a slot and a position on; returns those behind. */
+static int32_t *fill_prompt(int32_t *rows, int64_t n, const int *slot, int64_t position) {
     for (int64_t i = 0; i < n; i++, rows += ROW_INTS) {
-        const bool is_prompts = i < prompt;
-        rows[ROW_SLOT] = is_prompts ? slot[place + i] : rest[i - prompt];
-        rows[ROW_POSITION] = is_prompts ? (int32_t)(position + i)
-                                        : (int32_t)rng_below(rng, (uint64_t)n_positions(p));
+        rows[ROW_SLOT] = slot[i];
+        rows[ROW_POSITION] = (int32_t)(position + i);
         rows[ROW_TABLE] = rows[ROW_BLOCKS] = INT32_MAX; /* not this kernel's affair */
     }
+    return rows;
+}
+
+/* Slots and positions of the rows: seven of eight are of two prompts, one from some place of a block on, one from a
+ * block's first; the rest are of sequences of their own. slot: the pool's, blocks in random order. */
+static void fill_rows(const struct problem *p, struct rng *rng, int *slot, int32_t *rows) {
+    const int64_t n = p->value[F_N], prompts = n - n / 8, second = prompts / 2;
+    const int64_t place = (int64_t)rng_below(rng, POOL_BLOCK), first = prompts - second;
+    const int64_t block = (place + first + POOL_BLOCK - 1) / POOL_BLOCK * POOL_BLOCK;
+    const uint64_t positions = (uint64_t)(n_positions(p) - first + 1);
+    rows = fill_prompt(rows, first, slot + place, (int64_t)rng_below(rng, positions));
+    rows = fill_prompt(rows, second, slot + block, (int64_t)rng_below(rng, positions));
+    int *rest = slot + block + second;
+    rng_shuffle(rng, rest, (size_t)(n_blocks(p) * POOL_BLOCK - block - second));
+    for (int64_t i = 0; i < n - prompts; i++)
+        rows = fill_prompt(rows, 1, rest + i, (int64_t)rng_below(rng, (uint64_t)n_positions(p)));
 }
 
 /* The pool's slots, block by block in random order. */

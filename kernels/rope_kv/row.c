@@ -1,14 +1,17 @@
 /* row: work-groups take parts of a row's heads. See row.cl. */
 #include "kernels/rope_kv/rope_kv.h"
 
+enum { RUN = 8 }; /* rows that write their K together. ORDER run: row.cl */
 enum { P_WG, P_VW, P_PARTS, P_TR, P_PF, P_HALF, P_COUNT };
 
 static const struct param params[P_COUNT] = {
     [P_WG] = {"WG", "lanes", WG_VALUES},
     [P_VW] = {"VW", "components in a vector", VALUES(V(1), V(2), V(4), V(8), V(16))},
-    [P_PARTS] = {"PARTS", "work-groups a row", VALUES(V(1), V(2), V(4), V(8))},
+    [P_PARTS] = {"PARTS", "work-groups a row, or TR rows", VALUES(V(1), V(2), V(4), V(8))},
     [P_TR] = {"TR", "rows a work-group", VALUES(V(1), V(8), V(16), V(32), V(64))},
-    [P_PF] = {"PF", "heads to prefetch ahead", VALUES(V(0), V(2), V(4), V(8), V(16))},
+    [P_PF] = {"PF", "heads to prefetch ahead",
+              VALUES(V(0), {2, NULL, FEATURE_x86_avx512}, {4, NULL, FEATURE_x86_avx512},
+                     {8, NULL, FEATURE_x86_avx512}, {16, NULL, FEATURE_x86_avx512})},
     [P_HALF] = {"HALF", "floats to halves",
                 VALUES({0, "integer", FEATURE_NONE}, {2, "x86", FEATURE_x86_avx512})},
 };
@@ -33,7 +36,8 @@ static bool half_applies(const int *value, const struct problem *problem) {
 }
 
 static bool rows_are_there(const int *value, const struct problem *problem) {
-    return value[P_TR] == 1 || value[P_TR] / 2 < problem->value[F_N];
+    const int64_t n = problem->value[F_N];
+    return value[P_TR] == 1 || (n >= RUN && value[P_TR] / 2 < n);
 }
 
 static bool run_applies(const int *value, const struct problem *problem) {
@@ -72,7 +76,7 @@ static void fallback(const struct problem *problem, struct config *out) {
     while (!vectors_fit(out->value, problem)) out->value[P_VW] /= 2;
 }
 
-/* A CPU's rows each have a core. */
+/* CPUs: a lane a work-group, with rows enough for runs of them. */
 static const struct hint hints[] = {
     {DEVICE_CPU, NULL, "WG=1,VW=16,PARTS=1,TR=32,PF=8,HALF=x86"},
     {DEVICE_CPU, NULL, "WG=1,VW=16,PARTS=1,HALF=x86"},

@@ -9,7 +9,7 @@
 #define VW 4 // components in a vector
 #endif
 #ifndef PARTS
-#define PARTS 1 // work-groups a row
+#define PARTS 1 // work-groups a row, or TR rows
 #endif
 #ifndef TR
 #define TR 1 // rows a work-group
@@ -59,9 +59,9 @@ static inline void SYM(rope_units)(__global float *QKV, __global KV_T *Kpool, __
 }
 
 #if TR > 1
-#define RUN 8
+#define RUN 8 // ORDER run: row.c
 
-/* Have rows n … n + RUN slots that follow one another, none of them in the next RUN of a block? */
+/* Do rows n … n + RUN have slots that follow one another, from a multiple of RUN on? */
 static inline bool SYM(is_run)(__global const int4 *rows, int n) {
     const int slot = ROW_SLOT(rows[n]);
     int differs = slot % RUN;
@@ -82,8 +82,8 @@ static inline __attribute__((always_inline)) void SYM(keys_write)(__global KV_T 
         vstore2((ulong2)(first[j], second[j]), 0, (__global ulong *)(at + j * BLOCK));
 }
 
-/* Units begin … end, all of K, of rows n … n + RUN. What is loaded is loaded before the first store: rows often lie a
- * multiple of 4 KiB apart, where processors take a load for one of what was just stored. */
+/* Units begin … end, all of K, of rows n … n + RUN. Of QKV all is loaded before the first store: rows often lie
+ * a multiple of 4 KiB apart, where processors take a load for one of what was just stored. */
 static inline void SYM(rope_keys)(__global float *QKV, __global KV_T *Kpool, __global const int4 *rows,
                                   __global const float *rotary, int n, int begin, int end) {
     const int block = ROW_SLOT(rows[n]) / BLOCK, place = ROW_SLOT(rows[n]) % BLOCK;

@@ -74,6 +74,7 @@ Test(auto_recorded, own_spaces) {
     own_space("results/spaces/h200-gemv-q4-n16.t4.json.gz", 70);
     own_space("results/spaces/pocl-gemv-q4-n1.t4.json.gz", 30);
     own_space("results/spaces/pocl-gemm-n32.t4.json.gz", 20);
+    own_space("results/spaces/pocl-gemm-q4-n32.t4.json.gz", 30);
 }
 
 /* Beginning with the best of another device's record. */
