@@ -135,7 +135,7 @@ Test(worker, what_would_hang_is_told_from_the_small_problem) {
 }
 
 static int children(void) {
-    FILE *list = fopen("/proc/thread-self/children", "r");
+    FILE *list = fopen("/proc/thread-self/children", "re");
     int n = 0, pid;
     if (!list) cr_skip_test("this kernel does not list children");
     while (fscanf(list, "%d", &pid) == 1) n++;
