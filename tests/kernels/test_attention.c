@@ -375,6 +375,7 @@ static enum status run_tampered(const char *family, const char *form, int operan
     must(check_open(device, &problem, 3, 1, &check, &err));
     must(op_open(device, &config, &problem, &op, &err));
     must(check_run(check, op, true, &verdict, &err));
+    cr_assert_neq(((const int32_t *)check->host[operand])[at], value, "it is what was there");
     must(view_write(check->view[operand], at * sizeof value, &value, sizeof value, &err));
     const enum status st = check_run(check, op, true, &verdict, &err);
     op_close(op);
@@ -416,6 +417,6 @@ Test(attention, one_slot_too_many_is_seen) {
 
 Test(attention, a_wrong_slot_or_position_is_seen) {
     static const char form[] = "heads=9,kvh=3,d=64,n=1";
-    cr_expect_eq(run_tampered("rope_kv", form, O_ROWS_OF_ROPE, 1, 77), STATUS_WRONG, "position");
+    cr_expect_eq(run_tampered("rope_kv", form, O_ROWS_OF_ROPE, 1, 78), STATUS_WRONG, "position");
     cr_expect_eq(run_tampered("rope_kv", form, O_ROWS_OF_ROPE, 0, 0), STATUS_WRONG, "slot");
 }
