@@ -29,8 +29,8 @@ enum time_id {
 };
 
 struct worker;
-/* deadlines NULL: the usual ones. The process starts with the first request, or before (worker_build_ahead). model_key: what the
- * device that the selector means is known by; NULL: whatever it is. With a key, a device that is
+/* deadlines NULL: the usual ones. The process starts with the first request, or before it
+ * (worker_build_ahead). model_key: what the device that the selector means is known by; NULL: whatever it is. With a key, a device that is
  * not there any more, or another one in its place, is DEVICE: a card that fell off the bus
  * leaves its number to the next one. "replay:FILE" (target.h) is answered by the recording. */
 enum status worker_open(const char *device_selector, const char *model_key,
