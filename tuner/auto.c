@@ -18,8 +18,8 @@ enum {
     STEPS_FIRST = 150, /* of the climb of the scales */
     STEPS = 30,        /* later */
     FULL = 120,
-    STEPS_AGAIN = 5, /* each time, where peek climbs, too */
-    CENTRES = 5,     /* the best ones, around which the model looks in each round */
+    STEPS_AHEAD = 10, /* of peek, where next goes on from there and takes none */
+    CENTRES = 5,      /* the best ones, around which the model looks in each round */
     /* After so many evaluations it is asked every fourth time, later less and less often; in
      * between come the untried neighbours of the best. */
     LATE = 160,
@@ -39,10 +39,9 @@ struct automatic {
     int64_t ahead[AHEAD_MOST];       /* a ring */
     size_t n_ahead;
     int n_designed;
-    bool has_learned;
-    struct gaussian_scales
-        ahead_scales; /* that the look-ahead climbed to, from where next goes on … */
-    bool looks_ahead; /* … if there are any */
+    int n_learned;                       /* times */
+    struct gaussian_scales ahead_scales; /* that the look-ahead climbed to … */
+    bool has_ahead_scales;               /* … since the model last learned */
 };
 
 static enum status begin(struct search *search, struct error *err) {
@@ -112,14 +111,15 @@ static double thinned(const struct automatic *a, double full, int power) {
     return a->model.n > FULL ? full * pow((double)FULL / a->model.n, power) : full;
 }
 
-static void learn(struct automatic *a, struct rng *rng) {
+static void learn(struct automatic *a, bool is_ahead, struct rng *rng) {
     const double best = a->trail.time_ns[a->trail.best];
+    const int usual = is_ahead ? STEPS_AHEAD : a->has_ahead_scales ? 0 : (int)thinned(a, STEPS, 3);
     for (int i = 0; i < a->model.n; i++)
         a->model.y[i] = (float)pow(best / time_of(a, i), SHARPNESS);
-    if (a->looks_ahead) a->model.scales = a->ahead_scales;
-    const int usual = a->looks_ahead ? STEPS_AGAIN : (int)thinned(a, STEPS, 3);
-    gaussian_fit(&a->model, a->has_learned ? usual : STEPS_FIRST, rng);
-    a->has_learned = true;
+    if (a->has_ahead_scales) a->model.scales = a->ahead_scales;
+    gaussian_fit(&a->model, a->n_learned ? usual : STEPS_FIRST, rng);
+    a->has_ahead_scales = false;
+    a->n_learned++;
 }
 
 /* The best of the model's observations, best first. */
@@ -200,7 +200,7 @@ static struct choices most_promising(struct automatic *a, struct search *search,
                                      const struct search *unready) {
     int64_t centre[CENTRES];
     struct choices choices = {.most = most, .unready = unready};
-    learn(a, &search->rng);
+    learn(a, unready && unready->is_ready, &search->rng);
     pool_turn(&a->pool, search->space, (size_t)thinned(a, POOL_ROUND_BLOCKS, 2), centre,
               best_observed(a, centre, CENTRES));
     judge_round(a, search, &choices);
@@ -310,7 +310,7 @@ static void tell(struct search *search, int64_t config, double time_ns, bool cen
 static double expected_ns(const struct automatic *a, const struct space *space, int64_t config) {
     if (a->trail.best < 0) return INFINITY;
     const double best_ns = a->trail.time_ns[a->trail.best];
-    if (!a->has_learned) return best_ns;
+    if (a->n_learned == 0) return best_ns;
     float trait[TRAITS];
     gaussian_block value[TRAITS] = {0}, mean, deviation;
     traits_of(&a->pool.traits, space, config, trait);
@@ -370,9 +370,10 @@ static size_t peek(struct search *search, int64_t *likely, size_t n) {
         forget(a, likely[i]);
         if (search->is_ready) remember_ahead(a, likely[i]);
     }
-    if (search->is_ready && a->has_learned) { /* from times that were measured */
-        a->ahead_scales = copy->model.scales;
-        a->looks_ahead = true;
+    if (search->is_ready && a->n_learned && copy->n_learned > a->n_learned) {
+        a->ahead_scales = copy->model.scales; /* from times that were measured, but for one */
+        a->has_ahead_scales = true;
+        search->rng = guess.rng; /* or the next climb would try the same steps */
     }
     free(copy);
     return found;

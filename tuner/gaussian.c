@@ -5,6 +5,7 @@
 #include "tuner/gaussian.h"
 #include <assert.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* The prior of the scales, normal in their logarithms. A trait runs from 0 to 2: at a weight of e⁻³
@@ -176,14 +177,17 @@ void gaussian_fit(struct gaussian *g, int steps, struct rng *rng) {
     work_out(g);
     struct gaussian_scales best = g->scales;
     double score = g->score;
+    bool is_best = true; /* what is worked out */
     for (int step = 0; step < steps; step++) {
         g->scales = best;
         change(&g->scales, g->n_traits, rng);
         work_out(g);
-        if (!(g->score > score)) continue;
+        is_best = g->score > score;
+        if (!is_best) continue;
         score = g->score;
         best = g->scales;
     }
+    if (is_best) return;
     g->scales = best;
     work_out(g);
 }
