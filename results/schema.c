@@ -29,8 +29,7 @@ enum status schema_open(struct schema *schema, struct error *err) {
 }
 
 void schema_close(struct schema *schema) {
-    sqlite3_close(schema->reference.db);
-    schema->reference.db = NULL;
+    sql_disconnect(&schema->reference);
 }
 
 enum status schema_check_ids(const struct schema *schema, const struct store *store,

@@ -100,10 +100,11 @@ static enum status change_over(const struct copying *c, struct error *err) {
     enum status st = sql_connect(&copy, c->file, SQLITE_OPEN_READWRITE, undoing, err);
     if (st == OK) st = sql_number(&copy, undoing, "SELECT count(*) FROM sqlite_schema", &n, err);
     if (st == OK) {
-        sqlite3_close(c->store->db);
+        sql_forget(&copy);
+        sql_disconnect(c->store);
         c->store->db = copy.db;
     } else {
-        sqlite3_close(copy.db);
+        sql_disconnect(&copy);
     }
     return st;
 }

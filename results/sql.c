@@ -77,6 +77,19 @@ enum status sql_connect(struct store *store, const char *file, int flags, const 
     return sql_run(store, doing, "PRAGMA cell_size_check = ON", err);
 }
 
+void sql_forget(struct store *store) {
+    for (size_t i = 0; i < STATEMENTS_KEPT; i++) {
+        sqlite3_finalize(store->kept[i]);
+        store->kept[i] = NULL;
+    }
+}
+
+void sql_disconnect(struct store *store) {
+    sql_forget(store);
+    sqlite3_close(store->db);
+    store->db = NULL;
+}
+
 sqlite3_file *sql_file(const struct store *store) {
     sqlite3_file *file = NULL;
     sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
@@ -85,15 +98,37 @@ sqlite3_file *sql_file(const struct store *store) {
 
 /* ---- statements ---- */
 
+/* A session asks the same few questions with every candidate, and to compile one takes longer than to run it. */
+static sqlite3_stmt *take_kept(struct store *store, const char *sql) {
+    for (size_t i = 0; i < STATEMENTS_KEPT; i++) {
+        sqlite3_stmt *stmt = store->kept[i];
+        if (!stmt || strcmp(sqlite3_sql(stmt), sql) != 0) continue;
+        store->kept[i] = NULL;
+        return stmt;
+    }
+    return NULL;
+}
+
+static void keep(struct store *store, sqlite3_stmt *stmt) {
+    sqlite3_stmt **place = &store->kept[store->n_kept++ % STATEMENTS_KEPT];
+    sqlite3_finalize(*place);
+    *place = stmt;
+}
+
 enum status query_open(struct query *q, struct store *store, const char *doing, const char *sql,
                        struct error *err) {
-    *q = (struct query){.store = store, .doing = doing};
-    if (sqlite3_prepare_v2(store->db, sql, -1, &q->stmt, NULL) == SQLITE_OK) return OK;
+    *q = (struct query){.store = store, .doing = doing, .stmt = take_kept(store, sql)};
+    if (q->stmt || sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &q->stmt,
+                                      NULL) == SQLITE_OK)
+        return OK;
     return sql_fail(store, doing, err);
 }
 
 void query_close(struct query *q) {
-    sqlite3_finalize(q->stmt);
+    if (!q->stmt) return;
+    sqlite3_reset(q->stmt);
+    sqlite3_clear_bindings(q->stmt);
+    keep(q->store, q->stmt);
     q->stmt = NULL;
 }
 

@@ -5,19 +5,25 @@
 #include <jansson.h>
 #include <sqlite3.h>
 
+enum { SQL_BUSY_MS = 5000, STATEMENTS_KEPT = 16 };
+
 struct store {
     sqlite3 *db;
     char *path; /* as it was given */
     enum store_mode mode;
     bool
         is_grouped; /* between store_begin and store_end: sql_begin and sql_end wait for the latter */
+    sqlite3_stmt
+        *kept[STATEMENTS_KEPT]; /* at rest, for the next query with the same text; a ring */
+    unsigned n_kept;            /* ever */
 };
-
-enum { SQL_BUSY_MS = 5000 };
 
 /* Open and configure; reads nothing of the file. */
 enum status sql_connect(struct store *store, const char *file, int flags, const char *doing,
                         struct error *err);
+/* Finalize the statements that are kept; and close the connection, too. */
+void sql_forget(struct store *store);
+void sql_disconnect(struct store *store);
 /* The file below, for looking at its bytes: by another descriptor of ours, once closed, the process would
  * lose its locks on the file. */
 sqlite3_file *sql_file(const struct store *store);

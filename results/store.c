@@ -199,7 +199,7 @@ enum status store_open(const char *path, enum store_mode mode, struct store **ou
 
 void store_close(struct store *store) {
     if (!store) return;
-    sqlite3_close(store->db);
+    sql_disconnect(store);
     free(store->path);
     free(store);
 }

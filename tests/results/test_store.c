@@ -1,6 +1,7 @@
 /* test_store.c: what goes into the database comes out of it; what cannot be does not go in. */
 #include "tests/results/records.h"
 #include "base/clock.h"
+#include "results/sql.h"
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +56,50 @@ Test(store, the_place_is_option_variable_or_data_folder) {
     char *path = store_default_path(NULL);
     cr_assert_str_eq(path, "/data/hone/hone.db");
     free(path);
+}
+
+/* ---- statements ---- */
+
+/* The next query with the same text has the statement of the one before, with nothing bound; two at once have
+ * one each. What is kept is bounded, and changes of the schema do not disturb it. */
+Test(store, statements_are_compiled_once) {
+    struct error err = {OK, ""};
+    static const char sql[] = "SELECT :text";
+    struct store *store = opened(database_new(), STORE_WRITE);
+    struct query first, second;
+    WELL(query_open(&first, store, "asking", sql, &err));
+    WELL(query_open(&second, store, "asking", sql, &err));
+    cr_assert_neq(first.stmt, second.stmt);
+    query_bind_text(&first, ":text", "one");
+    query_bind_text(&second, ":text", "two");
+    WELL(query_next(&second, &err));
+    WELL(query_next(&first, &err));
+    cr_assert_str_eq(query_peek(&first, 0), "one");
+    cr_assert_str_eq(query_peek(&second, 0), "two");
+    const sqlite3_stmt *kept = second.stmt;
+    query_close(&second);
+    WELL(sql_run(store, "changing", "CREATE TABLE other (a)", &err));
+    WELL(query_open(&second, store, "asking", sql, &err));
+    cr_assert_eq(second.stmt, kept);
+    WELL(query_next(&second, &err));
+    cr_assert_str_eq(query_peek(&second, 0), "");
+    query_close(&second);
+    query_close(&first);
+    for (int i = 0; i < 3 * STATEMENTS_KEPT; i++) {
+        int64_t number;
+        char *text = text_format("SELECT %d", i);
+        WELL(sql_number(store, "asking", text, &number, &err));
+        cr_assert_eq(number, i);
+        free(text);
+    }
+    int n = 0;
+    for (sqlite3_stmt *s = sqlite3_next_stmt(store->db, NULL); s;
+         s = sqlite3_next_stmt(store->db, s))
+        n++;
+    cr_assert_eq(n, STATEMENTS_KEPT);
+    sql_forget(store);
+    cr_assert_null(sqlite3_next_stmt(store->db, NULL));
+    store_close(store);
 }
 
 /* ---- devices, sessions ---- */
