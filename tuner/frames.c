@@ -268,6 +268,18 @@ enum status frame_send(json_t *frame, struct error *err) {
     return st;
 }
 
+static bool is_held; /* the request under way; a worker has one parent */
+
+enum status frames_await_leave(struct error *err) {
+    char *bytes = NULL;
+    size_t size;
+    if (!is_held) return OK;
+    const enum status st = child_side_receive(&bytes, &size, err);
+    is_held = st != OK;
+    free(bytes);
+    return st;
+}
+
 int frames_answer(enum status (*answer)(void *context, const json_t *request, json_t **reply,
                                         struct error *err),
                   void *context) {
@@ -279,6 +291,7 @@ int frames_answer(enum status (*answer)(void *context, const json_t *request, js
         json_error_t why;
         json_t *request = json_loads(bytes, 0, &why), *reply = NULL;
         free(bytes);
+        is_held = json_is_true(json_object_get(request, "held"));
         enum status st = request
                              ? answer(context, request, &reply, &err)
                              : fail(&err, STATUS_INVALID, "a request is not JSON: %s", why.text);
@@ -286,6 +299,7 @@ int frames_answer(enum status (*answer)(void *context, const json_t *request, js
             reply = json_pack("{s:{s:i,s:o}}", "error", "status", (int)st, "text",
                               frame_text(err.text));
         json_decref(request);
+        if (frames_await_leave(&err) != OK) json_decref(reply), reply = NULL;
         if (!reply || frame_send(reply, &err) != OK) break;
     }
     return 0;

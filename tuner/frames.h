@@ -50,6 +50,9 @@ void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory);
 enum status frame_ask(struct child *child, const json_t *frame, struct error *err);
 /* On the worker's side: send a frame (taken), which says when (at_ns, of clock_now_ns); IO: the parent is gone. */
 enum status frame_send(json_t *frame, struct error *err);
+/* On the worker's side: where the request says that it is held, wait until the parent gives leave to run what it names;
+ * the first time only. IO: the parent is gone. */
+enum status frames_await_leave(struct error *err);
 /* On the worker's side, its whole life: answer one request at a time until the parent is gone; a failure goes
  * back as {"error": …}. Interrupts from the terminal are left to the parent. Returns the exit code. */
 int frames_answer(enum status (*answer)(void *context, const json_t *request, json_t **reply,

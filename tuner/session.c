@@ -229,9 +229,9 @@ enum status session_commit(struct session *s, const struct evaluation *done,
 }
 
 enum status session_evaluate(struct session *s, struct quest *q, const struct work *work,
-                             struct evaluation *e, struct error *err) {
+                             const struct leave *leave, struct evaluation *e, struct error *err) {
     const int64_t began = clock_now_ns();
-    const enum status st = worker_evaluate(s->worker, work, e, s->options->interrupt, err);
+    const enum status st = worker_evaluate(s->worker, work, leave, e, s->options->interrupt, err);
     if (st != OK) {
         settle_unfinished(s, e, err);
         return st;
@@ -242,7 +242,25 @@ enum status session_evaluate(struct session *s, struct quest *q, const struct wo
     return OK;
 }
 
-/* Commit `done` with the next running row, let the worker evaluate it, tell the strategy. */
+/* Commit `done` with the next running row: the worker, which prepares meanwhile, does not run it before. */
+struct step {
+    struct session *s;
+    struct pair *pair;
+    bool is_retry;
+};
+static enum status commit_step(void *context, struct error *err) {
+    const struct step *step = context;
+    struct pair *p = step->pair;
+    if (step->is_retry) /* still running, for the second time */
+        return session_commit(step->s, &p->now, NULL, err);
+    const enum status st = session_commit(step->s, p->has_done ? &p->done : NULL, &p->now, err);
+    if (st != OK || !p->has_done) return st;
+    evaluation_drop(&p->done, &p->done_key);
+    p->has_done = false;
+    return OK;
+}
+
+/* Let the worker evaluate it, tell the strategy. */
 static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
                                 bool is_retry, const struct span *span, struct error *err) {
     const struct setting setting = quest_setting(q, config);
@@ -253,19 +271,11 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
                               .budget_ns = span_samples_ns(span),
                               .small_first = is_retry};
     p->now = session_new_evaluation(s, q, config == q->default_config, &p->key);
-    worker_expect(s->worker, &work);
-    enum status st;
-    if (is_retry) {
-        p->now.id = q->retry_id;
-        p->now.is_resumed = true;
-        st = session_commit(s, &p->now, NULL, err); /* still running, for the second time */
-    } else {
-        st = session_commit(s, p->has_done ? &p->done : NULL, &p->now, err);
-        if (st == OK && p->has_done) evaluation_drop(&p->done, &p->done_key);
-        p->has_done = st == OK ? false : p->has_done;
-    }
-    if (st != OK) return st;
-    st = session_evaluate(s, q, &work, &p->now, err);
+    p->now.id = is_retry ? q->retry_id : 0;
+    p->now.is_resumed = is_retry;
+    struct step step = {s, p, is_retry};
+    const struct leave leave = {commit_step, &step};
+    const enum status st = session_evaluate(s, q, &work, &leave, &p->now, err);
     if (st != OK) return st;
     quest_tell(q, &p->now);
     p->done = p->now;

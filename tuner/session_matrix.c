@@ -32,7 +32,7 @@ static enum status cross_one(struct session *s, struct quest *q, const struct se
         e.is_resumed = q->retry_id != 0;
         st =
             q->retry_id ? store_step(s->store, &e, NULL, err) : store_step(s->store, NULL, &e, err);
-        if (st == OK) st = session_evaluate(s, q, &work, &e, err);
+        if (st == OK) st = session_evaluate(s, q, &work, NULL, &e, err);
         if (st == OK) st = session_commit(s, &e, NULL, err);
         if (st == OK) {
             quest_remember(q, &e);

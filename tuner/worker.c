@@ -36,9 +36,11 @@ struct worker {
     struct builders *builders; /* NULL: nothing is compiled ahead */
     struct ceiling_memory ceilings;
     int64_t time_ns[TIMES];
-    int64_t since_ns; /* when its present stage began */
-    int crashes;      /* in a row */
-    struct work good; /* the last that went well */
+    int64_t since_ns;          /* when its present stage began */
+    const struct leave *leave; /* still to be given; NULL: none is asked for, or it was */
+    enum status refusal;       /* what giving it failed with */
+    int crashes;               /* in a row */
+    struct work good;          /* the last that went well */
     bool has_good;
 };
 
@@ -72,10 +74,6 @@ void worker_close(struct worker *worker) {
 
 bool worker_has_built(const struct worker *worker, const struct work *work) {
     return builders_have_built(worker->builders, work);
-}
-
-void worker_expect(struct worker *worker, const struct work *work) {
-    builders_begin(worker->builders, work);
 }
 
 const struct ceiling_memory *worker_ceilings(const struct worker *worker) {
@@ -203,6 +201,23 @@ static enum status start(struct worker *w, enum stage_id *stage, const volatile 
     return st;
 }
 
+static enum status give_leave(struct worker *w, struct error *err) {
+    const struct leave *leave = w->leave;
+    if (!leave) return OK;
+    w->leave = NULL;
+    return w->refusal = leave->give(leave->context, err);
+}
+
+/* While the worker prepares, which was told to wait before it runs the candidate. */
+static enum status send_leave(struct worker *w, struct error *err) {
+    if (!w->leave) return OK;
+    enum status st = give_leave(w, err);
+    json_t *frame = json_pack("{s:b}", "leave", true);
+    if (st == OK) st = frame_ask(w->child, frame, err);
+    json_decref(frame);
+    return st;
+}
+
 /* Send a request to a worker that runs, wait for the reply; ceilings in it are remembered. */
 static enum status request_reply(struct worker *w, const json_t *request, enum stage_id *stage,
                                  json_t **reply, const volatile int *interrupt, struct error *err) {
@@ -210,6 +225,8 @@ static enum status request_reply(struct worker *w, const json_t *request, enum s
     if (st == OK) st = send(w, request, err);
     if (st != OK) return st;
     enter(w, stage, STAGE_prepare);
+    st = send_leave(w, err);
+    if (st != OK) return st;
     builders_feed(w->builders);
     st = converse(w, stage, reply, interrupt, err);
     if (st == OK && json_object_get(*reply, "ceilings"))
@@ -217,14 +234,25 @@ static enum status request_reply(struct worker *w, const json_t *request, enum s
     return st;
 }
 
+/* A single work is built first: a builder's, if one is free. While it is at it, or where there is none, the leave is
+ * given at once, so that what was measured is not kept waiting. */
+static enum status build_first(struct worker *w, const struct work *work,
+                               const volatile int *interrupt, struct error *err) {
+    builders_begin(w->builders, work);
+    const enum status st = builders_have_built(w->builders, work) ? OK : give_leave(w, err);
+    if (st == OK) w->time_ns[TIME_build] += builders_build(w->builders, work, interrupt);
+    return st;
+}
+
 /* Send the works, wait for their evaluations. Whatever fails ends this worker. */
 static enum status ask(struct worker *w, const struct work *works, size_t n, struct evaluation *e,
                        enum stage_id *stage, const volatile int *interrupt, struct error *err) {
-    json_t *request = json_pack("{s:[]}", "works"), *reply = NULL;
+    enum status st = n == 1 ? build_first(w, works, interrupt, err) : OK;
+    if (st != OK) return st;
+    json_t *request = json_pack("{s:[],s:b}", "works", "held", w->leave != NULL), *reply = NULL;
     for (size_t i = 0; i < n; i++)
         json_array_append_new(json_object_get(request, "works"), frame_work(&works[i]));
-    if (n == 1) w->time_ns[TIME_build] += builders_build(w->builders, works, interrupt);
-    enum status st = request_reply(w, request, stage, &reply, interrupt, err);
+    st = request_reply(w, request, stage, &reply, interrupt, err);
     const json_t *results = json_object_get(reply, "results");
     if (st == OK) *stage = STAGE_judge; /* a reply that makes no sense is the candidate's work */
     if (st == OK && json_array_size(results) != n)
@@ -304,6 +332,7 @@ static enum status attempt(struct worker *w, const struct work *works, size_t n,
     for (int i = 0; i < ATTEMPTS; i++) {
         enum stage_id stage = STAGE_start;
         const enum status st = ask(w, works, n, e, &stage, interrupt, err);
+        if (w->refusal != OK) return st;
         death = death_of(st);
         if (!death) return st;
         if (stage_blames_candidate(stage)) {
@@ -339,10 +368,12 @@ static enum status doubt_device(struct worker *w, const struct work *suspect,
 }
 
 static enum status evaluate(struct worker *w, const struct work *works, size_t n,
-                            struct evaluation *e, const volatile int *interrupt,
-                            struct error *err) {
+                            const struct leave *leave, struct evaluation *e,
+                            const volatile int *interrupt, struct error *err) {
     struct error local = {0};
     if (!err) err = &local;
+    w->leave = leave;
+    w->refusal = OK;
     int64_t began = clock_now_ns();
     bool blamed;
     enum status st = attempt(w, works, n, e, interrupt, &blamed, err);
@@ -363,12 +394,13 @@ static enum status evaluate(struct worker *w, const struct work *works, size_t n
     return w->crashes >= CRASHES_UNTIL_DOUBT ? doubt_device(w, works, interrupt, err) : OK;
 }
 
-enum status worker_evaluate(struct worker *worker, const struct work *work, struct evaluation *e,
+enum status worker_evaluate(struct worker *worker, const struct work *work,
+                            const struct leave *leave, struct evaluation *e,
                             const volatile int *interrupt, struct error *err) {
-    return evaluate(worker, work, 1, e, interrupt, err);
+    return evaluate(worker, work, 1, leave, e, interrupt, err);
 }
 
 enum status worker_finals(struct worker *worker, const struct work *works, size_t n,
                           struct evaluation *e, const volatile int *interrupt, struct error *err) {
-    return n == 0 ? OK : evaluate(worker, works, n, e, interrupt, err);
+    return n == 0 ? OK : evaluate(worker, works, n, NULL, e, interrupt, err);
 }

@@ -91,6 +91,7 @@ static enum status first_launch(struct desk *d, struct trial *t, const struct pr
     int64_t began = clock_now_ns();
     desk_tell_stage(STAGE_build, NAN);
     enum status st = desk_op(d, &t->work->config, problem, false, &t->op, err);
+    if (st == OK) st = frames_await_leave(err);
     const int64_t built = clock_now_ns();
     if (st == OK) st = check_launch(c, t->op, err);
     if (st == OK) op_keep(t->op);

@@ -1,6 +1,8 @@
 /* test_worker.c: kernels that really are wrong, slow, hang, crash or do not compile, and the worker that
  * survives them all. */
+#include "base/child.h"
 #include "tests/tuner/faulty.h"
+#include "tuner/frames.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -27,7 +29,7 @@ static struct work work_of(int kind, int wg, double incumbent_ns) {
 static struct evaluation evaluated(struct work work) {
     struct evaluation e = {0};
     struct error err = {0};
-    cr_assert_eq(worker_evaluate(worker, &work, &e, NULL, &err), OK, "%s", err.text);
+    cr_assert_eq(worker_evaluate(worker, &work, NULL, &e, NULL, &err), OK, "%s", err.text);
     return e;
 }
 
@@ -188,6 +190,86 @@ Test(worker, ceilings_are_remembered_across_deaths) {
     cr_assert_eq(worker_ceilings(worker)->gflops, before.gflops, "measured once");
 }
 
+/* ---- leave ---- */
+
+/* Its frames, until there is none for a second. */
+static enum status listen(struct child *child, json_t **last) {
+    char *bytes = NULL;
+    size_t size;
+    enum status st;
+    *last = NULL;
+    while ((st = child_receive(child, 1000000000, &bytes, &size, NULL, NULL)) == OK) {
+        json_decref(*last);
+        *last = json_loads(bytes, 0, NULL);
+        free(bytes);
+    }
+    return st;
+}
+
+static void ask(struct child *child, json_t *frame) {
+    struct error err = {0};
+    cr_assert_eq(frame_ask(child, frame, &err), OK, "%s", err.text);
+    json_decref(frame);
+}
+
+static json_t *held(int kind) {
+    const struct work work = work_of(kind, 2, INFINITY);
+    return json_pack("{s:[o],s:b}", "works", frame_work(&work), "held", true);
+}
+
+/* A worker that is held builds, but runs nothing: what crashes would take it along. The leave is for one request,
+ * also where there was nothing to run. */
+Test(worker, runs_nothing_before_it_has_leave) {
+    struct child *child;
+    struct error err = {0};
+    json_t *last;
+    cr_assert_eq(child_open("worker", &child, &err), OK, "%s", err.text);
+    ask(child, json_pack("{s:s}", "device", ""));
+    cr_assert_eq(listen(child, &last), STATUS_TIMEOUT);
+    json_decref(last);
+    static const int kinds[] = {KIND_NO_COMPILE, KIND_RIGHT, KIND_CRASH};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        ask(child, held(kinds[i]));
+        cr_assert_eq(listen(child, &last), STATUS_TIMEOUT, "kind %d", kinds[i]);
+        cr_assert_str_eq(json_string_value(json_object_get(last, "stage")), "build");
+        json_decref(last);
+        ask(child, json_pack("{s:b}", "leave", true));
+        cr_assert_eq(listen(child, &last),
+                     kinds[i] == KIND_CRASH ? STATUS_CRASHED : STATUS_TIMEOUT);
+        cr_assert_eq(json_array_size(json_object_get(last, "results")), kinds[i] != KIND_CRASH);
+        json_decref(last);
+    }
+    child_close(child);
+}
+
+/* What must be done before a candidate runs. */
+struct errand {
+    int times;
+    enum status status;
+};
+static enum status run_errand(void *context, struct error *err) {
+    struct errand *errand = context;
+    errand->times++;
+    return errand->status == OK ? OK : fail(err, errand->status, "the errand came to nothing");
+}
+
+/* When giving it fails nothing runs, with whatever status: it is neither the candidate's fault nor the device's. */
+Test(worker, without_leave_nothing_runs) {
+    static const enum status statuses[] = {STATUS_DB, STATUS_NOMEM, STATUS_CRASHED, OK};
+    const struct work work = work_of(KIND_CRASH, 2, INFINITY);
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct errand errand = {.status = statuses[i]};
+        const struct leave leave = {run_errand, &errand};
+        struct evaluation e = {.outcome = OUTCOME_RUNNING};
+        struct error err = {0};
+        const enum status st = worker_evaluate(worker, &work, &leave, &e, NULL, &err);
+        cr_assert_eq(st, statuses[i], "%s: %s", status_name(st), err.text);
+        cr_assert_eq(errand.times, 1);
+        cr_assert_eq(e.outcome, statuses[i] == OK ? OUTCOME_CRASHED : OUTCOME_RUNNING);
+        evaluation_free(&e);
+    }
+}
+
 /* 2⁵⁰ bytes: nobody has them, and that says nothing about the device. */
 Test(worker, no_room_is_not_a_lost_device) {
     struct work work = work_of(KIND_RIGHT, 1, INFINITY);
@@ -195,7 +277,7 @@ Test(worker, no_room_is_not_a_lost_device) {
     for (int i = 0; i < 4; i++) {
         struct evaluation e = {0};
         struct error err = {0};
-        const enum status st = worker_evaluate(worker, &work, &e, NULL, &err);
+        const enum status st = worker_evaluate(worker, &work, NULL, &e, NULL, &err);
         cr_assert_eq(st, STATUS_NOMEM, "%s: %s", status_name(st), err.text);
         cr_assert(strstr(err.text, "of memory"), "%s", err.text);
         evaluation_free(&e);
@@ -209,7 +291,7 @@ Test(worker, a_device_that_is_not_there) {
     struct evaluation e = {0};
     struct error err = {0};
     cr_assert_eq(worker_open("no such device", NULL, &faulty_deadlines, &lost, &err), OK);
-    enum status st = worker_evaluate(lost, &work, &e, NULL, &err);
+    enum status st = worker_evaluate(lost, &work, NULL, &e, NULL, &err);
     cr_assert(st != OK && strstr(err.text, "no such device"), "%s: %s", status_name(st), err.text);
     worker_close(lost);
 }
@@ -221,7 +303,8 @@ static void expect_gone(const char *selector, const char *key, const char *words
     struct evaluation e = {0};
     struct error err = {0};
     cr_assert_eq(worker_open(selector, key, &faulty_deadlines, &other, &err), OK);
-    cr_assert_eq(worker_evaluate(other, &work, &e, NULL, &err), STATUS_DEVICE, "%s", err.text);
+    cr_assert_eq(worker_evaluate(other, &work, NULL, &e, NULL, &err), STATUS_DEVICE, "%s",
+                 err.text);
     cr_assert(strstr(err.text, words), "%s", err.text);
     worker_close(other);
 }
