@@ -18,14 +18,15 @@ enum {
     STEPS_FIRST = 150, /* of the climb of the scales */
     STEPS = 30,        /* later */
     FULL = 120,
-    STEPS_AHEAD = 10, /* of peek, where next goes on from there and takes none */
-    CENTRES = 5,      /* the best ones, around which the model looks in each round */
+    STEPS_AHEAD = 5, /* of peek, where next goes on from there and takes none */
+    CENTRES = 5,     /* the best ones, around which the model looks in each round */
     /* After so many evaluations it is asked every fourth time, later less and less often; in
      * between come the untried neighbours of the best. */
     LATE = 160,
     LATE_PERIOD = 4,
     CHOICES_MOST = 16, /* that peek has of the model */
     AHEAD_MOST = 64,   /* that peek named last: they may be ready */
+    JURORS = 2,        /* threads that judge a round while the worker waits for it */
 };
 static const double SHARPNESS = 3; /* exponent of the relative speed */
 /* One that is ready is taken for so much of the gain that the most promising one has: docs/strategies.md. */
@@ -171,26 +172,30 @@ static void judge(const struct automatic *a, size_t block, double best, struct c
 struct jury {
     const struct automatic *a;
     double best;
+    int64_t jurors, n_blocks;
     struct choices block[POOL_ROUND_BLOCKS + POOL_AROUND_BLOCKS];
 };
 static enum status judge_some(void *context, int64_t first, int64_t last, struct error *err) {
     struct jury *jury = context;
     (void)err;
-    for (int64_t b = first; b < last; b++)
-        judge(jury->a, jury->a->pool.round[b], jury->best, &jury->block[b]);
+    for (int64_t juror = first; juror < last; juror++)
+        for (int64_t b = juror; b < jury->n_blocks; b += jury->jurors)
+            judge(jury->a, jury->a->pool.round[b], jury->best, &jury->block[b]);
     return OK;
 }
 
-/* The same choices whoever judges: where builders may go on beside, all processors. */
+/* The same choices whoever judges. Builders leave two processors free, of which the worker uses one while somebody
+ * looks ahead; a thread more waits for one of theirs, which takes longer than to judge. */
 static void judge_round(const struct automatic *a, const struct search *search,
                         struct choices *choices) {
-    struct jury jury = {.a = a, .best = gaussian_best(&a->model)};
     const int64_t n = (int64_t)a->pool.n_round;
+    struct jury jury = {.a = a,
+                        .best = gaussian_best(&a->model),
+                        .jurors = search->is_ready ? JURORS : 1,
+                        .n_blocks = n};
     for (int64_t b = 0; b < n; b++)
         jury.block[b] = (struct choices){.most = CHOICES_MOST, .unready = choices->unready};
-    if (search->is_ready || (choices->unready && choices->unready->is_ready))
-        parallel_for(n, judge_some, &jury, NULL);
-    else judge_some(&jury, 0, n, NULL);
+    parallel_for(jury.jurors, judge_some, &jury, NULL);
     for (int64_t b = 0; b < n; b++)
         for (int i = 0; i < jury.block[b].n; i++)
             consider(choices, jury.block[b].at[i].config, jury.block[b].at[i].gain);

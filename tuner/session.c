@@ -286,6 +286,19 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
     return OK;
 }
 
+/* A configuration to be built, by itself. */
+static struct work work_of(const struct quest *q, int64_t config) {
+    const struct setting setting = quest_setting(q, config);
+    return (struct work){
+        .config = setting.config, .problem = quest_problem(q, &setting), .seed = 1};
+}
+
+static bool has_program(void *context, int64_t config) {
+    const struct session *s = context;
+    const struct work work = work_of(s->searched, config);
+    return worker_has_built(s->worker, &work);
+}
+
 /* The strategy's next configuration that may run, with its key; −1 in *config: nothing left. */
 static enum status next_config(struct session *s, struct quest *q, int64_t *config,
                                struct record_key *key, struct error *err) {
@@ -295,17 +308,11 @@ static enum status next_config(struct session *s, struct quest *q, int64_t *conf
         bool may_run = false;
         const struct setting setting = quest_setting(q, *config);
         enum status st = quest_key(q, &setting, key, err);
-        if (st == OK) st = session_consult(s, q, key, *config, &may_run, err);
+        if (has_program(s, *config)) may_run = true; /* what is in quarantine is not built */
+        else if (st == OK) st = session_consult(s, q, key, *config, &may_run, err);
         if (st != OK || may_run) return st;
         quest_key_free(key);
     }
-}
-
-/* A configuration to be built, by itself. */
-static struct work work_of(const struct quest *q, int64_t config) {
-    const struct setting setting = quest_setting(q, config);
-    return (struct work){
-        .config = setting.config, .problem = quest_problem(q, &setting), .seed = 1};
 }
 
 /* What the strategy is likely to ask for after what it asks for now. */
@@ -317,12 +324,6 @@ static size_t likely_works(void *context, struct work *works, size_t n) {
     n = q->strategy->peek(&q->search, configs, n < LIKELY_MOST ? n : LIKELY_MOST);
     for (size_t i = 0; i < n; i++) works[i] = work_of(q, configs[i]);
     return n;
-}
-
-static bool has_program(void *context, int64_t config) {
-    const struct session *s = context;
-    const struct work work = work_of(s->searched, config);
-    return worker_has_built(s->worker, &work);
 }
 
 /* Where builders go on while the worker measures, what they have done is worth more than what they have not;
