@@ -18,8 +18,10 @@ enum {
     STEPS_FIRST = 150, /* of the climb of the scales */
     STEPS = 30,        /* later */
     FULL = 120,
-    STEPS_AHEAD = 5, /* of peek, where next goes on from there and takes none */
-    CENTRES = 5,     /* the best ones, around which the model looks in each round */
+    /* On a GPU: of peek, which the worker may wait for if it is quick; next goes on from its scales and takes no step. */
+    STEPS_AHEAD = 3,
+    BLOCKS_AHEAD = POOL_ROUND_BLOCKS / 2,
+    CENTRES = 5, /* the best ones, around which the model looks in each round */
     /* After so many evaluations it is asked every fourth time, later less and less often; in
      * between come the untried neighbours of the best. */
     LATE = 160,
@@ -205,8 +207,10 @@ static struct choices most_promising(struct automatic *a, struct search *search,
                                      const struct search *unready) {
     int64_t centre[CENTRES];
     struct choices choices = {.most = most, .unready = unready};
-    learn(a, unready && unready->is_ready, &search->rng);
-    pool_turn(&a->pool, search->space, (size_t)thinned(a, POOL_ROUND_BLOCKS, 2), centre,
+    const bool is_ahead = unready && unready->is_ready;
+    learn(a, is_ahead, &search->rng);
+    const int blocks = is_ahead ? BLOCKS_AHEAD : POOL_ROUND_BLOCKS;
+    pool_turn(&a->pool, search->space, (size_t)thinned(a, blocks, 2), centre,
               best_observed(a, centre, CENTRES));
     judge_round(a, search, &choices);
     return choices;
