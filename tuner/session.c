@@ -2,13 +2,14 @@
  *
  *     lock the device, open the database, find the session or begin it
  *     for each problem, what matters most first:
- *         seeds · replay what was measured · ask, commit, measure, tell · finals
+ *         seeds · replay what was measured · ask, measure, tell · finals
  *     for each matrix whose problems at all n are done: what is good at one n is measured at the others,
  *         and one layout is chosen for all
  *     a finished session: measure its winners once more
  *
  * The parent owns the database and runs no kernel: those run in a worker that may die. The outcome of
- * one candidate and the `running` row of the next are one transaction. Its files: session_private.h. */
+ * one candidate and the `running` row of the next are one transaction, committed while the worker prepares
+ * the next, before it may run. Its files: session_private.h. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
