@@ -172,8 +172,8 @@ enum status evaluation_read(struct store *store, int64_t evaluation_id, struct e
 
 static const char recording[] = "recording an evaluation";
 
-static enum status add_sample(struct store *store, const struct evaluation *e, int64_t round,
-                              size_t at, struct error *err) {
+static enum status add_round(struct store *store, const struct evaluation *e, int64_t round,
+                             struct error *err) {
     struct query q;
     enum status st = query_open(&q, store, recording,
                                 "INSERT INTO samples (evaluation_id, round, sample, time_ns) "
@@ -182,9 +182,13 @@ static enum status add_sample(struct store *store, const struct evaluation *e, i
     if (st != OK) return st;
     query_bind_int(&q, ":evaluation_id", e->id);
     query_bind_int(&q, ":round", round);
-    query_bind_int(&q, ":sample", (int64_t)at);
-    query_bind_real(&q, ":time_ns", e->samples_ns[at]);
-    return query_finish(&q, err);
+    for (size_t i = 0; st == OK && i < e->n_samples; i++) {
+        query_bind_int(&q, ":sample", (int64_t)i);
+        query_bind_real(&q, ":time_ns", e->samples_ns[i]);
+        st = query_run(&q, err);
+    }
+    query_close(&q);
+    return st;
 }
 
 /* One more round of samples. */
@@ -200,8 +204,7 @@ static enum status add_samples(struct store *store, const struct evaluation *e, 
     st = query_next(&q, err);
     if (st == OK) round = query_int(&q, 0);
     query_close(&q);
-    for (size_t i = 0; st == OK && i < e->n_samples; i++) st = add_sample(store, e, round, i, err);
-    return st;
+    return st == OK ? add_round(store, e, round, err) : st;
 }
 
 /* An UPDATE that must meet one row. */

@@ -98,7 +98,8 @@ sqlite3_file *sql_file(const struct store *store) {
 
 /* ---- statements ---- */
 
-/* A session asks the same few questions with every candidate, and to compile one takes longer than to run it. */
+/* A session asks the same few questions with every candidate, and to compile one takes longer than
+ * to run it. */
 static sqlite3_stmt *take_kept(struct store *store, const char *sql) {
     for (size_t i = 0; i < STATEMENTS_KEPT; i++) {
         sqlite3_stmt *stmt = store->kept[i];
@@ -109,8 +110,11 @@ static sqlite3_stmt *take_kept(struct store *store, const char *sql) {
     return NULL;
 }
 
+/* Where there is room, or in the place of one after the other. */
 static void keep(struct store *store, sqlite3_stmt *stmt) {
-    sqlite3_stmt **place = &store->kept[store->n_kept++ % STATEMENTS_KEPT];
+    sqlite3_stmt **place = store->kept, **const end = place + STATEMENTS_KEPT;
+    while (place < end && *place) place++;
+    if (place == end) place = &store->kept[store->n_evicted++ % STATEMENTS_KEPT];
     sqlite3_finalize(*place);
     *place = stmt;
 }

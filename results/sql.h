@@ -11,11 +11,10 @@ struct store {
     sqlite3 *db;
     char *path; /* as it was given */
     enum store_mode mode;
-    bool
-        is_grouped; /* between store_begin and store_end: sql_begin and sql_end wait for the latter */
-    sqlite3_stmt
-        *kept[STATEMENTS_KEPT]; /* at rest, for the next query with the same text; a ring */
-    unsigned n_kept;            /* ever */
+    /* Between store_begin and store_end: sql_begin and sql_end wait for the latter. */
+    bool is_grouped;
+    sqlite3_stmt *kept[STATEMENTS_KEPT]; /* at rest, for the next query with the same text */
+    unsigned n_evicted;
 };
 
 /* Open and configure; reads nothing of the file. */
@@ -42,6 +41,7 @@ struct query {
 /* Only the first statement of sql. On failure there is nothing to close. */
 enum status query_open(struct query *q, struct store *store, const char *doing, const char *sql,
                        struct error *err);
+/* At rest a statement holds no lock: query_close keeps it for the next query, whoever prepared it. */
 void query_close(struct query *q);
 /* Parameters by name (":family"); one that the statement does not have is passed over. NULL and NAN
  * are NULL. Texts are copied. */

@@ -18,7 +18,8 @@ enum {
     STEPS_FIRST = 150, /* of the climb of the scales */
     STEPS = 30,        /* later */
     FULL = 120,
-    /* On a GPU: of peek, which the worker may wait for if it is quick; next goes on from its scales and takes no step. */
+    /* On a GPU: of peek, for which the worker may have to wait; next goes on from its scales and
+     * takes no step. */
     STEPS_AHEAD = 3,
     BLOCKS_AHEAD = POOL_ROUND_BLOCKS / 2,
     CENTRES = 5, /* the best ones, around which the model looks in each round */
@@ -186,8 +187,9 @@ static enum status judge_some(void *context, int64_t first, int64_t last, struct
     return OK;
 }
 
-/* The same choices whoever judges. Builders leave two processors free, of which the worker uses one while somebody
- * looks ahead; a thread more waits for one of theirs, which takes longer than to judge. */
+/* The same choices whoever judges. As many builders as are usual leave two processors free, of which
+ * the worker uses one while somebody looks ahead; a thread more waits for one of theirs, which
+ * takes longer than to judge. */
 static void judge_round(const struct automatic *a, const struct search *search,
                         struct choices *choices) {
     const int64_t n = (int64_t)a->pool.n_round;
@@ -380,7 +382,8 @@ static size_t peek(struct search *search, int64_t *likely, size_t n) {
         if (search->is_ready) remember_ahead(a, likely[i]);
     }
     if (search->is_ready && a->n_learned && copy->n_learned > a->n_learned) {
-        a->ahead_scales = copy->model.scales; /* from times that were measured, but for one */
+        a->ahead_scales =
+            copy->model.scales; /* from times that were measured, and a few expected */
         a->has_ahead_scales = true;
         search->rng = guess.rng; /* or the next climb would try the same steps */
     }

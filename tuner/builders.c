@@ -282,11 +282,9 @@ static bool is_at(struct builders *b, struct builder *builder, uint64_t work) {
     return builder->is_busy && builder->work == work;
 }
 
-int64_t builders_build(struct builders *builders, const struct work *work,
-                       const volatile int *interrupt) {
+int64_t builders_build(struct builders *builders, const volatile int *interrupt) {
     if (!builders) return 0;
     struct builders *b = builders;
-    if (b->begun != name_of(work)) builders_begin(b, work);
     let_run(b, b->ahead.builders);
     bool has_waited = false;
     for (int i = 0; i < b->ahead.builders; i++)

@@ -24,10 +24,9 @@ void builders_feed(struct builders *builders);
 /* Have this work built, beside what is likely to come: nobody waits yet. Where it is there already, and the device is
  * another processor, nobody looks ahead either: that is for builders_feed, once the worker has the request. */
 void builders_begin(struct builders *builders, const struct work *work);
-/* Wait for it, after builders_begin or instead; returns the ns since then if there was something to wait for. Where all
+/* Wait for what builders_begin was last told of; returns the ns since then if there was something to wait for. Where all
  * are busy with something else, nobody waits: the worker builds it itself. */
-int64_t builders_build(struct builders *builders, const struct work *work,
-                       const volatile int *interrupt);
+int64_t builders_build(struct builders *builders, const volatile int *interrupt);
 /* Is the program there, as far as one of them was asked for it? */
 bool builders_have_built(const struct builders *builders, const struct work *work);
 /* ns of processor time that a builder took for this work; 0: none did. */

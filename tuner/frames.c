@@ -270,14 +270,21 @@ enum status frame_send(json_t *frame, struct error *err) {
 
 static bool is_held; /* the request under way; a worker has one parent */
 
+bool frames_are_held(void) {
+    return is_held;
+}
+
 enum status frames_await_leave(struct error *err) {
     char *bytes = NULL;
     size_t size;
     if (!is_held) return OK;
     const enum status st = child_side_receive(&bytes, &size, err);
-    is_held = st != OK;
+    if (st != OK) return st;
+    json_t *frame = json_loads(bytes, 0, NULL);
+    is_held = !json_is_true(json_object_get(frame, "leave"));
+    json_decref(frame);
     free(bytes);
-    return st;
+    return is_held ? fail(err, STATUS_INVALID, "a request came in the place of a leave") : OK;
 }
 
 int frames_answer(enum status (*answer)(void *context, const json_t *request, json_t **reply,
@@ -299,7 +306,11 @@ int frames_answer(enum status (*answer)(void *context, const json_t *request, js
             reply = json_pack("{s:{s:i,s:o}}", "error", "status", (int)st, "text",
                               frame_text(err.text));
         json_decref(request);
-        if (frames_await_leave(&err) != OK) json_decref(reply), reply = NULL;
+        /* Where nothing was run the leave is still to come, and would be taken for a request. */
+        if (frames_await_leave(&err) != OK) {
+            json_decref(reply);
+            break;
+        }
         if (!reply || frame_send(reply, &err) != OK) break;
     }
     return 0;

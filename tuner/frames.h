@@ -1,6 +1,7 @@
 /* frames.h: what parent and worker say to each other, as JSON. Requests are works, replies are
- * evaluations; between them the worker names the stage it is in, so that the parent knows the deadline, and
- * since when. */
+ * evaluations; between them the worker names the stage it is in, so that the parent knows the
+ * deadline, and since when. A request that is "held" is prepared, but nothing of it runs, and no
+ * reply is sent, before the parent sends {"leave": true}. */
 #pragma once
 #include "base/child.h"
 #include "tuner/worker.h"
@@ -12,6 +13,7 @@
     XX(start, start, false, other)                                                                 \
     XX(prepare, prepare, false, check)                                                             \
     XX(build, build, true, build)                                                                  \
+    XX(leave, judge, false, other)                                                                 \
     XX(launch, launch_most, true, device)                                                          \
     XX(judge, judge, true, check)                                                                  \
     XX(ceiling, ceiling, false, device)
@@ -50,8 +52,9 @@ void frame_read_ceilings(const json_t *frame, struct ceiling_memory *memory);
 enum status frame_ask(struct child *child, const json_t *frame, struct error *err);
 /* On the worker's side: send a frame (taken), which says when (at_ns, of clock_now_ns); IO: the parent is gone. */
 enum status frame_send(json_t *frame, struct error *err);
-/* On the worker's side: where the request says that it is held, wait until the parent gives leave to run what it names;
- * the first time only. IO: the parent is gone. */
+/* On the worker's side: is the request under way held, and the leave not here yet? */
+bool frames_are_held(void);
+/* Wait for the leave, if so. IO: the parent is gone; INVALID: it says something else. */
 enum status frames_await_leave(struct error *err);
 /* On the worker's side, its whole life: answer one request at a time until the parent is gone; a failure goes
  * back as {"error": …}. Interrupts from the terminal are left to the parent. Returns the exit code. */

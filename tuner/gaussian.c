@@ -177,7 +177,7 @@ void gaussian_fit(struct gaussian *g, int steps, struct rng *rng) {
     work_out(g);
     struct gaussian_scales best = g->scales;
     double score = g->score;
-    bool is_best = true; /* what is worked out */
+    bool is_best = true; /* are factor and solved those of `best`? */
     for (int step = 0; step < steps; step++) {
         g->scales = best;
         change(&g->scales, g->n_traits, rng);

@@ -113,7 +113,6 @@ static enum status play(const struct recorded *r, const json_t *works, json_t *r
     if (n == 0 || n > WORKS_MOST) return fail(err, STATUS_INVALID, "%zu works in one request", n);
     for (size_t i = 0; st == OK && i < n; i++)
         st = read_playing(r, json_array_get(works, i), &list[i], err);
-    if (st == OK) st = frames_await_leave(err);
     if (st == OK) st = n == 1 ? race(&list[0], err) : finals(list, n, err);
     for (size_t i = 0; i < n; i++) {
         if (st == OK) json_array_append_new(results, report(r, &list[i]));

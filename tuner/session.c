@@ -8,8 +8,8 @@
  *     a finished session: measure its winners once more
  *
  * The parent owns the database and runs no kernel: those run in a worker that may die. The outcome of
- * one candidate and the `running` row of the next are one transaction, committed while the worker prepares
- * the next, before it may run. Its files: session_private.h. */
+ * one candidate and the `running` row of the next are one transaction, before the next may run: where
+ * it is compiled already, while the worker prepares it. Its files: session_private.h. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -230,11 +230,11 @@ enum status session_commit(struct session *s, const struct evaluation *done,
 }
 
 enum status session_evaluate(struct session *s, struct quest *q, const struct work *work,
-                             const struct leave *leave, struct evaluation *e, struct error *err) {
+                             struct leave *leave, struct evaluation *e, struct error *err) {
     const int64_t began = clock_now_ns();
     const enum status st = worker_evaluate(s->worker, work, leave, e, s->options->interrupt, err);
     if (st != OK) {
-        settle_unfinished(s, e, err);
+        if (!leave || leave->is_given) settle_unfinished(s, e, err);
         return st;
     }
     e->elapsed_ns = spent_ns(s);
@@ -243,25 +243,31 @@ enum status session_evaluate(struct session *s, struct quest *q, const struct wo
     return OK;
 }
 
-/* Commit `done` with the next running row: the worker, which prepares meanwhile, does not run it before. */
+/* What must be done before the present candidate runs. */
 struct step {
     struct session *s;
+    struct quest *q;
     struct pair *pair;
+    int64_t config;
     bool is_retry;
 };
+/* Commit `done` with the next running row. NOTHING: it is in quarantine, as the strategy was told. */
 static enum status commit_step(void *context, struct error *err) {
     const struct step *step = context;
     struct pair *p = step->pair;
+    bool may_run = false;
     if (step->is_retry) /* still running, for the second time */
         return session_commit(step->s, &p->now, NULL, err);
-    const enum status st = session_commit(step->s, p->has_done ? &p->done : NULL, &p->now, err);
+    enum status st = session_consult(step->s, step->q, &p->key, step->config, &may_run, err);
+    if (st == OK && !may_run) return STATUS_NOTHING;
+    if (st == OK) st = session_commit(step->s, p->has_done ? &p->done : NULL, &p->now, err);
     if (st != OK || !p->has_done) return st;
     evaluation_drop(&p->done, &p->done_key);
     p->has_done = false;
     return OK;
 }
 
-/* Let the worker evaluate it, tell the strategy. */
+/* Let the worker evaluate a configuration, if it may run, and tell the strategy. */
 static enum status evaluate_one(struct session *s, struct quest *q, struct pair *p, int64_t config,
                                 bool is_retry, const struct span *span, struct error *err) {
     const struct setting setting = quest_setting(q, config);
@@ -271,12 +277,18 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
                               .incumbent_ns = quest_incumbent(q),
                               .budget_ns = span_samples_ns(span),
                               .small_first = is_retry};
+    enum status st = quest_key(q, &setting, &p->key, err);
+    if (st != OK) return st;
     p->now = session_new_evaluation(s, q, config == q->default_config, &p->key);
     p->now.id = is_retry ? q->retry_id : 0;
     p->now.is_resumed = is_retry;
-    struct step step = {s, p, is_retry};
-    const struct leave leave = {commit_step, &step};
-    const enum status st = session_evaluate(s, q, &work, &leave, &p->now, err);
+    struct step step = {s, q, p, config, is_retry};
+    struct leave leave = {.give = commit_step, .context = &step};
+    st = session_evaluate(s, q, &work, &leave, &p->now, err);
+    if (st == STATUS_NOTHING) {
+        evaluation_drop(&p->now, &p->key);
+        return OK;
+    }
     if (st != OK) return st;
     quest_tell(q, &p->now);
     p->done = p->now;
@@ -294,28 +306,6 @@ static struct work work_of(const struct quest *q, int64_t config) {
         .config = setting.config, .problem = quest_problem(q, &setting), .seed = 1};
 }
 
-static bool has_program(void *context, int64_t config) {
-    const struct session *s = context;
-    const struct work work = work_of(s->searched, config);
-    return worker_has_built(s->worker, &work);
-}
-
-/* The strategy's next configuration that may run, with its key; −1 in *config: nothing left. */
-static enum status next_config(struct session *s, struct quest *q, int64_t *config,
-                               struct record_key *key, struct error *err) {
-    for (;;) {
-        *config = q->strategy->next(&q->search);
-        if (*config < 0) return OK;
-        bool may_run = false;
-        const struct setting setting = quest_setting(q, *config);
-        enum status st = quest_key(q, &setting, key, err);
-        if (has_program(s, *config)) may_run = true; /* what is in quarantine is not built */
-        else if (st == OK) st = session_consult(s, q, key, *config, &may_run, err);
-        if (st != OK || may_run) return st;
-        quest_key_free(key);
-    }
-}
-
 /* What the strategy is likely to ask for after what it asks for now. */
 static size_t likely_works(void *context, struct work *works, size_t n) {
     const struct session *s = context;
@@ -325,6 +315,12 @@ static size_t likely_works(void *context, struct work *works, size_t n) {
     n = q->strategy->peek(&q->search, configs, n < LIKELY_MOST ? n : LIKELY_MOST);
     for (size_t i = 0; i < n; i++) works[i] = work_of(q, configs[i]);
     return n;
+}
+
+static bool has_program(void *context, int64_t config) {
+    const struct session *s = context;
+    const struct work work = work_of(s->searched, config);
+    return worker_has_built(s->worker, &work);
 }
 
 /* Where builders go on while the worker measures, what they have done is worth more than what they have not;
@@ -358,16 +354,13 @@ static enum status search_quest(struct session *s, struct quest *q, const struct
     int64_t began = clock_now_ns();
     enum status st = OK;
     if (q->retry_id && q->retry_config >= 0) {
-        const struct setting setting = quest_setting(q, q->retry_config);
-        st = quest_key(q, &setting, &p.key, err);
-        if (st == OK) st = evaluate_one(s, q, &p, q->retry_config, true, span, err);
+        st = evaluate_one(s, q, &p, q->retry_config, true, span, err);
         q->retry_id = st == OK ? 0 : q->retry_id;
     }
     while (st == OK && goes_on(s, q, span, began)) {
-        int64_t config = -1;
         st = quest_check_default(q, err);
-        if (st == OK) st = next_config(s, q, &config, &p.key, err);
-        if (st != OK || config < 0) break;
+        const int64_t config = st == OK ? q->strategy->next(&q->search) : -1;
+        if (config < 0) break;
         st = evaluate_one(s, q, &p, config, false, span, err);
         double eta = left_ns(s) == INT64_MAX ? NAN : (double)left_ns(s);
         show_progress(s, q, eta);

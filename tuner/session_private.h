@@ -66,10 +66,10 @@ void evaluation_drop(struct evaluation *e, struct record_key *key);
  * one transaction. */
 enum status session_commit(struct session *s, const struct evaluation *done,
                            struct evaluation *next, struct error *err);
-/* Let the worker evaluate what is running, once it has leave (NULL: it has). When the worker fails, the row is
- * settled. */
+/* Let the worker evaluate what leave (NULL: the caller) makes a running row. When the worker fails
+ * afterwards, the row is settled. */
 enum status session_evaluate(struct session *s, struct quest *q, const struct work *work,
-                             const struct leave *leave, struct evaluation *e, struct error *err);
+                             struct leave *leave, struct evaluation *e, struct error *err);
 /* What was spent until now, and the session's state. */
 enum status session_spend(struct session *s, const char *state, struct error *err);
 

@@ -36,11 +36,11 @@ struct worker {
     struct builders *builders; /* NULL: nothing is compiled ahead */
     struct ceiling_memory ceilings;
     int64_t time_ns[TIMES];
-    int64_t since_ns;          /* when its present stage began */
-    const struct leave *leave; /* still to be given; NULL: none is asked for, or it was */
-    enum status refusal;       /* what giving it failed with */
-    int crashes;               /* in a row */
-    struct work good;          /* the last that went well */
+    int64_t since_ns;    /* when its present stage began */
+    struct leave *leave; /* still to be given; NULL: none is asked for, or it was */
+    enum status refusal; /* what giving it failed with */
+    int crashes;         /* in a row */
+    struct work good;    /* the last that went well */
     bool has_good;
 };
 
@@ -202,10 +202,12 @@ static enum status start(struct worker *w, enum stage_id *stage, const volatile 
 }
 
 static enum status give_leave(struct worker *w, struct error *err) {
-    const struct leave *leave = w->leave;
+    struct leave *leave = w->leave;
     if (!leave) return OK;
     w->leave = NULL;
-    return w->refusal = leave->give(leave->context, err);
+    w->refusal = leave->give(leave->context, err);
+    leave->is_given = w->refusal == OK;
+    return w->refusal;
 }
 
 /* While the worker prepares, which was told to wait before it runs the candidate. */
@@ -234,17 +236,19 @@ static enum status request_reply(struct worker *w, const json_t *request, enum s
     return st;
 }
 
-/* A single work is built first: a builder's, if one is free. While it is at it, or where there is none, the leave is
- * given at once, so that what was measured is not kept waiting. */
+/* A single work is built first, by a builder if one is free. Unless the worker, which is up, can
+ * begin at once, leave is given at once: what was measured is not kept waiting for a compiler, or
+ * for a driver that opens a device. */
 static enum status build_first(struct worker *w, const struct work *work,
                                const volatile int *interrupt, struct error *err) {
     builders_begin(w->builders, work);
-    const enum status st = builders_have_built(w->builders, work) ? OK : give_leave(w, err);
-    if (st == OK) w->time_ns[TIME_build] += builders_build(w->builders, work, interrupt);
+    const bool is_at_once = w->has_greeted && builders_have_built(w->builders, work);
+    const enum status st = is_at_once ? OK : give_leave(w, err);
+    if (st == OK) w->time_ns[TIME_build] += builders_build(w->builders, interrupt);
     return st;
 }
 
-/* Send the works, wait for their evaluations. Whatever fails ends this worker. */
+/* Send the works, wait for their evaluations. Whatever fails from then on ends this worker. */
 static enum status ask(struct worker *w, const struct work *works, size_t n, struct evaluation *e,
                        enum stage_id *stage, const volatile int *interrupt, struct error *err) {
     enum status st = n == 1 ? build_first(w, works, interrupt, err) : OK;
@@ -368,7 +372,7 @@ static enum status doubt_device(struct worker *w, const struct work *suspect,
 }
 
 static enum status evaluate(struct worker *w, const struct work *works, size_t n,
-                            const struct leave *leave, struct evaluation *e,
+                            struct leave *leave, struct evaluation *e,
                             const volatile int *interrupt, struct error *err) {
     struct error local = {0};
     if (!err) err = &local;
@@ -377,6 +381,7 @@ static enum status evaluate(struct worker *w, const struct work *works, size_t n
     int64_t began = clock_now_ns();
     bool blamed;
     enum status st = attempt(w, works, n, e, interrupt, &blamed, err);
+    w->leave = NULL;
     for (size_t i = 0; i < n; i++) {
         e[i].wall_ns = (clock_now_ns() - began) / (int64_t)n;
         e[i].unix_s = clock_unix_s();
@@ -394,9 +399,9 @@ static enum status evaluate(struct worker *w, const struct work *works, size_t n
     return w->crashes >= CRASHES_UNTIL_DOUBT ? doubt_device(w, works, interrupt, err) : OK;
 }
 
-enum status worker_evaluate(struct worker *worker, const struct work *work,
-                            const struct leave *leave, struct evaluation *e,
-                            const volatile int *interrupt, struct error *err) {
+enum status worker_evaluate(struct worker *worker, const struct work *work, struct leave *leave,
+                            struct evaluation *e, const volatile int *interrupt,
+                            struct error *err) {
     return evaluate(worker, work, 1, leave, e, interrupt, err);
 }
 

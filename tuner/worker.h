@@ -74,11 +74,13 @@ struct build_ahead {
 void worker_build_ahead(struct worker *worker, const struct build_ahead *ahead);
 /* Did a builder finish this work, so that nobody will wait for its program? */
 bool worker_has_built(const struct worker *worker, const struct work *work);
-/* What must be done before the candidate may run: while a builder is at it, or the worker prepares. It is called once;
- * when it fails nothing has run, and with its status worker_evaluate returns. */
+/* What must be done before the candidate may run. It is done at once, or, where the program is there
+ * and the worker up, while the worker prepares; once, or not at all where no worker starts. When it
+ * fails nothing has run, and with its status worker_evaluate returns. */
 struct leave {
     enum status (*give)(void *context, struct error *err);
     void *context;
+    bool is_given; /* it went well */
 };
 /* Fills outcome, message, times, samples, nmse, build/check/wall times, floor, ceilings, share,
  * conditions of e. A dead or hanging worker is an outcome (CRASHED, TIMEOUT), not a failure;
@@ -86,9 +88,8 @@ struct leave {
  * its words; DEVICE when the device is lost (a known-good kernel fails after three crashes in a
  * row); INTERRUPTED when *interrupt (may be NULL) rises twice before the candidate is finished.
  * leave NULL: it may run at once. */
-enum status worker_evaluate(struct worker *worker, const struct work *work,
-                            const struct leave *leave, struct evaluation *e,
-                            const volatile int *interrupt, struct error *err);
+enum status worker_evaluate(struct worker *worker, const struct work *work, struct leave *leave,
+                            struct evaluation *e, const volatile int *interrupt, struct error *err);
 /* Finalists in one call, interleaved: e[i] for works[i] (same family). */
 enum status worker_finals(struct worker *worker, const struct work *works, size_t n,
                           struct evaluation *e, const volatile int *interrupt, struct error *err);

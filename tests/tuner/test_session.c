@@ -146,19 +146,21 @@ Test(session, builders_leave_programs_where_the_worker_looks) {
     struct builders *builders = builders_open(&ahead, "0", NULL, start_ns, build_ns);
     const int64_t end = clock_now_ns() + 60000000000;
     three_works(&problem, works, 3);
-    builders_build(builders, &works[0], NULL); /* nobody is there yet */
+    builders_begin(builders, &works[0]); /* nobody is there yet */
+    builders_build(builders, NULL);
     for (; !builders_spent(builders, &works[2]) && clock_now_ns() < end; clock_sleep_ns(20000000))
         builders_feed(builders);
     cr_assert(builders_have_built(builders, &works[2]));
     cr_assert(!builders_have_built(builders, &works[0]), "what does not compile is not there");
     works[2].config.value[P_WG] = 2;
     cr_assert(!builders_have_built(builders, &works[2]));
-    cr_assert_gt(builders_build(builders, &works[2], NULL), 0);
+    builders_begin(builders, &works[2]);
+    cr_assert_gt(builders_build(builders, NULL), 0);
     cr_assert_gt(builders_spent(builders, &works[2]), 0);
     /* What is there is not waited for, and nobody looks ahead before the worker has it; then once. */
     n_foreseen = 0;
     builders_begin(builders, &works[2]);
-    cr_assert_eq(builders_build(builders, &works[2], NULL), 0);
+    cr_assert_eq(builders_build(builders, NULL), 0);
     cr_assert_eq(n_foreseen, 0);
     builders_feed(builders);
     builders_feed(builders);
@@ -186,7 +188,8 @@ static void build_rounds(struct build_ahead ahead, const char *model_key, int ro
         builders_open(&ahead, "0", model_key, faulty_deadlines.start, faulty_deadlines.build);
     three_works(&problem, works, 3);
     for (int i = 0; i < rounds && count_programs() == before; i++) {
-        builders_build(builders, &works[0], NULL);
+        builders_begin(builders, &works[0]);
+        builders_build(builders, NULL);
         builders_step(builders, true);
         clock_sleep_ns(50000000);
     }
@@ -246,6 +249,8 @@ static int session_child(int argc, char **argv) {
     if (argc < 4) return 2;
     setenv("HONE_PROGRAM", "/proc/self/exe", 1);
     struct session_options options = harmless_session(argv[3]);
+    options.builders =
+        1; /* rows are committed at once, or while the worker prepares what is built */
     json_t *result = NULL;
     struct error err = {0};
     enum status st = session_run(&options, &result, &err);

@@ -192,18 +192,18 @@ Test(worker, ceilings_are_remembered_across_deaths) {
 
 /* ---- leave ---- */
 
-/* Its frames, until there is none for a second. */
-static enum status listen(struct child *child, json_t **last) {
+/* Its frames, until one has this member; NULL: it has died before, or says nothing for so long. */
+static json_t *listen(struct child *child, const char *member, int64_t deadline_ns,
+                      enum status *st) {
     char *bytes = NULL;
     size_t size;
-    enum status st;
-    *last = NULL;
-    while ((st = child_receive(child, 1000000000, &bytes, &size, NULL, NULL)) == OK) {
-        json_decref(*last);
-        *last = json_loads(bytes, 0, NULL);
+    while ((*st = child_receive(child, deadline_ns, &bytes, &size, NULL, NULL)) == OK) {
+        json_t *frame = json_loads(bytes, 0, NULL);
         free(bytes);
+        if (json_object_get(frame, member)) return frame;
+        json_decref(frame);
     }
-    return st;
+    return NULL;
 }
 
 static void ask(struct child *child, json_t *frame) {
@@ -212,32 +212,40 @@ static void ask(struct child *child, json_t *frame) {
     json_decref(frame);
 }
 
-static json_t *held(int kind) {
-    const struct work work = work_of(kind, 2, INFINITY);
-    return json_pack("{s:[o],s:b}", "works", frame_work(&work), "held", true);
+/* Until it waits for its leave, and half a second longer. */
+static void expect_waiting(struct child *child) {
+    const char *stage = "";
+    enum status st = OK;
+    for (json_t *frame; strcmp(stage, "leave") != 0; json_decref(frame)) {
+        frame = listen(child, "stage", faulty_deadlines.build, &st);
+        cr_assert(frame, "%s", status_name(st));
+        stage = stage_names[stage_find(json_string_value(json_object_get(frame, "stage")))];
+    }
+    cr_assert_null(listen(child, "stage", 500000000, &st));
+    cr_assert_eq(st, STATUS_TIMEOUT);
 }
 
-/* A worker that is held builds, but runs nothing: what crashes would take it along. The leave is for one request,
- * also where there was nothing to run. */
+/* A worker that is held builds, but runs nothing: what crashes would take it along. The leave is
+ * for one request, also where there was nothing to run. */
 Test(worker, runs_nothing_before_it_has_leave) {
+    static const int kinds[] = {KIND_NO_COMPILE, KIND_RIGHT, KIND_CRASH};
     struct child *child;
     struct error err = {0};
-    json_t *last;
+    enum status st;
     cr_assert_eq(child_open("worker", &child, &err), OK, "%s", err.text);
     ask(child, json_pack("{s:s}", "device", ""));
-    cr_assert_eq(listen(child, &last), STATUS_TIMEOUT);
-    json_decref(last);
-    static const int kinds[] = {KIND_NO_COMPILE, KIND_RIGHT, KIND_CRASH};
+    json_decref(listen(child, "ceilings", faulty_deadlines.start, &st));
+    cr_assert_eq(st, OK);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        ask(child, held(kinds[i]));
-        cr_assert_eq(listen(child, &last), STATUS_TIMEOUT, "kind %d", kinds[i]);
-        cr_assert_str_eq(json_string_value(json_object_get(last, "stage")), "build");
-        json_decref(last);
+        const struct work work = work_of(kinds[i], 2, INFINITY);
+        ask(child, json_pack("{s:[o],s:b}", "works", frame_work(&work), "held", true));
+        if (kinds[i] != KIND_NO_COMPILE) expect_waiting(child);
+        else cr_assert_null(listen(child, "results", 500000000, &st));
         ask(child, json_pack("{s:b}", "leave", true));
-        cr_assert_eq(listen(child, &last),
-                     kinds[i] == KIND_CRASH ? STATUS_CRASHED : STATUS_TIMEOUT);
-        cr_assert_eq(json_array_size(json_object_get(last, "results")), kinds[i] != KIND_CRASH);
-        json_decref(last);
+        json_t *reply = listen(child, "results", faulty_deadlines.judge, &st);
+        cr_assert_eq(st, kinds[i] == KIND_CRASH ? STATUS_CRASHED : OK, "%s", status_name(st));
+        cr_assert_eq(json_array_size(json_object_get(reply, "results")), kinds[i] != KIND_CRASH);
+        json_decref(reply);
     }
     child_close(child);
 }
@@ -253,21 +261,62 @@ static enum status run_errand(void *context, struct error *err) {
     return errand->status == OK ? OK : fail(err, errand->status, "the errand came to nothing");
 }
 
-/* When giving it fails nothing runs, with whatever status: it is neither the candidate's fault nor the device's. */
-Test(worker, without_leave_nothing_runs) {
+/* When the leave is refused nothing runs, with whatever status: it is neither the candidate's fault
+ * nor the device's. */
+static void expect_refusals(const struct work *work) {
     static const enum status statuses[] = {STATUS_DB, STATUS_NOMEM, STATUS_CRASHED, OK};
-    const struct work work = work_of(KIND_CRASH, 2, INFINITY);
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
         struct errand errand = {.status = statuses[i]};
-        const struct leave leave = {run_errand, &errand};
+        struct leave leave = {.give = run_errand, .context = &errand};
         struct evaluation e = {.outcome = OUTCOME_RUNNING};
         struct error err = {0};
-        const enum status st = worker_evaluate(worker, &work, &leave, &e, NULL, &err);
+        const enum status st = worker_evaluate(worker, work, &leave, &e, NULL, &err);
         cr_assert_eq(st, statuses[i], "%s: %s", status_name(st), err.text);
         cr_assert_eq(errand.times, 1);
-        cr_assert_eq(e.outcome, statuses[i] == OK ? OUTCOME_CRASHED : OUTCOME_RUNNING);
+        cr_assert_eq(leave.is_given, statuses[i] == OK);
+        cr_assert_eq(e.outcome, statuses[i] == OK ? OUTCOME_OK : OUTCOME_RUNNING);
         evaluation_free(&e);
     }
+}
+
+static bool may_build(void *context, const struct work *work) {
+    (void)context, (void)work;
+    return true;
+}
+static size_t foresee_nothing(void *context, struct work *works, size_t n) {
+    (void)context, (void)works, (void)n;
+    return 0;
+}
+
+/* Before anything is built, and where a builder has it, so that the worker is at it already. */
+Test(worker, without_leave_nothing_runs) {
+    const struct build_ahead ahead = {
+        .builders = 1, .on_device = true, .may_build = may_build, .foresee = foresee_nothing};
+    struct work work = work_of(KIND_RIGHT, 1, INFINITY);
+    expect_refusals(&work);
+    worker_build_ahead(worker, &ahead);
+    for (int m = 1; m < 500 && !worker_has_built(worker, &work); m++) {
+        work.problem = faulty_problem(100000 + m, 3); /* not one that a builder was too late for */
+        struct evaluation e = evaluated(work);
+        evaluation_free(&e);
+    }
+    cr_assert(worker_has_built(worker, &work));
+    expect_refusals(&work);
+}
+
+/* Where no worker starts nobody is asked a second time, and not later for something else. */
+Test(worker, leave_of_one_that_never_starts) {
+    struct worker *lost;
+    struct errand errand = {.status = OK};
+    struct leave leave = {.give = run_errand, .context = &errand};
+    const struct work work = work_of(KIND_RIGHT, 1, INFINITY);
+    struct evaluation e = {0};
+    struct error err = {0};
+    cr_assert_eq(worker_open("no such device", NULL, &faulty_deadlines, &lost, &err), OK);
+    cr_assert_neq(worker_evaluate(lost, &work, &leave, &e, NULL, &err), OK);
+    cr_assert_neq(worker_measure_ceilings(lost, 0, NULL, &err), OK);
+    cr_assert_eq(errand.times, 1);
+    worker_close(lost);
 }
 
 /* 2⁵⁰ bytes: nobody has them, and that says nothing about the device. */
