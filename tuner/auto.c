@@ -175,15 +175,16 @@ static void judge(const struct automatic *a, size_t block, double best, struct c
 struct jury {
     const struct automatic *a;
     double best;
-    int64_t jurors, n_blocks;
+    size_t jurors;
     struct choices block[POOL_ROUND_BLOCKS + POOL_AROUND_BLOCKS];
 };
 static enum status judge_some(void *context, int64_t first, int64_t last, struct error *err) {
     struct jury *jury = context;
+    const struct pool *pool = &jury->a->pool;
     (void)err;
     for (int64_t juror = first; juror < last; juror++)
-        for (int64_t b = juror; b < jury->n_blocks; b += jury->jurors)
-            judge(jury->a, jury->a->pool.round[b], jury->best, &jury->block[b]);
+        for (size_t b = (size_t)juror; b < pool->n_round; b += jury->jurors)
+            judge(jury->a, pool->round[b], jury->best, &jury->block[b]);
     return OK;
 }
 
@@ -192,15 +193,13 @@ static enum status judge_some(void *context, int64_t first, int64_t last, struct
  * takes longer than to judge. */
 static void judge_round(const struct automatic *a, const struct search *search,
                         struct choices *choices) {
-    const int64_t n = (int64_t)a->pool.n_round;
-    struct jury jury = {.a = a,
-                        .best = gaussian_best(&a->model),
-                        .jurors = search->is_ready ? JURORS : 1,
-                        .n_blocks = n};
-    for (int64_t b = 0; b < n; b++)
+    const size_t n = a->pool.n_round;
+    struct jury jury = {
+        .a = a, .best = gaussian_best(&a->model), .jurors = search->is_ready ? JURORS : 1};
+    for (size_t b = 0; b < n; b++)
         jury.block[b] = (struct choices){.most = CHOICES_MOST, .unready = choices->unready};
-    parallel_for(jury.jurors, judge_some, &jury, NULL);
-    for (int64_t b = 0; b < n; b++)
+    parallel_for((int64_t)jury.jurors, judge_some, &jury, NULL);
+    for (size_t b = 0; b < n; b++)
         for (int i = 0; i < jury.block[b].n; i++)
             consider(choices, jury.block[b].at[i].config, jury.block[b].at[i].gain);
 }
@@ -382,8 +381,8 @@ static size_t peek(struct search *search, int64_t *likely, size_t n) {
         if (search->is_ready) remember_ahead(a, likely[i]);
     }
     if (search->is_ready && a->n_learned && copy->n_learned > a->n_learned) {
-        a->ahead_scales =
-            copy->model.scales; /* from times that were measured, and a few expected */
+        /* From times that were measured, and a few expected. */
+        a->ahead_scales = copy->model.scales;
         a->has_ahead_scales = true;
         search->rng = guess.rng; /* or the next climb would try the same steps */
     }

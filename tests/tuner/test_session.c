@@ -249,8 +249,8 @@ static int session_child(int argc, char **argv) {
     if (argc < 4) return 2;
     setenv("HONE_PROGRAM", "/proc/self/exe", 1);
     struct session_options options = harmless_session(argv[3]);
-    options.builders =
-        1; /* rows are committed at once, or while the worker prepares what is built */
+    /* So that rows are committed at once, or while the worker prepares what is built. */
+    options.builders = 1;
     json_t *result = NULL;
     struct error err = {0};
     enum status st = session_run(&options, &result, &err);
