@@ -22,17 +22,18 @@ struct op {
 
 /* ---- build ---- */
 
+char *op_options(const struct config *config, const struct problem *problem) {
+    const struct own_kernel *own = config->variant->own;
+    return own ? own->options(config, problem) : source_options(config, problem);
+}
+
 enum status op_source(const struct config *config, const struct problem *problem, char **source,
                       char **options, struct error *err) {
     const struct own_kernel *own = config->variant->own;
-    *options = NULL;
-    if (own) {
-        *source = text_copy(own->text);
-        *options = own->options(config, problem);
-        return OK;
-    }
-    const enum status st = source_assemble(config->variant->source, source, err);
-    if (st == OK) *options = source_options(config, problem);
+    enum status st = OK;
+    if (own) *source = text_copy(own->text);
+    else st = source_assemble(config->variant->source, source, err);
+    *options = st == OK ? op_options(config, problem) : NULL;
     return st;
 }
 

@@ -55,6 +55,7 @@ struct phase {
 enum status op_run_phase(struct op *op, const struct problem *problem, const struct view *operands,
                          struct phase *phase, struct error *err);
 
-/* The source that is compiled, includes resolved, and the options; the caller frees both. */
+/* How a configuration is compiled; the caller frees. The same with the source, includes resolved. */
+char *op_options(const struct config *config, const struct problem *problem);
 enum status op_source(const struct config *config, const struct problem *problem, char **source,
                       char **options, struct error *err);

@@ -208,40 +208,61 @@ void variant_source_key(const struct variant *variant, char text[17]) {
     hash_hex(hash, text);
 }
 
-static void make_family_key(const struct family *family, char text[17]) {
+/* Of all kernels of a family, in its order, and one for all of them. */
+struct family_keys {
+    char (*variant)[17];
+    char all[17];
+};
+
+static void make_keys(const struct family *family, struct family_keys *keys) {
     uint64_t hash = hash_start();
-    for (const struct variant *const *v = family->variants; *v; v++) {
-        char key[17];
-        variant_source_key(*v, key);
-        hash = hash_text(hash, key);
-        if ((*v)->own) hash = hash_bytes(hash, &(*v)->own->space, sizeof(*v)->own->space);
+    size_t n = 0;
+    while (family->variants[n]) n++;
+    keys->variant = memory_new(n * sizeof *keys->variant);
+    for (size_t v = 0; v < n; v++) {
+        const struct own_kernel *own = family->variants[v]->own;
+        variant_source_key(family->variants[v], keys->variant[v]);
+        hash = hash_text(hash, keys->variant[v]);
+        if (own) hash = hash_bytes(hash, &own->space, sizeof own->space);
     }
-    hash_hex(hash, text);
+    hash_hex(hash, keys->all);
 }
 
-/* Keys of families[], in its order, whose sources stay the same: the engine asks once a matrix, a session
- * once a problem. */
-static char (*family_keys)[17];
-static pthread_once_t family_keys_once = PTHREAD_ONCE_INIT;
+/* Of families[], in its order, whose sources stay the same: the engine asks once a matrix, a session once a
+ * candidate. */
+static struct family_keys *made_keys;
+static pthread_once_t made_keys_once = PTHREAD_ONCE_INIT;
 
-static void make_family_keys(void) {
+static void make_all_keys(void) {
     size_t n = 0;
     while (families[n]) n++;
-    family_keys = memory_new(n * sizeof *family_keys);
-    for (size_t f = 0; f < n; f++) make_family_key(families[f], family_keys[f]);
+    made_keys = memory_new(n * sizeof *made_keys);
+    for (size_t f = 0; f < n; f++) make_keys(families[f], &made_keys[f]);
+}
+
+/* NULL: none of families[]. */
+static const struct family_keys *find_made(const struct family *family) {
+    size_t f = 0;
+    while (families[f] && families[f] != family) f++;
+    pthread_once(&made_keys_once, make_all_keys);
+    return families[f] ? &made_keys[f] : NULL;
 }
 
 void family_key(const struct family *family, char text[17]) {
-    size_t f = 0;
-    while (families[f] && families[f] != family) f++;
-    pthread_once(&family_keys_once, make_family_keys);
-    if (families[f]) memcpy(text, family_keys[f], sizeof family_keys[f]);
-    else make_family_key(family, text);
+    const struct family_keys *made = find_made(family);
+    struct family_keys own = {0};
+    if (!made) make_keys(family, &own);
+    memcpy(text, made ? made->all : own.all, sizeof own.all);
+    free(own.variant);
 }
 
 const char *family_source_key(const struct family *family, const char *variant, char text[17]) {
     const struct variant *found = variant_find(family, variant);
+    const struct family_keys *made = find_made(family);
+    size_t v = 0;
     text[0] = 0;
-    if (found) variant_source_key(found, text);
+    while (found && family->variants[v] != found) v++;
+    if (found && made) memcpy(text, made->variant[v], sizeof made->variant[v]);
+    else if (found) variant_source_key(found, text);
     return text;
 }

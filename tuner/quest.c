@@ -343,36 +343,25 @@ const char *quest_family_key(const struct quest *quest, char text[17]) {
 }
 
 /* How the kernel is compiled; a recorded one is not. */
-static enum status build_options(const struct quest *quest, const struct config *config,
-                                 const struct problem *problem, char **options, struct error *err) {
-    char *source = NULL;
-    if (quest->recorded) {
-        *options = text_copy("");
-        return OK;
-    }
-    const enum status st = op_source(config, problem, &source, options, err);
-    free(source);
-    return st;
+static char *build_options(const struct quest *quest, const struct config *config,
+                           const struct problem *problem) {
+    return quest->recorded ? text_copy("") : op_options(config, problem);
 }
 
-enum status quest_key(const struct quest *quest, const struct setting *setting,
-                      struct record_key *key, struct error *err) {
+struct record_key quest_key(const struct quest *quest, const struct setting *setting) {
     const struct config *c = &setting->config;
     const struct problem problem = quest_problem(quest, setting);
-    char *options = NULL, source_key[17], text[400];
-    const enum status st = build_options(quest, c, &problem, &options, err);
-    if (st != OK) return st;
+    char source_key[17], text[400];
     config_format(c, text);
-    *key = (struct record_key){.source_key =
+    return (struct record_key){.source_key =
                                    text_copy(quest_source_key(quest, c->variant->name, source_key)),
-                               .options = options,
+                               .options = build_options(quest, c, &problem),
                                .family = quest->problem.family->name,
                                .problem = quest->text,
                                .class_name = class_names[problem.class],
                                .layout = problem.layout->name,
                                .variant = c->variant->name,
                                .config = text_copy(text)};
-    return OK;
 }
 
 void quest_key_free(struct record_key *key) {

@@ -93,8 +93,7 @@ void quest_name(const struct quest *quest, char text[256]);
 json_t *quest_json(const struct quest *quest);
 
 /* Key of a setting's record; the strings are the key's own (quest_key_free). */
-enum status quest_key(const struct quest *quest, const struct setting *setting,
-                      struct record_key *key, struct error *err);
+struct record_key quest_key(const struct quest *quest, const struct setting *setting);
 void quest_key_free(struct record_key *key);
 /* Configuration number `at` of the space as a setting, and a record's; layout NULL: not of this program. */
 struct setting quest_setting(const struct quest *quest, int64_t at);

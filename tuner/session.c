@@ -277,14 +277,13 @@ static enum status evaluate_one(struct session *s, struct quest *q, struct pair 
                               .incumbent_ns = quest_incumbent(q),
                               .budget_ns = span_samples_ns(span),
                               .small_first = is_retry};
-    enum status st = quest_key(q, &setting, &p->key, err);
-    if (st != OK) return st;
+    p->key = quest_key(q, &setting);
     p->now = session_new_evaluation(s, q, config == q->default_config, &p->key);
     p->now.id = is_retry ? q->retry_id : 0;
     p->now.is_resumed = is_retry;
     struct step step = {s, q, p, config, is_retry};
     struct leave leave = {.give = commit_step, .context = &step};
-    st = session_evaluate(s, q, &work, &leave, &p->now, err);
+    enum status st = session_evaluate(s, q, &work, &leave, &p->now, err);
     if (st == STATUS_NOTHING) {
         evaluation_drop(&p->now, &p->key);
         return OK;
@@ -336,13 +335,11 @@ static void begin_search(struct session *s, struct quest *q) {
 static bool may_build(void *context, const struct work *work) {
     const struct session *s = context;
     const struct setting setting = {work->config, work->problem.layout};
-    struct record_key key = {0};
+    if (!s->searched) return false;
+    struct record_key key = quest_key(s->searched, &setting);
     enum outcome outcome = OUTCOME_OK;
     char *message = NULL;
-    struct error ignored;
-    enum status st =
-        s->searched ? quest_key(s->searched, &setting, &key, &ignored) : STATUS_NOTHING;
-    if (st == OK) st = store_verdict(s->store, s->device_id, &key, &outcome, &message, &ignored);
+    const enum status st = store_verdict(s->store, s->device_id, &key, &outcome, &message, NULL);
     free(message);
     quest_key_free(&key);
     return st == OK && outcome == OUTCOME_OK;

@@ -58,7 +58,6 @@ enum status session_measure_again(struct session *s, struct quest *q, struct att
     struct work works[WORKS_MOST] = {0};
     struct evaluation e[WORKS_MOST] = {0};
     struct record_key keys[WORKS_MOST] = {0};
-    enum status st = OK;
     for (size_t i = 0; i < n; i++) {
         works[i] = (struct work){.config = who[i]->setting.config,
                                  .problem = quest_problem(q, &who[i]->setting),
@@ -66,13 +65,13 @@ enum status session_measure_again(struct session *s, struct quest *q, struct att
                                  .incumbent_ns = quest_incumbent(q),
                                  .budget_ns = budget_ns,
                                  .is_final = true};
-        if (st == OK) st = quest_key(q, &who[i]->setting, &keys[i], err);
+        keys[i] = quest_key(q, &who[i]->setting);
         e[i] = session_new_evaluation(s, q, who[i]->is_default, &keys[i]);
         e[i].id = who[i]->id;
         e[i].sequence = who[i] - q->attempts;
     }
     const int64_t began = clock_now_ns();
-    if (st == OK) st = evaluate_finals(s, works, n, e, err);
+    enum status st = evaluate_finals(s, works, n, e, err);
     s->again = (struct pace){s->again.ns + clock_now_ns() - began, s->again.n + (int64_t)n};
     if (st == OK) st = commit_finals(s, q, who, e, n, err);
     for (size_t i = 0; i < n; i++) evaluation_drop(&e[i], &keys[i]);

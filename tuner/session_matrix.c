@@ -13,12 +13,11 @@ enum { CROSS_LEAST = 2 };
 /* One configuration in a row of its own, without racing: its time is wanted even when it is slow. */
 static enum status cross_one(struct session *s, struct quest *q, const struct setting *setting,
                              const struct span *span, struct error *err) {
-    struct record_key key = {0};
+    struct record_key key = quest_key(q, setting);
     enum outcome verdict = OUTCOME_OK;
     char *message = NULL;
-    enum status st = quest_key(q, setting, &key, err);
-    if (st == OK && !q->retry_id)
-        st = store_verdict(s->store, s->device_id, &key, &verdict, &message, err);
+    enum status st = OK;
+    if (!q->retry_id) st = store_verdict(s->store, s->device_id, &key, &verdict, &message, err);
     free(message);
     struct evaluation e = session_new_evaluation(s, q, false, &key);
     if (st == OK && verdict == OUTCOME_OK) {

@@ -76,11 +76,10 @@ static enum status demote(struct session *s, struct quest *q, const struct recor
 static enum status catch_up(struct session *s, struct quest *q, int64_t config, struct error *err) {
     enum status st = OK;
     for (int64_t next; st == OK && (next = q->strategy->next(&q->search)) >= 0 && next != config;) {
-        struct record_key key = {0};
         bool may_run = true;
         const struct setting setting = quest_setting(q, next);
-        st = quest_key(q, &setting, &key, err);
-        if (st == OK) st = session_consult(s, q, &key, next, &may_run, err);
+        struct record_key key = quest_key(q, &setting);
+        st = session_consult(s, q, &key, next, &may_run, err);
         quest_key_free(&key);
         if (may_run) break; /* another program's order: told all the same */
     }
