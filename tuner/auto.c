@@ -6,10 +6,10 @@
  * ones are says nothing about the good ones, a failure is a speed of nothing, and a cliff beside
  * the optimum (one more register a work-item, and everything spills) stays as small as it is.
  * docs/strategies.md has the figures. */
-#include "base/parallel.h"
-#include "tuner/pool.h"
+#include "tuner/jury.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     DESIGN = 8,        /* places before the model is asked, seeds included … */
@@ -18,22 +18,31 @@ enum {
     STEPS_FIRST = 150, /* of the climb of the scales */
     STEPS = 30,        /* later */
     FULL = 120,
-    /* On a GPU: of peek, for which the worker may have to wait; next goes on from its scales and
-     * takes no step. */
-    STEPS_AHEAD = 3,
-    BLOCKS_AHEAD = POOL_ROUND_BLOCKS / 2,
-    CENTRES = 5, /* the best ones, around which the model looks in each round */
+    STEPS_AHEAD = 3, /* on a GPU, of the look-ahead, for which the worker may have to wait */
+    CENTRES = 5,     /* the best ones, around which the model looks in each round */
     /* After so many evaluations it is asked every fourth time, later less and less often; in
      * between come the untried neighbours of the best. */
     LATE = 160,
     LATE_PERIOD = 4,
-    CHOICES_MOST = 16, /* that peek has of the model */
-    AHEAD_MOST = 64,   /* that peek named last: they may be ready */
-    JURORS = 2,        /* threads that judge a round while the worker waits for it */
+    AHEAD_MOST = 64, /* that peek named last: they may be ready */
+    /* Threads that hear a round. As many builders as are usual leave two processors free, of which
+     * the worker uses one while somebody looks ahead; a thread more waits for one of theirs, which
+     * takes longer than to hear. */
+    THREADS_AHEAD = 2,
 };
 static const double SHARPNESS = 3; /* exponent of the relative speed */
 /* One that is ready is taken for so much of the gain that the most promising one has: docs/strategies.md. */
 static const double READY_GAIN = 0.05;
+
+/* What the look-ahead left for the choice after it: scales that it climbed to, and a round, heard with them. */
+struct foresight {
+    bool is_there;
+    struct gaussian_scales scales;
+    int n;
+    int64_t observed[GAUSSIAN_MOST]; /* in the model, when the round was heard */
+    struct pool_round round;
+    struct hearing hearing;
+};
 
 struct automatic {
     struct trail trail;
@@ -43,15 +52,15 @@ struct automatic {
     int64_t ahead[AHEAD_MOST];       /* a ring */
     size_t n_ahead;
     int n_designed;
-    int n_learned;                       /* times */
-    struct gaussian_scales ahead_scales; /* that the look-ahead climbed to … */
-    bool has_ahead_scales;               /* … since the model last learned */
+    int n_learned;               /* times */
+    struct foresight *foresight; /* owned */
 };
 
 static enum status begin(struct search *search, struct error *err) {
     struct automatic *a = calloc(1, sizeof *a);
     search->state = a;
-    if (!a) return fail(err, STATUS_NOMEM, "no memory to begin a search");
+    if (a) a->foresight = calloc(1, sizeof *a->foresight);
+    if (!a || !a->foresight) return fail(err, STATUS_NOMEM, "no memory to begin a search");
     const enum status st = trail_open(&a->trail, search, err);
     if (st != OK) return st;
     const enum status opened = pool_open(&a->pool, search, err);
@@ -95,34 +104,21 @@ static int64_t farthest(const struct automatic *a, struct search *search) {
 
 /* ---- the model ---- */
 
-struct choice {
-    int64_t config;
-    double gain;
-};
-
-static double normal_density(double z) {
-    return exp(-z * z / 2) * 0.3989422804014327;
-}
-static double expected_improvement(double mean, double deviation, double best) {
-    const double z = (mean - best) / deviation;
-    if (z < -5) return deviation * normal_density(z) / (z * z); /* where the formula cancels */
-    return deviation * (z * erfc(-z * 0.7071067811865476) / 2 + normal_density(z));
-}
-
 /* So many while there are at most FULL observations; with more of them so many fewer that the work stays the same: a step of
  * the climb takes their cube, a judgement their square. */
 static double thinned(const struct automatic *a, double full, int power) {
     return a->model.n > FULL ? full * pow((double)FULL / a->model.n, power) : full;
 }
 
+/* From the scales that the look-ahead climbed to while the worker measured the choice takes no step. */
 static void learn(struct automatic *a, bool is_ahead, struct rng *rng) {
     const double best = a->trail.time_ns[a->trail.best];
-    const int usual = is_ahead ? STEPS_AHEAD : a->has_ahead_scales ? 0 : (int)thinned(a, STEPS, 3);
+    const bool goes_on = a->foresight->is_there;
+    const int steps = is_ahead ? STEPS_AHEAD : goes_on ? 0 : (int)thinned(a, STEPS, 3);
     for (int i = 0; i < a->model.n; i++)
         a->model.y[i] = (float)pow(best / time_of(a, i), SHARPNESS);
-    if (a->has_ahead_scales) a->model.scales = a->ahead_scales;
-    gaussian_fit(&a->model, a->n_learned ? usual : STEPS_FIRST, rng);
-    a->has_ahead_scales = false;
+    if (goes_on) a->model.scales = a->foresight->scales;
+    gaussian_fit(&a->model, a->n_learned ? steps : STEPS_FIRST, rng);
     a->n_learned++;
 }
 
@@ -138,96 +134,68 @@ static int best_observed(const struct automatic *a, int64_t *best, int most) {
     return n;
 }
 
-static bool is_ready(const struct search *search, int64_t config) {
-    return search->is_ready && search->is_ready(search->context, config);
-}
-
-/* The untold configurations with the largest gains, largest first. */
-struct choices {
-    struct choice at[CHOICES_MOST];
-    int n, most;
-    const struct search *unready; /* without those that are ready; NULL: with them */
-};
-
-static void consider(struct choices *best, int64_t config, double gain) {
-    int place = best->n < best->most ? best->n : best->most - 1;
-    if (!(gain >= 0) || (best->n == best->most && !(gain > best->at[place].gain))) return;
-    for (int i = 0; i < best->n; i++)
-        if (best->at[i].config == config) return; /* in the list and around the best */
-    if (best->unready && is_ready(best->unready, config)) return;
-    for (; place > 0 && gain > best->at[place - 1].gain; place--)
-        best->at[place] = best->at[place - 1];
-    best->at[place] = (struct choice){config, gain};
-    best->n += best->n < best->most;
-}
-
-static void judge(const struct automatic *a, size_t block, double best, struct choices *choices) {
-    gaussian_block mean, deviation;
-    const int64_t *config = a->pool.config + block * GAUSSIAN_BLOCK;
-    gaussian_expect(&a->model, a->pool.value + block * (size_t)a->pool.traits.n, mean, deviation);
-    for (int c = 0; c < GAUSSIAN_BLOCK; c++)
-        if (config[c] >= 0 && !a->trail.told.is_told[config[c]])
-            consider(choices, config[c],
-                     expected_improvement((double)mean[c], (double)deviation[c], best));
-}
-
-/* The blocks of a round, each with its own choices, so that several threads can judge them. */
-struct jury {
-    const struct automatic *a;
-    double best;
-    size_t jurors;
-    struct choices block[POOL_ROUND_BLOCKS + POOL_AROUND_BLOCKS];
-};
-static enum status judge_some(void *context, int64_t first, int64_t last, struct error *err) {
-    struct jury *jury = context;
-    const struct pool *pool = &jury->a->pool;
-    (void)err;
-    for (int64_t juror = first; juror < last; juror++)
-        for (size_t b = (size_t)juror; b < pool->n_round; b += jury->jurors)
-            judge(jury->a, pool->round[b], jury->best, &jury->block[b]);
-    return OK;
-}
-
-/* The same choices whoever judges. As many builders as are usual leave two processors free, of which
- * the worker uses one while somebody looks ahead; a thread more waits for one of theirs, which
- * takes longer than to judge. */
-static void judge_round(const struct automatic *a, const struct search *search,
-                        struct choices *choices) {
-    const size_t n = a->pool.n_round;
-    struct jury jury = {
-        .a = a, .best = gaussian_best(&a->model), .jurors = search->is_ready ? JURORS : 1};
-    for (size_t b = 0; b < n; b++)
-        jury.block[b] = (struct choices){.most = CHOICES_MOST, .unready = choices->unready};
-    parallel_for((int64_t)jury.jurors, judge_some, &jury, NULL);
-    for (size_t b = 0; b < n; b++)
-        for (int i = 0; i < jury.block[b].n; i++)
-            consider(choices, jury.block[b].at[i].config, jury.block[b].at[i].gain);
-}
-
-static struct choices most_promising(struct automatic *a, struct search *search, int most,
-                                     const struct search *unready) {
+static void begin_round(struct automatic *a, const struct search *search) {
     int64_t centre[CENTRES];
-    struct choices choices = {.most = most, .unready = unready};
-    const bool is_ahead = unready && unready->is_ready;
-    learn(a, is_ahead, &search->rng);
-    const int blocks = is_ahead ? BLOCKS_AHEAD : POOL_ROUND_BLOCKS;
-    pool_turn(&a->pool, search->space, (size_t)thinned(a, blocks, 2), centre,
+    pool_turn(&a->pool, search->space, (size_t)thinned(a, POOL_ROUND_BLOCKS, 2), centre,
               best_observed(a, centre, CENTRES));
-    judge_round(a, search, &choices);
-    return choices;
+}
+
+static struct jury jury_of(const struct automatic *a) {
+    return (struct jury){&a->pool, &a->model, a->trail.told.is_told};
+}
+
+/* Of a new round, the largest gains that are expected now. */
+static void judge_anew(struct automatic *a, struct search *search, struct choices *choices) {
+    const struct jury jury = jury_of(a);
+    learn(a, false, &search->rng);
+    begin_round(a, search);
+    jury_hear(&jury, 1, &a->foresight->hearing);
+    jury_judge(&jury, &a->foresight->hearing, choices);
+    a->foresight->is_there = false;
+}
+
+/* The same for the look-ahead of a search that knows what is ready, which leaves what it heard to the choice. */
+static void judge_ahead(struct automatic *a, struct search *guess, struct choices *choices) {
+    struct foresight *f = a->foresight;
+    const struct jury jury = jury_of(a);
+    learn(a, true, &guess->rng);
+    begin_round(a, guess);
+    jury_hear(&jury, THREADS_AHEAD, &f->hearing);
+    jury_judge(&jury, &f->hearing, choices);
+    f->is_there = true;
+    f->scales = a->model.scales;
+    f->n = a->model.n;
+    memcpy(f->observed, a->observed, sizeof f->observed);
+    f->round = a->pool.round;
+}
+
+/* Of the round that the look-ahead heard, if what it thought would be observed was: how that turned out is put
+ * in. */
+static bool judge_again(struct automatic *a, struct search *search, struct choices *choices) {
+    struct foresight *f = a->foresight;
+    const struct jury jury = jury_of(a);
+    if (!f->is_there || f->n != a->model.n ||
+        memcmp(f->observed, a->observed, (size_t)f->n * sizeof *f->observed) != 0)
+        return false;
+    learn(a, false, &search->rng);
+    a->pool.round = f->round;
+    jury_judge(&jury, &f->hearing, choices);
+    f->is_there = false;
+    return true;
 }
 
 /* The most promising one, or one that is ready and hardly less so. */
 static int64_t model_choice(struct automatic *a, struct search *search) {
     int64_t ready[AHEAD_MOST];
     int n = 0;
-    struct choices choices = most_promising(a, search, 1, NULL), at_once = {.most = 1};
+    struct choices choices = {.most = 1}, at_once = {.most = 1};
+    const struct jury jury = jury_of(a);
+    if (!judge_again(a, search, &choices)) judge_anew(a, search, &choices);
     for (size_t i = 0; i < AHEAD_MOST && i < a->n_ahead; i++)
-        if (!a->trail.told.is_told[a->ahead[i]] && is_ready(search, a->ahead[i]))
+        if (!a->trail.told.is_told[a->ahead[i]] && search_is_ready(search, a->ahead[i]))
             ready[n++] = a->ahead[i];
     if (!choices.n) return -1;
-    if (n)
-        judge(a, pool_show(&a->pool, search->space, ready, n), gaussian_best(&a->model), &at_once);
+    if (n) jury_judge_block(&jury, pool_show(&a->pool, search->space, ready, n), &at_once);
     const bool takes = at_once.n && at_once.at[0].gain >= READY_GAIN * choices.at[0].gain;
     return takes ? at_once.at[0].config : choices.at[0].config;
 }
@@ -236,7 +204,7 @@ static int64_t model_choice(struct automatic *a, struct search *search) {
 static size_t ready_first(const struct search *search, int64_t *configs, size_t n) {
     size_t n_ready = 0;
     for (size_t i = 0; search->is_ready && i < n; i++) {
-        if (!is_ready(search, configs[i])) continue;
+        if (!search_is_ready(search, configs[i])) continue;
         const int64_t ready = configs[i];
         configs[i] = configs[n_ready];
         configs[n_ready++] = ready;
@@ -348,7 +316,8 @@ static size_t look_ahead(const struct search *search, struct search *guess, int6
         const bool has_seed = told_next_seed(&copy->trail.told, guess) >= 0;
         if (!has_seed && !is_designing(copy) && is_models_turn(copy)) {
             const int most = n - found < CHOICES_MOST ? (int)(n - found) : CHOICES_MOST;
-            const struct choices best = most_promising(copy, guess, most, search);
+            struct choices best = {.most = most, .unready = search};
+            (search->is_ready ? judge_ahead : judge_anew)(copy, guess, &best);
             for (int i = 0; i < best.n; i++) likely[found++] = best.at[i].config;
             break;
         }
@@ -380,12 +349,9 @@ static size_t peek(struct search *search, int64_t *likely, size_t n) {
         forget(a, likely[i]);
         if (search->is_ready) remember_ahead(a, likely[i]);
     }
-    if (search->is_ready && a->n_learned && copy->n_learned > a->n_learned) {
-        /* From times that were measured, and a few expected. */
-        a->ahead_scales = copy->model.scales;
-        a->has_ahead_scales = true;
+    if (a->n_learned == 0) a->foresight->is_there = false; /* learned from expected times alone */
+    if (a->foresight->is_there && copy->n_learned > a->n_learned)
         search->rng = guess.rng; /* or the next climb would try the same steps */
-    }
     free(copy);
     return found;
 }
@@ -395,6 +361,7 @@ static void end(struct search *search) {
     if (a) {
         trail_close(&a->trail);
         pool_close(&a->pool);
+        free(a->foresight);
     }
     free(a);
     search->state = NULL;

@@ -207,20 +207,17 @@ double gaussian_best(const struct gaussian *g) {
     return best;
 }
 
-WIDE void gaussian_expect(const struct gaussian *g, const gaussian_block *value,
-                          gaussian_block mean, gaussian_block deviation) {
-    gaussian_block scaled[TRAITS], solved[GAUSSIAN_MOST];
+WIDE void gaussian_reduce(const struct gaussian *g, const gaussian_block *value,
+                          struct gaussian_reduced *out) {
+    gaussian_block scaled[TRAITS];
     for (int t = 0; t < g->n_traits; t++) {
         const float root = (float)exp(g->scales.log_weight[t] / 2);
         for (int c = 0; c < GAUSSIAN_BLOCK; c++) scaled[t][c] = root * value[t][c];
     }
-    for (int c = 0; c < GAUSSIAN_BLOCK; c++) {
-        mean[c] = (float)g->mean;
-        deviation[c] = 1;
-    }
+    for (int c = 0; c < GAUSSIAN_BLOCK; c++) out->rest[c] = 1;
     for (int i = 0; i < g->n; i++) {
-        float *v = solved[i];
-        memset(v, 0, sizeof solved[i]);
+        float *v = out->row[i];
+        memset(v, 0, sizeof out->row[i]);
         for (int t = 0; t < g->n_traits; t++)
             add_distance(v, scaled[t], g->scaled[t][i], GAUSSIAN_BLOCK);
         covariances(v, GAUSSIAN_BLOCK);
@@ -228,17 +225,32 @@ WIDE void gaussian_expect(const struct gaussian *g, const gaussian_block *value,
         for (; k + ROWS <= i; k += ROWS) {
             float a[ROWS];
             for (int r = 0; r < ROWS; r++) a[r] = g->factor[k + r][i];
-            subtract_rows(v, a, (const gaussian_block *)solved + k);
+            subtract_rows(v, a, (const gaussian_block *)out->row + k);
         }
-        for (; k < i; k++) subtract(v, g->factor[k][i], solved[k], GAUSSIAN_BLOCK);
+        for (; k < i; k++) subtract(v, g->factor[k][i], out->row[k], GAUSSIAN_BLOCK);
         const float inverse = 1 / g->factor[i][i];
         for (int c = 0; c < GAUSSIAN_BLOCK; c += LANES) {
             const lanes by = *(lanes *)(v + c) * inverse;
             *(lanes *)(v + c) = by;
-            *(lanes *)(mean + c) += g->solved[i] * by;
-            *(lanes *)(deviation + c) -= by * by;
+            *(lanes *)(out->rest + c) -= by * by;
         }
     }
-    for (int c = 0; c < GAUSSIAN_BLOCK; c++)
-        deviation[c] = (float)g->deviation * sqrtf(fmaxf(deviation[c], 1e-8F));
+}
+
+WIDE void gaussian_read(const struct gaussian *g, const struct gaussian_reduced *reduced,
+                        gaussian_block mean, gaussian_block deviation) {
+    for (int c = 0; c < GAUSSIAN_BLOCK; c++) {
+        mean[c] = (float)g->mean;
+        deviation[c] = (float)g->deviation * sqrtf(fmaxf(reduced->rest[c], 1e-8F));
+    }
+    for (int i = 0; i < g->n; i++)
+        for (int c = 0; c < GAUSSIAN_BLOCK; c += LANES)
+            *(lanes *)(mean + c) += g->solved[i] * *(const lanes *)(reduced->row[i] + c);
+}
+
+void gaussian_expect(const struct gaussian *gaussian, const gaussian_block *value,
+                     gaussian_block mean, gaussian_block deviation) {
+    struct gaussian_reduced reduced;
+    gaussian_reduce(gaussian, value, &reduced);
+    gaussian_read(gaussian, &reduced, mean, deviation);
 }

@@ -29,6 +29,16 @@ void gaussian_open(struct gaussian *gaussian, int n_traits);
 void gaussian_fit(struct gaussian *gaussian, int steps, struct rng *rng);
 /* The most that is expected where something was observed: noise, and luck with it, is taken out. */
 double gaussian_best(const struct gaussian *gaussian);
-/* What is expected of a block of candidates, value[trait], and the standard deviation. */
+/* What there is between a block of candidates and the observations: nearly all of the work of judging them. It
+ * needs no y, and holds for any other at the same x and scales. */
+struct gaussian_reduced {
+    gaussian_block row[GAUSSIAN_MOST]; /* n of them */
+    gaussian_block rest;               /* of the variance, relative to the process */
+};
+void gaussian_reduce(const struct gaussian *gaussian, const gaussian_block *value, /* [trait] */
+                     struct gaussian_reduced *out);
+/* What is expected of the block, and the standard deviation; and both steps in one. */
+void gaussian_read(const struct gaussian *gaussian, const struct gaussian_reduced *reduced,
+                   gaussian_block mean, gaussian_block deviation);
 void gaussian_expect(const struct gaussian *gaussian, const gaussian_block *value,
                      gaussian_block mean, gaussian_block deviation);

@@ -68,13 +68,14 @@ static size_t look_around(struct pool *pool, const struct space *space, const in
 
 void pool_turn(struct pool *pool, const struct space *space, size_t blocks, const int64_t *centre,
                int n) {
-    pool->n_round = 0;
-    while (pool->n_round < blocks && pool->n_round < pool->n_blocks) {
-        pool->round[pool->n_round++] = pool->next;
-        pool->next = (pool->next + 1) % pool->n_blocks;
+    struct pool_round *round = &pool->round;
+    round->n = 0;
+    while (round->n < blocks && round->n < pool->n_blocks) {
+        round->block[round->n++] = round->next;
+        round->next = (round->next + 1) % pool->n_blocks;
     }
     const size_t around = look_around(pool, space, centre, n);
-    for (size_t b = 0; b < around; b++) pool->round[pool->n_round++] = pool->n_blocks + b;
+    for (size_t b = 0; b < around; b++) round->block[round->n++] = pool->n_blocks + b;
 }
 
 size_t pool_show(struct pool *pool, const struct space *space, const int64_t *config, int n) {

@@ -10,15 +10,18 @@ enum {
     POOL_ROUND_BLOCKS = 16, /* judged in a round … */
     POOL_AROUND_BLOCKS = 4, /* … beside the neighbours of the best */
     POOL_SHOWN_BLOCKS = 1,
+    POOL_ROUND_MOST = POOL_ROUND_BLOCKS + POOL_AROUND_BLOCKS,
+};
+struct pool_round {
+    size_t block[POOL_ROUND_MOST], n;
+    size_t next; /* block of the list that the round after it begins with */
 };
 struct pool {
     struct traits traits;
     int64_t *config;       /* [block][GAUSSIAN_BLOCK], −1: nothing; owned */
     gaussian_block *value; /* [block][trait]; owned */
     size_t n_blocks;       /* of the list; behind them stand the neighbours, then what is shown */
-    size_t next;           /* block of the list that the next round begins with */
-    size_t round[POOL_ROUND_BLOCKS + POOL_AROUND_BLOCKS]; /* blocks of this round */
-    size_t n_round;
+    struct pool_round round;
 };
 enum status pool_open(struct pool *pool, struct search *search, struct error *err);
 void pool_close(struct pool *pool);

@@ -22,6 +22,10 @@ const struct strategy *strategy_find(const char *name) {
     return NULL;
 }
 
+bool search_is_ready(const struct search *search, int64_t config) {
+    return search->is_ready && search->is_ready(search->context, config);
+}
+
 enum status told_open(struct told *told, const struct search *search, struct error *err) {
     *told = (struct told){.n = search->space->n};
     told->is_told = calloc(told->n ? told->n : 1, 1);

@@ -33,6 +33,7 @@ struct strategy {
     size_t (*peek)(struct search *search, int64_t *likely, size_t n);
     void (*end)(struct search *search);
 };
+bool search_is_ready(const struct search *search, int64_t config); /* false without is_ready */
 extern const struct strategy *const strategies[]; /* ended by NULL; the first is the default */
 const struct strategy *strategy_find(const char *name); /* NULL or "": the default; unknown: NULL */
 

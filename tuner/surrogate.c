@@ -73,7 +73,7 @@ static int64_t choose(struct surrogate *s, struct search *search) {
     if (!s->is_grown || s->age++ >= GROW_EVERY - 1) grow(s, &search->rng);
     struct choice choice = {.config = -1};
     pool_turn(&s->pool, search->space, POOL_ROUND_BLOCKS, &s->trail.best, 1);
-    for (size_t b = 0; b < s->pool.n_round; b++) judge(s, s->pool.round[b], &choice);
+    for (size_t b = 0; b < s->pool.round.n; b++) judge(s, s->pool.round.block[b], &choice);
     return choice.config >= 0 ? choice.config : trail_random(&s->trail, search);
 }
 

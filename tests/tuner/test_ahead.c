@@ -45,6 +45,7 @@ struct found {
 static struct found searched(const struct recorded *recorded, uint64_t seed, bool tells) {
     const struct strategy *strategy = strategy_find("auto");
     struct shop shop = {.ready_s = malloc(recorded->space.n * sizeof(double))};
+    bool *is_told = calloc(recorded->space.n, sizeof *is_told);
     for (size_t i = 0; i < recorded->space.n; i++) shop.ready_s[i] = INFINITY;
     struct search search = {.space = &recorded->space,
                             .rng = rng_seed(seed),
@@ -56,6 +57,8 @@ static struct found searched(const struct recorded *recorded, uint64_t seed, boo
     while (shop.now_s < END_S) {
         const int64_t at = strategy->next(&search);
         if (at < 0) break;
+        cr_assert(!is_told[at]); /* not even what the look-ahead thought of before it was */
+        is_told[at] = true;
         if (shop.ready_s[at] == INFINITY && !give(&shop, at))
             shop.ready_s[at] = shop.now_s + BUILD_S; /* the worker itself */
         shop.n_likely = strategy->peek(&search, shop.likely, LIKELY);
@@ -73,6 +76,7 @@ static struct found searched(const struct recorded *recorded, uint64_t seed, boo
     }
     strategy->end(&search);
     free(shop.ready_s);
+    free(is_told);
     return found;
 }
 

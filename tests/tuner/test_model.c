@@ -4,6 +4,7 @@
 #include "tuner/pool.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct device *device;
 static struct space space;
@@ -68,16 +69,20 @@ static void draw(struct rng *rng, float *x) {
     for (int t = 0; t < DIMENSIONS; t++) x[t] = (float)(2 * rng_uniform(rng));
 }
 
-Test(model, gaussian_learns_what_matters) {
-    struct gaussian *g = calloc(1, sizeof *g);
-    struct rng rng = rng_seed(5);
+static void observe_hill(struct gaussian *g, struct rng *rng) {
     gaussian_open(g, DIMENSIONS);
-    for (g->n = 0; g->n < SEEN; g->n++) {
+    for (; g->n < SEEN; g->n++) {
         float x[DIMENSIONS];
-        draw(&rng, x);
+        draw(rng, x);
         for (int t = 0; t < DIMENSIONS; t++) g->x[t][g->n] = x[t];
         g->y[g->n] = hill(x);
     }
+}
+
+Test(model, gaussian_learns_what_matters) {
+    struct gaussian *g = calloc(1, sizeof *g);
+    struct rng rng = rng_seed(5);
+    observe_hill(g, &rng);
     gaussian_fit(g, 400, &rng);
     gaussian_block value[DIMENSIONS], mean, deviation;
     for (int c = 0; c < GAUSSIAN_BLOCK; c++) {
@@ -105,6 +110,29 @@ Test(model, gaussian_learns_what_matters) {
     cr_assert_gt(g->scales.log_weight[1], g->scales.log_weight[0]);
     const double best = gaussian_best(g);
     cr_assert(best > 0.5 && best < 1.1, "%g", best);
+    free(g);
+}
+
+/* What was reduced holds when all turns out otherwise: to the last bit, as if it was reduced then. */
+Test(model, gaussian_reads_other_outcomes_from_what_was_reduced) {
+    struct gaussian *g = calloc(1, sizeof *g);
+    struct gaussian_reduced *reduced = calloc(1, sizeof *reduced);
+    struct rng rng = rng_seed(6);
+    gaussian_block value[DIMENSIONS], mean, deviation, later_mean, later_deviation;
+    observe_hill(g, &rng);
+    for (int t = 0; t < DIMENSIONS; t++)
+        for (int c = 0; c < GAUSSIAN_BLOCK; c++) value[t][c] = (float)(2 * rng_uniform(&rng));
+    gaussian_fit(g, 50, &rng);
+    gaussian_reduce(g, (const gaussian_block *)value, reduced);
+    gaussian_read(g, reduced, mean, deviation);
+    for (int i = 0; i < g->n; i++) g->y[i] = 1 - g->y[i] * g->y[i];
+    gaussian_fit(g, 0, &rng);
+    gaussian_read(g, reduced, later_mean, later_deviation);
+    cr_assert_neq(memcmp(mean, later_mean, sizeof mean), 0);
+    gaussian_expect(g, (const gaussian_block *)value, mean, deviation);
+    cr_assert_arr_eq(mean, later_mean, sizeof mean);
+    cr_assert_arr_eq(deviation, later_deviation, sizeof deviation);
+    free(reduced);
     free(g);
 }
 
@@ -155,15 +183,15 @@ Test(model, pool_shows_everything_in_turn) {
     const int64_t centre[] = {3};
     for (size_t turn = 0; turn < pool.n_blocks; turn++) {
         pool_turn(&pool, &space, POOL_ROUND_BLOCKS, centre, 1);
-        for (size_t b = 0; b < pool.n_round; b++)
+        for (size_t b = 0; b < pool.round.n; b++)
             for (int c = 0; c < GAUSSIAN_BLOCK; c++) {
-                const int64_t config = pool.config[pool.round[b] * GAUSSIAN_BLOCK + c];
+                const int64_t config = pool.config[pool.round.block[b] * GAUSSIAN_BLOCK + c];
                 if (config < 0 || seen[config]) continue;
                 float value[TRAITS];
                 traits_of(&pool.traits, &space, config, value);
                 for (int t = 0; t < pool.traits.n; t++)
                     cr_assert_eq(value[t],
-                                 pool.value[pool.round[b] * (size_t)pool.traits.n + t][c]);
+                                 pool.value[pool.round.block[b] * (size_t)pool.traits.n + t][c]);
                 seen[config] = 1;
                 n++;
             }
