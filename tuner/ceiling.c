@@ -11,9 +11,10 @@
 #include <string.h>
 
 enum { WAYS = 10, FIRST_RUNS = 2, FINALISTS = 3, FINAL_RUNS = 7, FLOORS = 64 };
-/* Operations of one launch of a compute ceiling, and bytes of a read: about 2 ms each. */
-static const double CPU_LAUNCH_NS = 2e6;
-enum { CPU_READ_BYTES = 64 << 20, GPU_READ_BYTES = 1 << 30 };
+/* A launch of a compute ceiling, and bytes of a read: about 2 ms on a GPU; on a CPU, where the threads
+ * that a launch wakes may share a core for their first milliseconds, 5 to 10. */
+static const double GPU_LAUNCH_NS = 2e6, CPU_LAUNCH_NS = 1e7;
+enum { CPU_READ_BYTES = 256 << 20, GPU_READ_BYTES = 1 << 30 };
 /* Geometry of an empty kernel: runs back to back in one sample. */
 enum { FLOOR_REPEATS = 16, FLOOR_SAMPLES = 7 };
 
@@ -244,15 +245,16 @@ static enum status run_way(struct contest *t, size_t w, double *rate, struct err
                                : run_chain(t->c, t->chain, w, t->rounds[w], rate, &time_ns, err);
 }
 
-/* A chain's rounds, so that a launch takes about 2 ms; the first launch may be compilation. */
+/* A chain's rounds, so that a launch takes its time; the first launch may be compilation. */
 static enum status warm_way(struct contest *t, size_t w, struct error *err) {
+    const double launch_ns = t->c->is_cpu ? CPU_LAUNCH_NS : GPU_LAUNCH_NS;
     double rate, time_ns = NAN;
     t->rounds[w] = 64;
     enum status st = OK;
     for (int i = 0; st == OK && i < 16; i++) {
         if (is_memory(t->chain)) return run_memory(t->c, t->chain, w, t->bytes, &rate, err);
         st = run_chain(t->c, t->chain, w, t->rounds[w], &rate, &time_ns, err);
-        if (i > 0 && !(time_ns < CPU_LAUNCH_NS / 2)) break;
+        if (i > 0 && !(time_ns < launch_ns / 2)) break;
         t->rounds[w] *= i > 0 ? 2 : 1;
     }
     return st;
