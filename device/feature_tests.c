@@ -162,6 +162,25 @@ static const char ptx_dp4a_source[] =
          "    out[i] = (uint)sum;\n"
          "}\n";
 
+/* ---- 256-bit registers. In: 8 words unsigned bytes (only four bits of each are multiplied, so that no sum
+ * of two saturates), 8 words signed bytes, 8 words start. */
+
+static const char x86_avx2_source[] = HEAD ONE_ITEM
+    " { OPERANDS\n"
+    "    uint8 w = vload8(0, in) & 0x0f0f0f0fu;\n"
+    "    int8 x = as_int8(vload8(1, in)), sum;\n"
+    "    short16 pairs;\n"
+    "    __asm__(\"vpmaddubsw %2, %1, %0\" : \"=x\"(pairs) : \"x\"(w), \"x\"(x));\n"
+    "    __asm__(\"vpmaddwd %2, %1, %0\" : \"=x\"(sum) : \"x\"(pairs), \"x\"((short16)(1)));\n"
+    "    vstore8(as_uint8(sum + as_int8(vload8(2, in))), i, out);\n"
+    "}\n";
+
+static bool x86_avx2_right(const uint32_t *in, const uint32_t *out) {
+    for (size_t i = 0; i < 8; i++)
+        if (out[i] != in[16 + i] + dot_mixed(in[i] & 0x0f0f0f0f, in[8 + i])) return false;
+    return true;
+}
+
 /* ---- 512-bit registers. In: 16 words unsigned bytes, 16 words signed bytes, 16 words start. */
 
 static const char x86_vnni_source[] =
@@ -512,6 +531,7 @@ static const struct test tests[FEATURES] = {
                          dot_right,
                          NULL},
     [FEATURE_x86_vnni] = {x86_vnni_source, {""}, 48, 16, 1, 1, NULL, x86_vnni_right, NULL},
+    [FEATURE_x86_avx2] = {x86_avx2_source, {""}, 24, 8, 1, 1, NULL, x86_avx2_right, NULL},
     [FEATURE_x86_avx512] =
         {x86_avx512_source, {""}, 40, 32, 1, 1, x86_avx512_make, x86_avx512_right, NULL},
     [FEATURE_ptx_dp4a] =

@@ -31,16 +31,11 @@ struct way_list {
 
 /* A CPU streams best when every core has one contiguous part and enough lines in flight. */
 static const struct way cpu_read[] = {
-    {16, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
-    {16, 4, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
-    {16, 8, 1, 0, 1, 1, 0, 0, FEATURE_NONE},
-    {16, 4, 1, 0, 1, 1, 0, 0, FEATURE_NONE},
-    {16, 8, 0, 1024, 1, 1, 0, 0, FEATURE_x86_avx512},
-    {16, 8, 0, 4096, 1, 1, 0, 0, FEATURE_x86_avx512},
-    {16, 4, 1, 2048, 1, 1, 0, 0, FEATURE_x86_avx512},
-    {8, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
-    {16, 8, 0, 0, 1, 8, 0, 0, FEATURE_NONE},
-    {16, 4, 1, 1024, 1, 8, 0, 0, FEATURE_x86_avx512},
+    {16, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},        {16, 4, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
+    {16, 8, 1, 0, 1, 1, 0, 0, FEATURE_NONE},        {16, 4, 1, 0, 1, 1, 0, 0, FEATURE_NONE},
+    {16, 8, 0, 1024, 1, 1, 0, 0, FEATURE_x86_avx2}, {16, 8, 0, 4096, 1, 1, 0, 0, FEATURE_x86_avx2},
+    {16, 4, 1, 2048, 1, 1, 0, 0, FEATURE_x86_avx2}, {8, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
+    {16, 8, 0, 0, 1, 8, 0, 0, FEATURE_NONE},        {16, 4, 1, 1024, 1, 8, 0, 0, FEATURE_x86_avx2},
 };
 static const struct way gpu_read[] = {
     {4, 4, 0, 0, 256, 8, 0, 0, FEATURE_NONE},  {4, 8, 0, 0, 256, 8, 0, 0, FEATURE_NONE},
@@ -74,6 +69,7 @@ static const struct way gpu_fma[] = {
 static const struct way cpu_dot[] = {
     {4, 12, 0, 0, 1, 1, 0, 1, FEATURE_x86_vnni},
     {4, 20, 0, 0, 1, 1, 0, 1, FEATURE_x86_vnni},
+    {4, 12, 0, 0, 1, 1, 0, 3, FEATURE_x86_avx2},
     {4, 8, 0, 0, 1, 1, 0, 0, FEATURE_NONE},
 };
 static const struct way gpu_dot[] = {
@@ -92,7 +88,7 @@ static const struct way_list lists[2][CHAINS] = {
 };
 /* Operations of one step of one chain, by way. */
 static double step_operations(enum chain chain, const struct way *way) {
-    static const int dot_products[] = {16, 64, 4};
+    static const int dot_products[] = {16, 64, 4, 32};
     return 2.0 * (chain == CHAIN_FMA ? way->vw : dot_products[way->dot]);
 }
 

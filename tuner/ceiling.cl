@@ -114,7 +114,8 @@ __kernel void ceiling_fma(__global float *out_base, ulong out_at, int rounds, fl
         out_base[out_at / 4] = 1;
 }
 
-/* The same for sums of four int8 products: DOT 1 vpdpbusd (64 products), 2 dp4a (4), 0 portable (16). */
+/* The same for sums of int8 products: DOT 1 vpdpbusd (64 products), 2 dp4a (4), 3 vpmaddubsw into sums of 16
+ * bits (32), 0 portable (16). */
 #ifndef DOT
 #define DOT 0
 #endif
@@ -128,6 +129,17 @@ typedef int dot_sum;
 typedef int dot_codes;
 #define DOT_STEP(s, x, y) __asm__("dp4a.s32.s32 %0, %1, %2, %0;" : "+r"(s) : "r"(x), "r"(y))
 #define DOT_TOTAL(s) (s)
+#elif DOT == 3
+typedef int8 dot_sum;
+typedef int8 dot_codes;
+/* The codes are the sums so far, else the products could be taken out of the loop. */
+#define DOT_STEP(s, x, y)                                                                          \
+    do {                                                                                           \
+        short16 p;                                                                                 \
+        __asm__("vpmaddubsw %2, %1, %0" : "=x"(p) : "x"(s), "x"(y));                               \
+        (s) = as_int8(as_short16(s) + p);                                                          \
+    } while (0)
+#define DOT_TOTAL(s) ((s).s0 ^ (s).s3 ^ (s).s5 ^ (s).s7)
 #else
 typedef int4 dot_sum;
 typedef char16 dot_codes;

@@ -13,8 +13,8 @@ static const struct param params[P_COUNT] = {
     [P_GS] = {"GS", "scale and zero per",
               VALUES({0, "weight", FEATURE_NONE}, {1, "group", FEATURE_NONE})},
     [P_PF] = {"PF", "prefetch distance in KiB",
-              VALUES(V(0), {1, NULL, FEATURE_x86_avx512}, {2, NULL, FEATURE_x86_avx512},
-                     {4, NULL, FEATURE_x86_avx512}, {8, NULL, FEATURE_x86_avx512})},
+              VALUES(V(0), {1, NULL, FEATURE_x86_avx2}, {2, NULL, FEATURE_x86_avx2},
+                     {4, NULL, FEATURE_x86_avx2}, {8, NULL, FEATURE_x86_avx2})},
 };
 
 static bool lanes_fit(const int *value, const struct problem *problem) {
@@ -59,8 +59,10 @@ static const struct constraint constraints[] = {
 static const struct hint hints[] = {
     {DEVICE_CPU, "panel16", "VW=16,RV=1,DOT=vnni,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,DOT=vnni,BLOCKS=4,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,DOT=avx2,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,DEQ=permute,GS=group,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,UNROLL=4,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2"},
     {DEVICE_GPU, "panel32", "VW=1,LM=32,KL=4,DOT=dp4a"},
     {DEVICE_GPU, "panel32", "VW=1,LM=32,KL=8,GS=group"},

@@ -32,7 +32,7 @@
 #define DEQ 0 // codes to floats: 0 convert, 1 permute
 #endif
 #ifndef DOT
-#define DOT 0 // int8 products: 0 multiply, 1 vpdpbusd, 2 dp4a
+#define DOT 0 // int8 products: 0 multiply, 1 vpdpbusd, 2 dp4a, 3 vpmaddubsw and vpmaddwd
 #endif
 #ifndef GS
 #define GS 0 // scale and zero per 0 weight, 1 group

@@ -10,7 +10,7 @@ enum { E_NONE, E_BIAS, E_RESIDUAL };
 /* The first parameters of every panel variant, in this order. */
 enum { P_VW, P_RV, P_TN, P_UNROLL, P_DEQ, P_DOT, P_WI, P_LM, P_SHARED };
 
-enum { DOT_MUL, DOT_VNNI, DOT_DP4A };
+enum { DOT_MUL, DOT_VNNI, DOT_DP4A, DOT_AVX2 };
 
 #define VALUES(...)                                                                                \
     (const struct param_value[]){__VA_ARGS__},                                                     \
@@ -18,7 +18,7 @@ enum { DOT_MUL, DOT_VNNI, DOT_DP4A };
 #define V(number)                                                                                  \
     { number, NULL, FEATURE_NONE }
 
-extern const struct param_value matmul_deq_values[2], matmul_dot_values[3], matmul_wi_values[2];
+extern const struct param_value matmul_deq_values[2], matmul_dot_values[4], matmul_wi_values[2];
 
 #define PANEL_PARAMS(tn_values)                                                                    \
     [P_VW] = {"VW", "rows in a vector", VALUES(V(1), V(2), V(4), V(8), V(16))},                    \
@@ -26,7 +26,7 @@ extern const struct param_value matmul_deq_values[2], matmul_dot_values[3], matm
     [P_TN] = {"TN", "tokens in registers", tn_values},                                             \
     [P_UNROLL] = {"UNROLL", "unroll of the loop over k", VALUES(V(1), V(2), V(4))},                \
     [P_DEQ] = {"DEQ", "codes to floats", matmul_deq_values, 2},                                    \
-    [P_DOT] = {"DOT", "int8 products", matmul_dot_values, 3},                                      \
+    [P_DOT] = {"DOT", "int8 products", matmul_dot_values, 4},                                      \
     [P_WI] = {"WI", "W from", matmul_wi_values, 2}
 
 #define READS(p) (1u << (p))
@@ -43,7 +43,7 @@ bool matmul_tokens_fit(const int *value, const struct problem *problem);     /* 
 bool matmul_unroll_matters(const int *value, const struct problem *problem); /* i8: always 1 */
 /* Codes become floats by a permutation of 16 lanes: VW = 16, quantised weights. */
 bool matmul_deq_applies(const int *value, const struct problem *problem);
-/* mul for all; vnni takes 16 rows at a time, dp4a at most 4; both class i8. */
+/* mul for all; vnni takes 16 rows at a time, avx2 8, dp4a at most 4; all of them class i8. */
 bool matmul_dot_applies(const int *value, const struct problem *problem);
 /* A texel is 16 bytes of the panel: VW >= 4, and no f16. */
 bool matmul_image_applies(const int *value, const struct problem *problem);
@@ -60,8 +60,8 @@ bool matmul_image_applies(const int *value, const struct problem *problem);
          matmul_unroll_matters, true},                                                             \
         {"DEQ=permute needs VW=16 and quantised weights", READS(P_VW) | READS(P_DEQ),              \
          matmul_deq_applies, false},                                                               \
-        {"DOT is for class i8; vnni needs VW=16, dp4a VW<=4", READS(P_VW) | READS(P_DOT),          \
-         matmul_dot_applies, false},                                                               \
+        {"DOT is for class i8; vnni needs VW=16, avx2 VW=8, dp4a VW<=4",                           \
+         READS(P_VW) | READS(P_DOT), matmul_dot_applies, false},                                   \
     {                                                                                              \
         "an image is read by 16 bytes: VW>=4, no f16", READS(P_VW) | READS(P_WI),                  \
             matmul_image_applies, false                                                            \

@@ -4,8 +4,9 @@
 
 const struct param_value matmul_deq_values[2] = {{0, "convert", FEATURE_NONE},
                                                  {1, "permute", FEATURE_x86_avx512}};
-const struct param_value matmul_dot_values[3] = {{DOT_MUL, "mul", FEATURE_NONE},
+const struct param_value matmul_dot_values[4] = {{DOT_MUL, "mul", FEATURE_NONE},
                                                  {DOT_VNNI, "vnni", FEATURE_x86_vnni},
+                                                 {DOT_AVX2, "avx2", FEATURE_x86_avx2},
                                                  {DOT_DP4A, "dp4a", FEATURE_ptx_dp4a}};
 const struct param_value matmul_wi_values[2] = {{0, "buffer", FEATURE_NONE},
                                                 {1, "image", FEATURE_images}};
@@ -66,6 +67,7 @@ bool matmul_deq_applies(const int *value, const struct problem *problem) {
 bool matmul_dot_applies(const int *value, const struct problem *problem) {
     if (problem->class != CLASS_I8) return value[P_DOT] == DOT_MUL;
     if (value[P_DOT] == DOT_VNNI) return value[P_VW] == 16;
+    if (value[P_DOT] == DOT_AVX2) return value[P_VW] == 8;
     return value[P_DOT] == DOT_MUL || value[P_VW] <= 4;
 }
 

@@ -43,7 +43,7 @@
 #define DEQ 0 // codes to floats: 0 convert, 1 permute
 #endif
 #ifndef DOT
-#define DOT 0 // int8 products: 0 multiply, 1 vpdpbusd, 2 dp4a
+#define DOT 0 // int8 products: 0 multiply, 1 vpdpbusd, 2 dp4a, 3 vpmaddubsw and vpmaddwd
 #endif
 #ifndef WI
 #define WI 0 // W from 0 buffer, 1 image

@@ -94,6 +94,7 @@ Test(features, are_found_in_a_child_and_kept) {
     if (type == DEVICE_CPU) cr_assert_not(bits >> FEATURE_ptx_mma & 1, "a CPU has no tensor cores");
     if (is_pocl && is_x86 && type == DEVICE_CPU) {
         cr_assert_eq(bits >> FEATURE_x86_vnni & 1, host_has("avx512_vnni"));
+        cr_assert_eq(bits >> FEATURE_x86_avx2 & 1, host_has("avx2"));
         cr_assert_eq(bits >> FEATURE_x86_avx512 & 1, host_has("avx512f"));
         cr_assert(bits >> FEATURE_fp64 & 1);
     }
