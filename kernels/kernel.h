@@ -189,10 +189,10 @@ const struct variant *variant_find(const struct family *family, const char *name
 /* Key of everything that makes the kernel what it is: source with includes, comments and white space
  * stripped, and the C files with geometry, arguments and packer. */
 void variant_source_key(const struct variant *variant, char text[17]);
-/* The same by name, as records have it; "" when the family has no such variant. Returns text. And one key for
- * all kernels of a family; of one's own with what their spaces hold. Those of families[] are made once. */
-struct family;
+/* The same by name, as records have it; "" when the family has no such variant. Returns text. Those of families[]
+ * are made once, as is the next. */
 const char *family_source_key(const struct family *family, const char *variant, char text[17]);
+/* One key for all kernels of a family; of one's own with what their spaces hold. */
 void family_key(const struct family *family, char text[17]);
 
 /* ---- families ---- */

@@ -34,7 +34,8 @@ static const double SHARPNESS = 3; /* exponent of the relative speed */
 /* One that is ready is taken for so much of the gain that the most promising one has: docs/strategies.md. */
 static const double READY_GAIN = 0.05;
 
-/* What the look-ahead left for the choice after it: scales that it climbed to, and a round, heard with them. */
+/* What the look-ahead left for the choice after it: scales that it climbed to, and a round, heard with them,
+ * whose neighbours are in the pool until the next pool_turn. */
 struct foresight {
     bool is_there;
     struct gaussian_scales scales;
@@ -170,7 +171,7 @@ static void judge_ahead(struct automatic *a, struct search *guess, struct choice
 }
 
 /* Of the round that the look-ahead heard, if what it thought would be observed was: how that turned out is put
- * in. */
+ * in. A best that nobody expected has its neighbours in the next round. */
 static bool judge_again(struct automatic *a, struct search *search, struct choices *choices) {
     struct foresight *f = a->foresight;
     const struct jury jury = jury_of(a);
@@ -305,7 +306,8 @@ static void forget(struct automatic *a, int64_t config) {
 /* The search itself, on a copy, with expectations in the place of outcomes, until it is the
  * model's turn: what the model finds promising then is as good a guess as what it would choose one
  * after the other, and much sooner known. What the copy was told is forgotten again where it is
- * shared with the search; of the rest that is shared, each round begins anew. */
+ * shared with the search; the neighbours that a round was heard with stay in the pool, which is
+ * shared, for the choice. */
 static size_t look_ahead(const struct search *search, struct search *guess, int64_t *likely,
                          size_t n) {
     struct automatic *copy = guess->state;

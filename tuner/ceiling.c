@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WAYS = 10, FIRST_RUNS = 2, FINALISTS = 3, FINAL_RUNS = 7, FLOORS = 64 };
-/* A launch of a compute ceiling, and bytes of a read: about 2 ms on a GPU; on a CPU, where the threads
- * that a launch wakes may share a core for their first milliseconds, 5 to 10. */
+enum { WAYS = 10, DOUBLINGS = 20, FIRST_RUNS = 2, FINALISTS = 3, FINAL_RUNS = 7, FLOORS = 64 };
+/* A launch of a compute ceiling: on a CPU the threads that it wakes may share a core for their first
+ * milliseconds. Bytes of a read: 2 to 8 ms of memory. */
 static const double GPU_LAUNCH_NS = 2e6, CPU_LAUNCH_NS = 1e7;
 enum { CPU_READ_BYTES = 256 << 20, GPU_READ_BYTES = 1 << 30 };
 /* Geometry of an empty kernel: runs back to back in one sample. */
@@ -247,7 +247,7 @@ static enum status warm_way(struct contest *t, size_t w, struct error *err) {
     double rate, time_ns = NAN;
     t->rounds[w] = 64;
     enum status st = OK;
-    for (int i = 0; st == OK && i < 16; i++) {
+    for (int i = 0; st == OK && i < DOUBLINGS; i++) {
         if (is_memory(t->chain)) return run_memory(t->c, t->chain, w, t->bytes, &rate, err);
         st = run_chain(t->c, t->chain, w, t->rounds[w], &rate, &time_ns, err);
         if (i > 0 && !(time_ns < launch_ns / 2)) break;

@@ -59,9 +59,9 @@ static const struct constraint constraints[] = {
 static const struct hint hints[] = {
     {DEVICE_CPU, "panel16", "VW=16,RV=1,DOT=vnni,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,DOT=vnni,BLOCKS=4,PF=4"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=2,DOT=avx2,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,DEQ=permute,GS=group,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,DOT=avx2,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,UNROLL=4,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2"},
     {DEVICE_GPU, "panel32", "VW=1,LM=32,KL=4,DOT=dp4a"},

@@ -67,14 +67,15 @@ static const struct constraint constraints[] = {
  * GPUs lanes are rows. */
 static const struct hint hints[] = {
     {DEVICE_CPU, NULL, "VW=16,RV=1,TN=8,DOT=vnni,NB=4,KB=all,BLOCKS=4,XP=tiles"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=1,TN=8,DOT=avx2,NB=4,KB=256,BLOCKS=4,XP=tiles"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=2,NB=4,KB=256,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=12,UNROLL=4,NB=1,KB=all,BLOCKS=16,PF=4"},
     {DEVICE_CPU, "panel16", "VW=16,RV=2,TN=8,UNROLL=4,NB=2,KB=all,BLOCKS=4,NG=256,XP=tiles,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=1,TN=8,DOT=avx2,NB=4,KB=256,BLOCKS=4,XP=tiles"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=2,NB=4,KB=256,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,DEQ=permute,NB=4,KB=all,XP=tiles,PF=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=4,KB=256,PF=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=4,NB=1,KB=all"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=4,NB=4,KB=256,XP=tiles"},
     {DEVICE_GPU, "panel32", "VW=1,RV=1,TN=8,LM=32,NB=1,KB=all,DOT=dp4a"},
     {DEVICE_GPU, "panel64", "VW=2,RV=1,TN=8,LM=32,NB=1,KB=all"},
     {0},

@@ -120,6 +120,30 @@ Test(source, tunables_have_defaults_and_are_undefined) {
         }
 }
 
+/* The next name that a text defines at the start of a line, blanks before the # allowed; NULL: none. */
+static char *next_define(const char **at) {
+    static const char word[] = "#define ";
+    while ((*at = strstr(*at, word))) {
+        *at += sizeof word - 1;
+        const size_t length = strcspn(*at, "( \n");
+        if (length > 0) return text_format("%.*s", (int)length, *at);
+    }
+    return NULL;
+}
+
+Test(source, matmuls_macros_are_all_taken_back) {
+    const char *at = embedded_find("kernels/matmul/micro.clh")->text;
+    const char *undo = embedded_find("kernels/matmul/undo.clh")->text;
+    int n = 0;
+    for (char *name; (name = next_define(&at)); n++) {
+        char *line = text_format("#undef %s\n", name);
+        cr_expect(strstr(undo, line), "%s stays defined", name);
+        free(line);
+        free(name);
+    }
+    cr_assert_gt(n, 20);
+}
+
 /* ---- options ---- */
 
 static bool has_option(const char *options, const char *option) {
@@ -296,6 +320,10 @@ Test(source, a_familys_key_is_that_of_its_variants) {
         cr_expect_str_eq(key, other, "%s", copy.name);
         cr_expect_str_neq(key, before, "%s", copy.name);
         memcpy(before, key, sizeof key);
+        for (const struct variant *const *v = copy.variants; *v; v++) {
+            variant_source_key(*v, other);
+            cr_expect_str_eq(family_source_key(*f, (*v)->name, key), other, "%s", (*v)->name);
+        }
     }
     const struct family copy = *family_find("embed");
     replace(copy.variants[0]->source, "changed");
