@@ -1,7 +1,7 @@
 /* test_model.c: what models see of a space (traits), and that they learn it (Gaussian process, forest). */
 #include "tests/tuner/synthetic.h"
 #include "tuner/forest.h"
-#include "tuner/pool.h"
+#include "tuner/jury.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +171,47 @@ Test(model, forest_learns_what_matters) {
     }
     cr_assert_lt(error, 0.5 * spread, "%g of %g is left", error, spread);
     free(f);
+}
+
+/* A round that was heard before the outcomes were known: judged as one that is heard afterwards. */
+Test(model, jury_judges_what_it_heard_by_what_is_known) {
+    struct search search = {.space = &space, .rng = rng_seed(2)};
+    struct pool pool;
+    struct error err = {0};
+    struct gaussian *g = calloc(1, sizeof *g);
+    struct hearing *before = calloc(1, sizeof *before), *after = calloc(1, sizeof *after);
+    unsigned char *is_told = calloc(space.n, 1);
+    cr_assert_eq(pool_open(&pool, &search, &err), OK, "%s", err.text);
+    gaussian_open(g, pool.traits.n);
+    for (; g->n < SEEN; g->n++) {
+        float value[TRAITS];
+        traits_of(&pool.traits, &space, (int64_t)rng_below(&search.rng, space.n), value);
+        for (int t = 0; t < pool.traits.n; t++) g->x[t][g->n] = value[t];
+        g->y[g->n] = value[0] * value[1];
+    }
+    gaussian_fit(g, 20, &search.rng);
+    pool_turn(&pool, &space, 3, (const int64_t[]){3}, 1);
+    const struct jury jury = {&pool, g, is_told};
+    struct choices first = {.most = 4}, again = {.most = 4}, anew = {.most = 4};
+    jury_hear(&jury, 2, before);
+    jury_judge(&jury, before, &first);
+    cr_assert_eq(first.n, 4);
+    is_told[first.at[0].config] = 1;
+    for (int i = 0; i < g->n; i++) g->y[i] = 2 - g->y[i];
+    gaussian_fit(g, 0, &search.rng);
+    jury_judge(&jury, before, &again);
+    jury_hear(&jury, 1, after);
+    jury_judge(&jury, after, &anew);
+    cr_assert_eq(again.n, 4);
+    for (int i = 0; i < again.n; i++) {
+        cr_assert_neq(again.at[i].config, first.at[0].config);
+        cr_assert_eq(again.at[i].config, anew.at[i].config);
+        cr_assert_eq(again.at[i].gain, anew.at[i].gain);
+        cr_assert(i == 0 || again.at[i].gain <= again.at[i - 1].gain);
+    }
+    cr_assert_neq(again.at[0].gain, first.at[0].gain);
+    pool_close(&pool);
+    free(is_told), free(before), free(after), free(g);
 }
 
 Test(model, pool_shows_everything_in_turn) {
