@@ -175,10 +175,15 @@ static const char x86_avx2_source[] = HEAD ONE_ITEM
     "    vstore8(as_uint8(sum + as_int8(vload8(2, in))), i, out);\n"
     "}\n";
 
-static bool x86_avx2_right(const uint32_t *in, const uint32_t *out) {
-    for (size_t i = 0; i < 8; i++)
-        if (out[i] != in[16 + i] + dot_mixed(in[i] & 0x0f0f0f0f, in[8 + i])) return false;
+/* Of n words: start and sum, unsigned bytes cut to the mask. */
+static bool mixed_right(const uint32_t *in, const uint32_t *out, size_t n, uint32_t mask) {
+    for (size_t i = 0; i < n; i++)
+        if (out[i] != in[2 * n + i] + dot_mixed(in[i] & mask, in[n + i])) return false;
     return true;
+}
+
+static bool x86_avx2_right(const uint32_t *in, const uint32_t *out) {
+    return mixed_right(in, out, 8, 0x0f0f0f0f);
 }
 
 /* ---- 512-bit registers. In: 16 words unsigned bytes, 16 words signed bytes, 16 words start. */
@@ -192,9 +197,7 @@ static const char x86_vnni_source[] =
                   "}\n";
 
 static bool x86_vnni_right(const uint32_t *in, const uint32_t *out) {
-    for (size_t i = 0; i < 16; i++)
-        if (out[i] != in[32 + i] + dot_mixed(in[i], in[16 + i])) return false;
-    return true;
+    return mixed_right(in, out, 16, UINT32_MAX);
 }
 
 /* In: 16 words of a table, 16 indices, 16 halfs in 8 words. Out: the words picked, the halfs as

@@ -146,24 +146,20 @@ static struct jury jury_of(const struct automatic *a) {
 }
 
 /* Of a new round, the largest gains that are expected now. */
-static void judge_anew(struct automatic *a, struct search *search, struct choices *choices) {
+static void judge_anew(struct automatic *a, struct search *search, bool is_ahead,
+                       struct choices *choices) {
     const struct jury jury = jury_of(a);
-    learn(a, false, &search->rng);
+    learn(a, is_ahead, &search->rng);
     begin_round(a, search);
-    jury_hear(&jury, 1, &a->foresight->hearing);
+    jury_hear(&jury, is_ahead ? THREADS_AHEAD : 1, &a->foresight->hearing);
     jury_judge(&jury, &a->foresight->hearing, choices);
-    a->foresight->is_there = false;
+    a->foresight->is_there = is_ahead;
 }
 
 /* The same for the look-ahead of a search that knows what is ready, which leaves what it heard to the choice. */
 static void judge_ahead(struct automatic *a, struct search *guess, struct choices *choices) {
     struct foresight *f = a->foresight;
-    const struct jury jury = jury_of(a);
-    learn(a, true, &guess->rng);
-    begin_round(a, guess);
-    jury_hear(&jury, THREADS_AHEAD, &f->hearing);
-    jury_judge(&jury, &f->hearing, choices);
-    f->is_there = true;
+    judge_anew(a, guess, true, choices);
     f->scales = a->model.scales;
     f->n = a->model.n;
     memcpy(f->observed, a->observed, sizeof f->observed);
@@ -191,7 +187,7 @@ static int64_t model_choice(struct automatic *a, struct search *search) {
     int n = 0;
     struct choices choices = {.most = 1}, at_once = {.most = 1};
     const struct jury jury = jury_of(a);
-    if (!judge_again(a, search, &choices)) judge_anew(a, search, &choices);
+    if (!judge_again(a, search, &choices)) judge_anew(a, search, false, &choices);
     for (size_t i = 0; i < AHEAD_MOST && i < a->n_ahead; i++)
         if (!a->trail.told.is_told[a->ahead[i]] && search_is_ready(search, a->ahead[i]))
             ready[n++] = a->ahead[i];
@@ -319,7 +315,8 @@ static size_t look_ahead(const struct search *search, struct search *guess, int6
         if (!has_seed && !is_designing(copy) && is_models_turn(copy)) {
             const int most = n - found < CHOICES_MOST ? (int)(n - found) : CHOICES_MOST;
             struct choices best = {.most = most, .unready = search};
-            (search->is_ready ? judge_ahead : judge_anew)(copy, guess, &best);
+            if (search->is_ready) judge_ahead(copy, guess, &best);
+            else judge_anew(copy, guess, false, &best);
             for (int i = 0; i < best.n; i++) likely[found++] = best.at[i].config;
             break;
         }
