@@ -48,27 +48,65 @@ static const struct pair *pairs_find(const struct pairs *pairs, int64_t theirs) 
     return bsearch(&key, pairs->items, pairs->n, sizeof key, by_theirs);
 }
 
-/* ---- copying rows ---- */
+/* ---- rows on their way into a table ---- */
+
+/* Several with one statement: what SQLite makes anew for each, such as the lists in CHECKs, takes as long as
+ * a row. A row whose first value is NULL is none. */
+struct batch {
+    struct query insert;
+    int columns, rows, n;
+};
+
+static enum status batch_open(struct batch *batch, struct store *store, const char *table,
+                              const char *names, int columns, int rows, struct error *err) {
+    struct str sql = {0};
+    *batch = (struct batch){.columns = columns, .rows = rows};
+    str_addf(&sql, "INSERT INTO %s (%s) SELECT * FROM (VALUES ", table, names);
+    for (int i = 0; i < columns * rows; i++)
+        str_addf(&sql, "%s?%d", i % columns ? ", " : i ? "), (" : "(", i + 1);
+    str_add(&sql, ")) WHERE column1 NOT NULL");
+    const enum status st = query_open(&batch->insert, store, merging, sql.text, err);
+    str_free(&sql);
+    return st;
+}
+
+static bool is_full(const struct batch *batch) {
+    return batch->n == batch->rows;
+}
+
+/* The parameter before the next row's first. */
+static int batch_next(struct batch *batch) {
+    return batch->n++ * batch->columns;
+}
+
+static enum status batch_flush(struct batch *batch, struct error *err) {
+    if (!batch->n) return OK;
+    batch->n = 0;
+    const enum status st = query_run(&batch->insert, err);
+    sqlite3_clear_bindings(batch->insert.stmt);
+    return st;
+}
 
 /* Rows of a query whose first column is a number that is made anew here; the others go into the table's
  * columns of the same names. */
 struct copier {
-    struct query insert;
-    int n; /* columns, without the first */
+    struct batch batch;
+    int64_t last_id;
 };
 
 static enum status copier_open(struct copier *copier, struct store *store, const char *table,
-                               const struct query *from, struct error *err) {
-    struct str sql = {0};
-    copier->n = sqlite3_column_count(from->stmt) - 1;
-    str_addf(&sql, "INSERT INTO %s (", table);
-    for (int c = 1; c <= copier->n; c++)
-        str_addf(&sql, "%s%s", c > 1 ? ", " : "", sqlite3_column_name(from->stmt, c));
-    str_add(&sql, ") VALUES (?1");
-    for (int c = 2; c <= copier->n; c++) str_addf(&sql, ", ?%d", c);
-    str_add(&sql, ")");
-    const enum status st = query_open(&copier->insert, store, merging, sql.text, err);
-    str_free(&sql);
+                               const struct query *from, int rows, struct error *err) {
+    struct str names = {0};
+    const int n = sqlite3_column_count(from->stmt);
+    for (int c = 0; c < n; c++)
+        str_addf(&names, "%s%s", c ? ", " : "", sqlite3_column_name(from->stmt, c));
+    enum status st = batch_open(&copier->batch, store, table, names.text, n, rows, err);
+    str_free(&names);
+    if (st != OK) return st;
+    /* A number near the last that there is would leave no room behind it. */
+    char *sql = text_format("SELECT max(rowid) FROM %s WHERE rowid < 1 << 62", table);
+    st = sql_number(store, merging, sql, &copier->last_id, err);
+    free(sql);
     return st;
 }
 
@@ -77,15 +115,16 @@ struct replaced {
     int64_t value;
 };
 
-static enum status copier_copy(struct copier *copier, const struct query *from,
-                               const struct replaced *replaced, int n_replaced, int64_t *id,
-                               struct error *err) {
-    for (int c = 1; c <= copier->n; c++) query_bind_column(&copier->insert, c, from, c);
+/* The number of the new row. */
+static int64_t copier_copy(struct copier *copier, const struct query *from,
+                           const struct replaced *replaced, int n_replaced) {
+    struct query *insert = &copier->batch.insert;
+    const int at = batch_next(&copier->batch) + 1;
+    query_bind_int_at(insert, at, ++copier->last_id);
+    for (int c = 1; c < copier->batch.columns; c++) query_bind_column(insert, at + c, from, c);
     for (int r = 0; r < n_replaced; r++)
-        query_bind_int_at(&copier->insert, replaced[r].column, replaced[r].value);
-    const enum status st = query_run(&copier->insert, err);
-    *id = sqlite3_last_insert_rowid(copier->insert.store->db);
-    return st;
+        query_bind_int_at(insert, at + replaced[r].column, replaced[r].value);
+    return copier->last_id;
 }
 
 /* ---- the merge ---- */
@@ -107,6 +146,19 @@ static void samples_add(struct samples *samples, int64_t round, double time_ns) 
     samples->items[samples->n++] = (struct sample){round, time_ns};
 }
 
+/* Is it the same evaluation, where both have one at this place? Running rows are nobody's yet. */
+static const char same_place[] = /* ORDER place: place_names */
+    "SELECT evaluation_id, outcome, outcome = 'running' OR (boot_id = ?5 AND wall_ns = ?6 AND "
+    "elapsed_ns = ?7 AND build_ns = ?8 AND source_key = ?9 AND variant = ?10 AND config = ?11) "
+    "FROM evaluations WHERE problem_id = ?1 AND class = ?2 AND layout = ?3 AND sequence = ?4 AND "
+    "session_id = ?12";
+static const char *const place_names[] = {"problem_id", "class",   "layout",     "sequence",
+                                          "boot_id",    "wall_ns", "elapsed_ns", "build_ns",
+                                          "source_key", "variant", "config"};
+enum { PLACE_PROBLEM, PLACE_NAMES = sizeof place_names / sizeof *place_names };
+
+enum { EVALUATIONS_AT_ONCE = 32, SAMPLES_AT_ONCE = 128 };
+
 struct merge {
     struct store *store, *other;
     struct merge_tally *added;
@@ -114,9 +166,10 @@ struct merge {
     struct query evaluations, samples; /* theirs, side by side */
     bool has_sample, is_at_end;        /* of samples: its row was not used yet; there are no more */
     struct copier copier;
-    struct query find, add_sample, our_samples, update;
+    struct batch add_samples;
+    struct query find, our_samples, update;
     struct samples ours, theirs; /* of the evaluation at hand */
-    int at_session, at_device, at_problem, at_outcome;
+    int at_session, at_device, at_problem, at_outcome, place[PLACE_NAMES]; /* columns of theirs */
 };
 
 /* What quick_check does not see: numbers that lead nowhere, measurements without samples. */
@@ -169,35 +222,21 @@ static enum status merge_problems(struct merge *m, struct error *err) {
 
 /* ---- sessions ---- */
 
-/* Is it the same evaluation, where both have one at this place? Running rows are nobody's yet. */
-static const char same_place[] =
-    "SELECT evaluation_id, outcome, outcome = 'running' OR (boot_id = :boot_id AND "
-    "wall_ns = :wall_ns AND elapsed_ns = :elapsed_ns AND build_ns = :build_ns AND "
-    "source_key = :source_key AND variant = :variant AND config = :config) "
-    "FROM evaluations WHERE session_id = :session_id AND problem_id = :problem_id AND "
-    "class = :class AND layout = :layout AND sequence = :sequence";
-static const char *const place_texts[] = {"boot_id", "source_key", "variant",
-                                          "config",  "class",      "layout"};
-static const char *const place_numbers[] = {"wall_ns", "elapsed_ns", "build_ns", "sequence"};
+static void find_columns(const struct query *theirs, int columns[PLACE_NAMES]) {
+    for (int i = 0; i < PLACE_NAMES; i++) columns[i] = query_column(theirs, place_names[i]);
+}
 
 /* The place of the evaluation in `theirs` within our session. */
 static enum status find_place(const struct merge *m, struct query *find, const struct query *theirs,
-                              int64_t session_id, struct error *err) {
-    char name[32];
-    const int64_t theirs_problem = query_int(theirs, query_column(theirs, "problem_id"));
+                              const int columns[PLACE_NAMES], int64_t session_id,
+                              struct error *err) {
+    const int64_t theirs_problem = query_int(theirs, columns[PLACE_PROBLEM]);
     const struct pair *problem = pairs_find(&m->problems, theirs_problem);
     if (!problem) return fail_rules(m, "there is no such problem", theirs_problem, err);
     query_reset(find);
-    for (size_t i = 0; i < sizeof place_texts / sizeof *place_texts; i++) {
-        snprintf(name, sizeof name, ":%s", place_texts[i]);
-        query_bind_text(find, name, query_peek(theirs, query_column(theirs, place_texts[i])));
-    }
-    for (size_t i = 0; i < sizeof place_numbers / sizeof *place_numbers; i++) {
-        snprintf(name, sizeof name, ":%s", place_numbers[i]);
-        query_bind_int(find, name, query_int(theirs, query_column(theirs, place_numbers[i])));
-    }
-    query_bind_int(find, ":session_id", session_id);
-    query_bind_int(find, ":problem_id", problem->ours);
+    for (int i = 0; i < PLACE_NAMES; i++) query_bind_column(find, i + 1, theirs, columns[i]);
+    query_bind_int_at(find, PLACE_PROBLEM + 1, problem->ours);
+    query_bind_int_at(find, PLACE_NAMES + 1, session_id);
     return query_next(find, err);
 }
 
@@ -220,6 +259,7 @@ static enum status is_same_session(struct merge *m, int64_t theirs, int64_t ours
                                    struct error *err) {
     struct query q, find;
     int64_t n_common = 0, n_theirs, n_ours;
+    int columns[PLACE_NAMES];
     *is_same = false;
     enum status st = count(m->other, theirs, &n_theirs, err);
     if (st == OK) st = count(m->store, ours, &n_ours, err);
@@ -231,9 +271,10 @@ static enum status is_same_session(struct merge *m, int64_t theirs, int64_t ours
     if (st != OK) return st;
     st = query_open(&find, m->store, merging, same_place, err);
     query_bind_int(&q, ":session_id", theirs);
+    find_columns(&q, columns);
     *is_same = true;
     while (st == OK && *is_same && (st = query_next(&q, err)) == OK) {
-        st = find_place(m, &find, &q, ours, err);
+        st = find_place(m, &find, &q, columns, ours, err);
         if (st == OK) *is_same = query_int(&find, 2) != 0;
         n_common += st == OK;
         if (st == STATUS_NOTHING) st = OK;
@@ -297,8 +338,12 @@ static enum status merge_session(struct merge *m, struct copier *copier, const s
     int64_t ours;
     enum status st = find_session(m, theirs, device->ours, &ours, err);
     const bool is_new = ours == 0;
-    if (st == OK && is_new) st = copier_copy(copier, theirs, &replaced, 1, &ours, err);
-    else if (st == OK) st = go_on(m, theirs, ours, err);
+    if (st == OK && is_new) {
+        ours = copier_copy(copier, theirs, &replaced, 1);
+        st = batch_flush(&copier->batch, err);
+    } else if (st == OK) {
+        st = go_on(m, theirs, ours, err);
+    }
     m->added->sessions += is_new;
     pairs_add(&m->sessions, id, ours, is_new);
     return st;
@@ -315,10 +360,10 @@ static enum status merge_sessions(struct merge *m, struct error *err) {
                    "ORDER BY session_id",
                    err);
     if (st != OK) return st;
-    st = copier_open(&copier, m->store, "sessions", &theirs, err);
+    st = copier_open(&copier, m->store, "sessions", &theirs, 1, err);
     while (st == OK && (st = query_next(&theirs, err)) == OK)
         st = merge_session(m, &copier, &theirs, err);
-    query_close(&copier.insert);
+    query_close(&copier.batch.insert);
     query_close(&theirs);
     return st == STATUS_NOTHING ? OK : st;
 }
@@ -358,15 +403,23 @@ static enum status read_ours(struct merge *m, int64_t evaluation_id, struct erro
     return st == STATUS_NOTHING ? OK : st;
 }
 
+/* New evaluations go in before their samples. */
+static enum status flush(struct merge *m, struct error *err) {
+    const enum status st = batch_flush(&m->copier.batch, err);
+    return st == OK ? batch_flush(&m->add_samples, err) : st;
+}
+
 static enum status add_samples(struct merge *m, int64_t evaluation_id, const struct sample *list,
                                size_t n, int64_t round, struct error *err) {
+    struct query *insert = &m->add_samples.insert;
     enum status st = OK;
-    query_bind_int_at(&m->add_sample, 1, evaluation_id);
-    query_bind_int_at(&m->add_sample, 2, round);
     for (size_t i = 0; st == OK && i < n; i++) {
-        query_bind_int_at(&m->add_sample, 3, (int64_t)i);
-        query_bind_real_at(&m->add_sample, 4, list[i].time_ns);
-        st = query_run(&m->add_sample, err);
+        const int at = batch_next(&m->add_samples);
+        query_bind_int_at(insert, at + 1, evaluation_id);
+        query_bind_int_at(insert, at + 2, round);
+        query_bind_int_at(insert, at + 3, (int64_t)i);
+        query_bind_real_at(insert, at + 4, list[i].time_ns);
+        if (is_full(&m->add_samples)) st = flush(m, err);
     }
     m->added->samples += st == OK ? (int64_t)n : 0;
     return st;
@@ -411,16 +464,16 @@ static enum status add_evaluation(struct merge *m, int64_t session_id, struct er
     const struct query *theirs = &m->evaluations;
     const struct pair *device = pairs_find(&m->devices, query_int(theirs, m->at_device));
     const struct pair *problem = pairs_find(&m->problems, query_int(theirs, m->at_problem));
-    int64_t id;
     bool has_more;
     if (!device || !problem)
         return fail_rules(m, "an evaluation's device or problem is missing", query_int(theirs, 0),
                           err);
     const struct replaced replaced[] = {
         {m->at_session, session_id}, {m->at_device, device->ours}, {m->at_problem, problem->ours}};
-    enum status st = copier_copy(&m->copier, theirs, replaced, 3, &id, err);
+    const int64_t id = copier_copy(&m->copier, theirs, replaced, 3);
     m->ours.n = 0;
-    if (st == OK) st = add_rounds(m, id, &has_more, err);
+    enum status st = add_rounds(m, id, &has_more, err);
+    if (st == OK && is_full(&m->copier.batch)) st = flush(m, err);
     m->added->evaluations += st == OK;
     return st;
 }
@@ -454,7 +507,7 @@ static enum status update_evaluation(struct merge *m, int64_t evaluation_id, str
 /* An evaluation of a session that both hold: new here, finished there, measured again there, or known. */
 static enum status meet_evaluation(struct merge *m, int64_t session_id, struct error *err) {
     bool has_more = false;
-    enum status st = find_place(m, &m->find, &m->evaluations, session_id, err);
+    enum status st = find_place(m, &m->find, &m->evaluations, m->place, session_id, err);
     if (st == STATUS_NOTHING) return add_evaluation(m, session_id, err);
     if (st != OK) return st;
     const int64_t id = query_int(&m->find, 0);
@@ -491,20 +544,20 @@ static enum status evaluations_open(struct merge *m, struct error *err) {
                         "SELECT evaluation_id, round, time_ns FROM samples "
                         "ORDER BY evaluation_id, round, sample",
                         err);
-    if (st == OK) st = copier_open(&m->copier, m->store, "evaluations", theirs, err);
+    if (st == OK)
+        st = copier_open(&m->copier, m->store, "evaluations", theirs, EVALUATIONS_AT_ONCE, err);
     if (st == OK) st = query_open(&m->find, m->store, merging, same_place, err);
     if (st == OK) st = update_open(m, err);
     if (st == OK)
-        st = query_open(&m->add_sample, m->store, merging,
-                        "INSERT INTO samples (evaluation_id, round, sample, time_ns) "
-                        "VALUES (?1, ?2, ?3, ?4)",
-                        err);
+        st = batch_open(&m->add_samples, m->store, "samples",
+                        "evaluation_id, round, sample, time_ns", 4, SAMPLES_AT_ONCE, err);
     if (st == OK)
         st = query_open(&m->our_samples, m->store, merging,
                         "SELECT round, time_ns FROM samples WHERE evaluation_id = ?1 "
                         "ORDER BY round, sample",
                         err);
     if (st != OK) return st;
+    find_columns(theirs, m->place);
     m->at_session = query_column(theirs, "session_id");
     m->at_device = query_column(theirs, "device_id");
     m->at_problem = query_column(theirs, "problem_id");
@@ -515,10 +568,12 @@ static enum status evaluations_open(struct merge *m, struct error *err) {
 static enum status merge_evaluations(struct merge *m, struct error *err) {
     enum status st = evaluations_open(m, err);
     while (st == OK && (st = query_next(&m->evaluations, err)) == OK) st = merge_evaluation(m, err);
-    struct query *const owned[] = {&m->evaluations, &m->samples,    &m->copier.insert, &m->find,
-                                   &m->update,      &m->add_sample, &m->our_samples};
+    if (st == STATUS_NOTHING) st = flush(m, err);
+    struct query *const owned[] = {&m->evaluations,        &m->samples, &m->copier.batch.insert,
+                                   &m->add_samples.insert, &m->find,    &m->update,
+                                   &m->our_samples};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) query_close(owned[i]);
-    return st == STATUS_NOTHING ? OK : st;
+    return st;
 }
 
 /* ---- benches ---- */
@@ -570,7 +625,6 @@ static enum status merge_bench(struct merge *m, struct copier *copier, const str
     const struct pair *device = pairs_find(&m->devices, query_int(theirs, at_device));
     const struct pair *problem = pairs_find(&m->problems, query_int(theirs, at_problem));
     bool is_known;
-    int64_t id;
     if (!device || !problem)
         return fail_rules(m, "a bench's device or problem is missing", theirs_id, err);
     enum status st = find_bench(m, theirs, device->ours, problem->ours, &is_known, err);
@@ -579,7 +633,8 @@ static enum status merge_bench(struct merge *m, struct copier *copier, const str
             sql_check_json(m->other, reading, query_peek(theirs, query_column(theirs, "row")), err);
     if (st != OK || is_known) return st;
     const struct replaced replaced[] = {{at_device, device->ours}, {at_problem, problem->ours}};
-    st = copier_copy(copier, theirs, replaced, 2, &id, err);
+    const int64_t id = copier_copy(copier, theirs, replaced, 2);
+    st = batch_flush(&copier->batch, err);
     m->added->benches += st == OK;
     return st == OK ? merge_rivals(m, theirs_id, id, err) : st;
 }
@@ -590,10 +645,10 @@ static enum status merge_benches(struct merge *m, struct error *err) {
     enum status st =
         query_open(&theirs, m->other, reading, "SELECT * FROM benches ORDER BY bench_id", err);
     if (st != OK) return st;
-    st = copier_open(&copier, m->store, "benches", &theirs, err);
+    st = copier_open(&copier, m->store, "benches", &theirs, 1, err);
     while (st == OK && (st = query_next(&theirs, err)) == OK)
         st = merge_bench(m, &copier, &theirs, err);
-    query_close(&copier.insert);
+    query_close(&copier.batch.insert);
     query_close(&theirs);
     return st == STATUS_NOTHING ? OK : st;
 }
@@ -685,6 +740,8 @@ enum status store_merge(struct store *store, struct store *other, struct merge_t
     *added = (struct merge_tally){0};
     if (is_same_file(store, other)) return fail_same(other, err);
     enum status st = sql_run(store, merging, "PRAGMA cache_size = -65536", err); /* KiB */
+    /* The journal of a statement with several rows. */
+    if (st == OK) st = sql_run(store, merging, "PRAGMA temp_store = MEMORY", err);
     if (st == OK) st = sql_begin(store, merging, err);
     if (st != OK) return st;
     st = sql_run(other, reading, "BEGIN", err); /* one state of it, whoever writes meanwhile */

@@ -193,7 +193,7 @@ void query_bind_column(struct query *q, int at, const struct query *from, int co
     case SQLITE_TEXT: {
         const char *text = (const char *)sqlite3_column_text(theirs, column);
         note(q, sqlite3_bind_text(q->stmt, at, text, sqlite3_column_bytes(theirs, column),
-                                  SQLITE_STATIC));
+                                  SQLITE_TRANSIENT));
         break;
     }
     default: note(q, sqlite3_bind_null(q->stmt, at));
