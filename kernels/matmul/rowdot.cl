@@ -213,9 +213,9 @@ static inline void SYM(row_sums)(W_PARAM, X_PARAM, int m, int n0, int M, int N, 
 }
 
 /* Tiles (LR rows each) first … last − 1 for lane (kl, lr). */
-static inline void SYM(rowdot_tiles)(W_PARAM, X_PARAM, __global float *C, __global const float *R,
-                                     __local float *meeting, int M, int N, int K, int ldc, int first,
-                                     int last, int kl, int lr) {
+static inline __attribute__((always_inline)) void
+SYM(rowdot_tiles)(W_PARAM, X_PARAM, __global float *C, __global const float *R, __local float *meeting,
+                  int M, int N, int K, int ldc, int first, int last, int kl, int lr) {
     for (int tile = first; tile < last; tile++) {
         const int m = tile * LR + lr;
         for (int n0 = 0; n0 < N; n0 += TN) {

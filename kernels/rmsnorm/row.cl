@@ -58,7 +58,7 @@ static inline float SYM(squares)(__global float *x, __global const float *residu
 }
 
 /* The sum over the lanes, for every lane. */
-static inline float SYM(lanes_sum)(float v, __local float *meeting, int lane) {
+static inline __attribute__((always_inline)) float SYM(lanes_sum)(float v, __local float *meeting, int lane) {
 #if WG > 1
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     meeting[lane] = v;
@@ -88,9 +88,9 @@ SYM(norm_bundle)(__global const float *x, __global const float *gamma, __global 
 }
 #endif
 
-static inline void SYM(rmsnorm_tile)(__global float *X, __global const float *residual,
-                                     __global const float *gamma, __global char *Y,
-                                     __local float *meeting, int K, float eps, int row, int lane) {
+static inline __attribute__((always_inline)) void
+SYM(rmsnorm_tile)(__global float *X, __global const float *residual, __global const float *gamma,
+                  __global char *Y, __local float *meeting, int K, float eps, int row, int lane) {
     __global float *x = X + (ulong)row * K;
     const float sum = SYM(squares)(x, residual + (ulong)row * K, K, lane);
     const float factor = 1.0f / sqrt(SYM(lanes_sum)(sum, meeting, lane) / K + eps);

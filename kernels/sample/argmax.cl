@@ -48,8 +48,8 @@ static inline struct SYM(best) SYM(lane_best)(__global const float *x, int first
 }
 
 /* The best of the lanes, for lane 0. */
-static inline struct SYM(best) SYM(group_best)(struct SYM(best) best, __local float *values,
-                                               __local int *indices, int lane) {
+static inline __attribute__((always_inline)) struct SYM(best)
+SYM(group_best)(struct SYM(best) best, __local float *values, __local int *indices, int lane) {
 #if WG > 1
     barrier(CLK_LOCAL_MEM_FENCE);
     values[lane] = best.value;
@@ -61,9 +61,9 @@ static inline struct SYM(best) SYM(group_best)(struct SYM(best) best, __local fl
     return best;
 }
 
-static inline void SYM(sample_tile)(__global const float *logits, __global int *ids,
-                                    __global struct SYM(best) *scratch, __local float *values,
-                                    __local int *indices, int M, int tile, int lane) {
+static inline __attribute__((always_inline)) void
+SYM(sample_tile)(__global const float *logits, __global int *ids, __global struct SYM(best) *scratch,
+                 __local float *values, __local int *indices, int M, int tile, int lane) {
     const int row = tile / PARTS, part = tile % PARTS, share = (M + PARTS - 1) / PARTS;
     const int first = min(part * share, M), last = min(first + share, M);
     struct SYM(best) best = SYM(lane_best)(logits + (ulong)row * M, first, last, lane);

@@ -154,6 +154,25 @@ static bool has_option(const char *options, const char *option) {
     return has;
 }
 
+/* PoCL makes local memory that a function of its own names one piece for all threads. */
+Test(source, what_takes_local_memory_is_inlined) {
+    int n = 0;
+    for (const struct family *const *f = families; *f; f++)
+        for (const struct variant *const *v = (*f)->variants; *v; v++) {
+            char *text = assembled((*v)->source);
+            for (const char *at = text; (at = strstr(at, "inline")); at += strcspn(at, "{;")) {
+                char *head = text_format("%.*s", (int)strcspn(at, "{;"), at);
+                const bool takes_local = strstr(head, "SYM(") && strstr(head, "__local");
+                n += takes_local;
+                cr_expect(!takes_local || strstr(head, "always_inline"), "%s: %s", (*v)->source,
+                          head);
+                free(head);
+            }
+            free(text);
+        }
+    cr_assert_geq(n, 10);
+}
+
 Test(source, options_of_a_problem_and_a_configuration) {
     static const char *const expected[] = {
         "-DPREFIX=hone_", "-DIMAGE_WIDTH=4096", "-DPANEL=32", "-DCLASS_I8=1", "-DW_Q4_1=1",
