@@ -60,8 +60,10 @@ static const struct hint hints[] = {
     {DEVICE_CPU, "panel16", "VW=16,RV=1,DOT=vnni,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,DOT=vnni,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,DEQ=permute,GS=group,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=16,RV=2,UNROLL=4,DEQ=permute,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,PF=4"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=2,DOT=avx2,BLOCKS=4,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,DEQ=load,DOT=avx2,BLOCKS=4,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,UNROLL=4,DEQ=load,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,UNROLL=4,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2"},
     {DEVICE_GPU, "panel32", "VW=1,LM=32,KL=4,DOT=dp4a"},
@@ -101,7 +103,7 @@ static void fallback(const struct problem *problem, struct config *out) {
     *out = (struct config){.variant = &matmul_gemv};
     int *v = out->value;
     v[P_VW] = 8, v[P_RV] = matmul_default_vectors(problem), v[P_UNROLL] = 1, v[P_KL] = 1,
-    v[P_SK] = 1, v[P_LM] = 1, v[P_BLOCKS] = 1;
+    v[P_SK] = 1, v[P_LM] = 1, v[P_BLOCKS] = 1, v[P_DEQ] = matmul_default_deq(problem);
     v[P_TN] = problem->value[F_N] >= 3 ? 4 : (int)problem->value[F_N];
 }
 

@@ -10,6 +10,7 @@ enum { E_NONE, E_BIAS, E_RESIDUAL };
 /* The first parameters of every panel variant, in this order. */
 enum { P_VW, P_RV, P_TN, P_UNROLL, P_DEQ, P_DOT, P_WI, P_LM, P_SHARED };
 
+enum { DEQ_CONVERT, DEQ_PERMUTE, DEQ_LOAD };
 enum { DOT_MUL, DOT_VNNI, DOT_DP4A, DOT_AVX2 };
 
 #define VALUES(...)                                                                                \
@@ -18,14 +19,14 @@ enum { DOT_MUL, DOT_VNNI, DOT_DP4A, DOT_AVX2 };
 #define V(number)                                                                                  \
     { number, NULL, FEATURE_NONE }
 
-extern const struct param_value matmul_deq_values[2], matmul_dot_values[4], matmul_wi_values[2];
+extern const struct param_value matmul_deq_values[3], matmul_dot_values[4], matmul_wi_values[2];
 
 #define PANEL_PARAMS(tn_values)                                                                    \
     [P_VW] = {"VW", "rows in a vector", VALUES(V(1), V(2), V(4), V(8), V(16))},                    \
     [P_RV] = {"RV", "row vectors a lane", VALUES(V(1), V(2), V(4))},                               \
     [P_TN] = {"TN", "tokens in registers", tn_values},                                             \
     [P_UNROLL] = {"UNROLL", "unroll of the loop over k", VALUES(V(1), V(2), V(4))},                \
-    [P_DEQ] = {"DEQ", "codes to floats", matmul_deq_values, 2},                                    \
+    [P_DEQ] = {"DEQ", "codes and halves to floats", matmul_deq_values, 3},                         \
     [P_DOT] = {"DOT", "int8 products", matmul_dot_values, 4},                                      \
     [P_WI] = {"WI", "W from", matmul_wi_values, 2}
 
@@ -41,7 +42,7 @@ bool matmul_rows_fit(const int *value, const struct problem *problem);
 bool matmul_tile_fits(const int *value, const struct problem *problem);      /* RV * TN <= 28 */
 bool matmul_tokens_fit(const int *value, const struct problem *problem);     /* TN < 2 n, or 1 */
 bool matmul_unroll_matters(const int *value, const struct problem *problem); /* i8: always 1 */
-/* Codes become floats by a permutation of 16 lanes: VW = 16, quantised weights. */
+/* permute takes codes and halves 16 at a time, load takes halves from a buffer. */
 bool matmul_deq_applies(const int *value, const struct problem *problem);
 /* mul for all; vnni takes 16 rows at a time, avx2 8, dp4a at most 4; all of them class i8. */
 bool matmul_dot_applies(const int *value, const struct problem *problem);
@@ -58,8 +59,8 @@ bool matmul_image_applies(const int *value, const struct problem *problem);
         {"TN is not wasted on n", READS(P_TN), matmul_tokens_fit, true},                           \
         {"UNROLL is 1 where the class unrolls whole groups", READS(P_UNROLL),                      \
          matmul_unroll_matters, true},                                                             \
-        {"DEQ=permute needs VW=16 and quantised weights", READS(P_VW) | READS(P_DEQ),              \
-         matmul_deq_applies, false},                                                               \
+        {"DEQ=permute needs VW=16, load WI=buffer, both weights with halves",                      \
+         READS(P_VW) | READS(P_DEQ) | READS(P_WI), matmul_deq_applies, false},                     \
         {"DOT is for class i8; vnni needs VW=16, avx2 VW=8, dp4a VW<=4",                           \
          READS(P_VW) | READS(P_DOT), matmul_dot_applies, false},                                   \
     {                                                                                              \
@@ -77,6 +78,8 @@ bool matmul_accepts_class(const struct problem *problem);
 bool matmul_accepts_panels(const struct problem *problem);
 /* Row vectors of 8 that a default takes: two fill a panel of 16. */
 int matmul_default_vectors(const struct problem *problem);
+/* What a default makes of codes and halves: instructions of the device, where there are any, for halves. */
+int matmul_default_deq(const struct problem *problem);
 /* Bytes of X packed in tiles of tn tokens, as pack.clh writes it. */
 size_t matmul_packed_x_bytes(const struct problem *problem, int tn);
 /* The packing stage of pack.clh. */

@@ -2,8 +2,9 @@
 #include "kernels/matmul/matmul.h"
 #include "kernels/activation.h"
 
-const struct param_value matmul_deq_values[2] = {{0, "convert", FEATURE_NONE},
-                                                 {1, "permute", FEATURE_x86_avx512}};
+const struct param_value matmul_deq_values[3] = {{DEQ_CONVERT, "convert", FEATURE_NONE},
+                                                 {DEQ_PERMUTE, "permute", FEATURE_x86_avx512},
+                                                 {DEQ_LOAD, "load", FEATURE_NONE}};
 const struct param_value matmul_dot_values[4] = {{DOT_MUL, "mul", FEATURE_NONE},
                                                  {DOT_VNNI, "vnni", FEATURE_x86_vnni},
                                                  {DOT_AVX2, "avx2", FEATURE_x86_avx2},
@@ -40,6 +41,14 @@ int matmul_default_vectors(const struct problem *problem) {
     return problem->value[F_M] > 8 ? 2 : 1;
 }
 
+static bool has_halves(const struct problem *problem) {
+    return matmul_weight(problem).kind != WEIGHT_f32;
+}
+
+int matmul_default_deq(const struct problem *problem) {
+    return has_halves(problem) ? DEQ_LOAD : DEQ_CONVERT;
+}
+
 /* Vector units want a lane's rows in one vector; where lanes are the vector, long ones only cost
  * registers. */
 bool matmul_lanes_suit(const int *value, const struct problem *problem) {
@@ -61,7 +70,8 @@ bool matmul_unroll_matters(const int *value, const struct problem *problem) {
 }
 
 bool matmul_deq_applies(const int *value, const struct problem *problem) {
-    return !value[P_DEQ] || (value[P_VW] == 16 && weight_is_quantised(matmul_weight(problem)));
+    if (value[P_DEQ] == DEQ_CONVERT) return true;
+    return has_halves(problem) && (value[P_DEQ] == DEQ_LOAD ? !value[P_WI] : value[P_VW] == 16);
 }
 
 bool matmul_dot_applies(const int *value, const struct problem *problem) {

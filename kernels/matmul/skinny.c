@@ -69,8 +69,9 @@ static const struct hint hints[] = {
     {DEVICE_CPU, NULL, "VW=16,RV=1,TN=8,DOT=vnni,NB=4,KB=all,BLOCKS=4,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=12,UNROLL=4,NB=1,KB=all,BLOCKS=16,PF=4"},
     {DEVICE_CPU, "panel16", "VW=16,RV=2,TN=8,UNROLL=4,NB=2,KB=all,BLOCKS=4,NG=256,XP=tiles,PF=4"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=1,TN=8,DOT=avx2,NB=4,KB=256,BLOCKS=4,XP=tiles"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=1,TN=8,DEQ=load,DOT=avx2,NB=4,KB=256,BLOCKS=4,XP=tiles"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=2,NB=4,KB=256,XP=tiles"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,DEQ=load,NB=2,KB=all,BLOCKS=4,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,DEQ=permute,NB=4,KB=all,XP=tiles,PF=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=4,KB=256,PF=1"},
@@ -104,7 +105,7 @@ static void fallback(const struct problem *problem, struct config *out) {
     int *v = out->value;
     v[P_VW] = 8, v[P_RV] = matmul_default_vectors(problem), v[P_TN] = 2, v[P_UNROLL] = 1,
     v[P_LM] = 1, v[P_NB] = 1;
-    v[P_KB] = ALL, v[P_BLOCKS] = 1, v[P_NG] = ALL;
+    v[P_KB] = ALL, v[P_BLOCKS] = 1, v[P_NG] = ALL, v[P_DEQ] = matmul_default_deq(problem);
 }
 
 const struct variant matmul_skinny = {

@@ -56,8 +56,8 @@ static const struct hint hints[] = {
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=6,NB=4,KB=all,DOT=vnni"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=8,KB=256,DEQ=permute,WL=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=1,TN=8,NB=8,KB=256,DOT=avx2"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,NB=8,KB=256,WL=1"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=1,TN=8,NB=8,KB=256,DEQ=load,DOT=avx2"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,NB=8,KB=256,DEQ=load,WL=1"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,NB=16,KB=256"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=4,NB=16,KB=256"},
     {DEVICE_GPU, "panel64", "VW=4,RV=1,TN=8,UNROLL=4,WI=image,LM=32,LN=8,NB=1,KB=all"},
@@ -98,7 +98,8 @@ static void fallback(const struct problem *problem, struct config *out) {
     *out = (struct config){.variant = &matmul_tiled};
     int *v = out->value;
     v[P_VW] = 8, v[P_RV] = matmul_default_vectors(problem), v[P_TN] = 4, v[P_UNROLL] = 1;
-    v[P_LM] = 1, v[P_LN] = 1, v[P_NB] = problem->value[F_N] > 28 ? 8 : 1, v[P_KB] = 1 << 20;
+    v[P_LM] = 1, v[P_LN] = 1, v[P_NB] = problem->value[F_N] > 28 ? 8 : 1, v[P_KB] = 1 << 20,
+    v[P_DEQ] = matmul_default_deq(problem);
 }
 
 const struct variant matmul_tiled = {
