@@ -38,7 +38,7 @@ static const struct param params[P_COUNT] = {
                   VALUES(V(1), V(2), V(4))},
     [P_KVL] = {"KVL", "stage K and V in local memory, as floats", VALUES(V(0), V(1))},
     [P_PF] = {"PF", "queries of the next work-group prefetched",
-              VALUES(V(0), {1, NULL, FEATURE_x86_avx512})},
+              VALUES(V(0), {1, NULL, FEATURE_x86_avx2})},
     [P_HALF] = {"HALF", "halves to floats", HALF_VALUES},
     [P_EXP] = {"EXP", "exponential", EXP_VALUES},
 };
