@@ -51,11 +51,15 @@ static const struct pair *pairs_find(const struct pairs *pairs, int64_t theirs) 
 /* ---- rows on their way into a table ---- */
 
 /* Several with one statement: what SQLite makes anew for each, such as the lists in CHECKs, takes as long as
- * a row. A row whose first value is NULL is none. */
+ * a row. A row whose first value is NULL is none. What waits in a batch is not found by a look-up, which
+ * needs it not: a place and a session of theirs are met once. */
 struct batch {
     struct query insert;
-    int columns, rows, n;
+    int columns;
+    int rows, n;   /* that it may hold; that it holds */
+    int64_t bytes; /* of texts that it holds */
 };
+enum { BATCH_BYTES = 1 << 20 }; /* about: messages of compilers may be long */
 
 static enum status batch_open(struct batch *batch, struct store *store, const char *table,
                               const char *names, int columns, int rows, struct error *err) {
@@ -71,7 +75,7 @@ static enum status batch_open(struct batch *batch, struct store *store, const ch
 }
 
 static bool is_full(const struct batch *batch) {
-    return batch->n == batch->rows;
+    return batch->n == batch->rows || batch->bytes >= BATCH_BYTES;
 }
 
 /* The parameter before the next row's first. */
@@ -82,6 +86,7 @@ static int batch_next(struct batch *batch) {
 static enum status batch_flush(struct batch *batch, struct error *err) {
     if (!batch->n) return OK;
     batch->n = 0;
+    batch->bytes = 0;
     const enum status st = query_run(&batch->insert, err);
     sqlite3_clear_bindings(batch->insert.stmt);
     return st;
@@ -121,7 +126,11 @@ static int64_t copier_copy(struct copier *copier, const struct query *from,
     struct query *insert = &copier->batch.insert;
     const int at = batch_next(&copier->batch) + 1;
     query_bind_int_at(insert, at, ++copier->last_id);
-    for (int c = 1; c < copier->batch.columns; c++) query_bind_column(insert, at + c, from, c);
+    for (int c = 1; c < copier->batch.columns; c++) {
+        query_bind_column(insert, at + c, from, c);
+        if (sqlite3_column_type(from->stmt, c) == SQLITE_TEXT)
+            copier->batch.bytes += sqlite3_column_bytes(from->stmt, c);
+    }
     for (int r = 0; r < n_replaced; r++)
         query_bind_int_at(insert, at + replaced[r].column, replaced[r].value);
     return copier->last_id;
@@ -147,16 +156,18 @@ static void samples_add(struct samples *samples, int64_t round, double time_ns) 
 }
 
 /* Is it the same evaluation, where both have one at this place? Running rows are nobody's yet. */
-static const char same_place[] = /* ORDER place: place_names */
+static const char same_place[] = /* ORDER place: place_names, by number */
     "SELECT evaluation_id, outcome, outcome = 'running' OR (boot_id = ?5 AND wall_ns = ?6 AND "
     "elapsed_ns = ?7 AND build_ns = ?8 AND source_key = ?9 AND variant = ?10 AND config = ?11) "
     "FROM evaluations WHERE problem_id = ?1 AND class = ?2 AND layout = ?3 AND sequence = ?4 AND "
     "session_id = ?12";
+/* ORDER place: same_place */
 static const char *const place_names[] = {"problem_id", "class",   "layout",     "sequence",
                                           "boot_id",    "wall_ns", "elapsed_ns", "build_ns",
                                           "source_key", "variant", "config"};
 enum { PLACE_PROBLEM, PLACE_NAMES = sizeof place_names / sizeof *place_names };
 
+/* More rows a statement were not faster. */
 enum { EVALUATIONS_AT_ONCE = 32, SAMPLES_AT_ONCE = 128 };
 
 struct merge {
@@ -288,6 +299,13 @@ static enum status is_same_session(struct merge *m, int64_t theirs, int64_t ours
 /* ORDER session: merge_sessions */
 enum { SESSION_ID, SESSION_DEVICE, SESSION_BEGAN = 7, SESSION_SPENT, SESSION_STATE };
 
+/* Is this session of ours one of theirs already? Two of theirs, which went on apart, are never one. */
+static bool is_taken(const struct merge *m, int64_t ours) {
+    for (size_t i = 0; i < m->sessions.n; i++)
+        if (m->sessions.items[i].ours == ours) return true;
+    return false;
+}
+
 /* Our number of the session in `theirs`; 0: it was never here. */
 static enum status find_session(struct merge *m, const struct query *theirs, int64_t device_id,
                                 int64_t *session_id, struct error *err) {
@@ -306,6 +324,7 @@ static enum status find_session(struct merge *m, const struct query *theirs, int
     query_bind_column(&q, SESSION_BEGAN, theirs, SESSION_BEGAN);
     while (!is_same && (st = query_next(&q, err)) == OK) {
         *session_id = query_int(&q, 0);
+        if (is_taken(m, *session_id)) continue;
         st = is_same_session(m, query_int(theirs, SESSION_ID), *session_id, &is_same, err);
         if (st != OK) break;
     }
@@ -740,7 +759,7 @@ enum status store_merge(struct store *store, struct store *other, struct merge_t
     *added = (struct merge_tally){0};
     if (is_same_file(store, other)) return fail_same(other, err);
     enum status st = sql_run(store, merging, "PRAGMA cache_size = -65536", err); /* KiB */
-    /* The journal of a statement with several rows. */
+    /* A statement of several rows keeps a journal of its own: not in a file. */
     if (st == OK) st = sql_run(store, merging, "PRAGMA temp_store = MEMORY", err);
     if (st == OK) st = sql_begin(store, merging, err);
     if (st != OK) return st;
