@@ -36,7 +36,7 @@ static const struct param params[P_COUNT] = {
     [P_UNROLL] = {"UNROLL", "components in flight, with sums of their own",
                   VALUES(V(1), V(2), V(4))},
     [P_PF] = {"PF", "blocks to prefetch ahead",
-              VALUES(V(0), {1, NULL, FEATURE_x86_avx2}, {2, NULL, FEATURE_x86_avx512})},
+              VALUES(V(0), {1, NULL, FEATURE_x86_avx2}, {2, NULL, FEATURE_x86_avx2})},
     [P_HALF] = {"HALF", "halves to floats", HALF_VALUES},
     [P_EXP] = {"EXP", "exponential", EXP_VALUES},
 };
@@ -178,6 +178,7 @@ static const struct hint hints[] = {
     {DEVICE_CPU, NULL, "WG=1,VW=8,HG=32,SPLITS=8,CB=1,RP=2,RD=4,PF=1,HALF=load"},
     {DEVICE_CPU, NULL, "WG=1,VW=8,HT=3,SPLITS=4,CB=8,RP=2,RD=4,HALF=load"},
     {DEVICE_CPU, NULL, "WG=1,VW=8,HG=8,SPLITS=4,CB=1,RP=2,RD=4,HALF=load"},
+    {DEVICE_CPU, NULL, "WG=1,VW=8,HT=1,CB=4,RP=2,RD=4,HALF=load"},
     {0},
 };
 

@@ -63,7 +63,6 @@ static const struct hint hints[] = {
     {DEVICE_CPU, "panel16", "VW=16,RV=2,UNROLL=4,DEQ=permute,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,UNROLL=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,DEQ=load,DOT=avx2,BLOCKS=4,PF=4"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=2,UNROLL=4,DEQ=load,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,UNROLL=4,BLOCKS=4,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2"},
     {DEVICE_GPU, "panel32", "VW=1,LM=32,KL=4,DOT=dp4a"},

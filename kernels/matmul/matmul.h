@@ -78,7 +78,7 @@ bool matmul_accepts_class(const struct problem *problem);
 bool matmul_accepts_panels(const struct problem *problem);
 /* Row vectors of 8 that a default takes: two fill a panel of 16. */
 int matmul_default_vectors(const struct problem *problem);
-/* What a default makes of codes and halves: instructions of the device, where there are any, for halves. */
+/* DEQ of a default: the device's own instructions where weights are halves. */
 int matmul_default_deq(const struct problem *problem);
 /* Bytes of X packed in tiles of tn tokens, as pack.clh writes it. */
 size_t matmul_packed_x_bytes(const struct problem *problem, int tn);

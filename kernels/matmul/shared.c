@@ -46,7 +46,7 @@ static bool has_halves(const struct problem *problem) {
 }
 
 int matmul_default_deq(const struct problem *problem) {
-    return has_halves(problem) ? DEQ_LOAD : DEQ_CONVERT;
+    return matmul_weight(problem).kind == WEIGHT_f16 ? DEQ_LOAD : DEQ_CONVERT;
 }
 
 /* Vector units want a lane's rows in one vector; where lanes are the vector, long ones only cost

@@ -71,7 +71,6 @@ static const struct hint hints[] = {
     {DEVICE_CPU, "panel16", "VW=16,RV=2,TN=8,UNROLL=4,NB=2,KB=all,BLOCKS=4,NG=256,XP=tiles,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=1,TN=8,DEQ=load,DOT=avx2,NB=4,KB=all,BLOCKS=4,XP=tiles"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,NB=2,KB=all,BLOCKS=4,XP=tiles,PF=4"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,DEQ=load,NB=2,KB=all,BLOCKS=4,XP=tiles,PF=4"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,DEQ=permute,NB=4,KB=all,XP=tiles,PF=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=4,KB=256,PF=1"},

@@ -31,7 +31,7 @@
 #define UNROLL 1 // of the loop over k (words for quantised weights)
 #endif
 #ifndef DEQ
-#define DEQ 0 // codes to floats: 0 convert, 1 permute, halves by vcvtph2ps, 2 by vload_half
+#define DEQ 0 // codes, halves to floats: 0 arithmetic, 1 vpermps, vcvtph2ps (VW=16), 2 as 0, vload_half
 #endif
 #ifndef DOT
 #define DOT 0 // int8 products: 0 multiply, 1 vpdpbusd, 2 dp4a, 3 vpmaddubsw and vpmaddwd

@@ -57,7 +57,7 @@ static const struct hint hints[] = {
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=8,KB=256,DEQ=permute,WL=1"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=8,NB=16,KB=256"},
     {DEVICE_CPU, "panel16", "VW=8,RV=1,TN=8,NB=16,KB=all,DEQ=load,DOT=avx2"},
-    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,NB=8,KB=256,DEQ=load,WL=1"},
+    {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,NB=8,KB=256,WL=1"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,NB=16,KB=256"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=4,NB=16,KB=256"},
     {DEVICE_GPU, "panel64", "VW=4,RV=1,TN=8,UNROLL=4,WI=image,LM=32,LN=8,NB=1,KB=all"},

@@ -58,7 +58,8 @@ static inline float SYM(squares)(__global float *x, __global const float *residu
 }
 
 /* The sum over the lanes, for every lane. */
-static inline __attribute__((always_inline)) float SYM(lanes_sum)(float v, __local float *meeting, int lane) {
+static inline __attribute__((always_inline)) float
+SYM(lanes_sum)(float v, __local float *meeting, int lane) {
 #if WG > 1
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     meeting[lane] = v;

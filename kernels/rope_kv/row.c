@@ -10,8 +10,8 @@ static const struct param params[P_COUNT] = {
     [P_PARTS] = {"PARTS", "work-groups a row, or TR rows", VALUES(V(1), V(2), V(4), V(8))},
     [P_TR] = {"TR", "rows a work-group", VALUES(V(1), V(8), V(16), V(32), V(64))},
     [P_PF] = {"PF", "heads to prefetch ahead",
-              VALUES(V(0), {2, NULL, FEATURE_x86_avx2}, {4, NULL, FEATURE_x86_avx512},
-                     {8, NULL, FEATURE_x86_avx2}, {16, NULL, FEATURE_x86_avx512})},
+              VALUES(V(0), {2, NULL, FEATURE_x86_avx2}, {4, NULL, FEATURE_x86_avx2},
+                     {8, NULL, FEATURE_x86_avx2}, {16, NULL, FEATURE_x86_avx2})},
     [P_HALF] = {"HALF", "floats to halves",
                 VALUES({0, "integer", FEATURE_NONE}, {2, "x86", FEATURE_x86_avx512})},
 };

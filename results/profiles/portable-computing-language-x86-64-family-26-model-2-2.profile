@@ -3,10 +3,10 @@ architecture x86_64 family 26 model 2
 device Portable Computing Language|AuthenticAMD|pthread-skylake-avx512-AMD EPYC|x86_64 family 26 model 2|2|33554432
 version 3.1+debian|OpenCL 3.0 PoCL 3.1+debian Linux, None+Asserts, RELOC, SPIR, LLVM 15.0.6, SLEEF, DISTRO, POCL_DEBUG
 provenance pthread-skylake-avx512-AMD EPYC, 1604 evaluations from 2026-11-29 to 2026-11-29, by hone b237264
-record attention heads=9,kvh=3,d=64,n=1,l=512,rope=0 f32 rows split WG=1,VW=16,TR=1,HT=3,HG=1,SPLITS=1,CB=8,RP=2,RD=4,UNROLL=2,PF=0,HALF=x86,EXP=polynomial 15687.8 78f1934bfa11e430
+record attention heads=9,kvh=3,d=64,n=1,l=512,rope=0 f32 rows split WG=1,VW=16,TR=1,HT=3,HG=1,SPLITS=1,CB=8,RP=2,RD=4,UNROLL=2,PF=0,HALF=x86,EXP=polynomial 15687.8 0f2a7049c1a20513
 samples 0 16164.7 18921.2 17015.2 17704.1 17792.0 13623.1 17281.1 17160.0 16992.4
 samples 1 15414.7 15937.2 16235.6 15783.7 14395.8 15398.1 15687.8 15672.4 17144.6
-record attention heads=9,kvh=3,d=64,n=1,l=512,rope=1 f32 rows split WG=1,VW=16,TR=1,HT=3,HG=1,SPLITS=1,CB=8,RP=2,RD=4,UNROLL=2,PF=0,HALF=x86,EXP=polynomial 17057.8 78f1934bfa11e430
+record attention heads=9,kvh=3,d=64,n=1,l=512,rope=1 f32 rows split WG=1,VW=16,TR=1,HT=3,HG=1,SPLITS=1,CB=8,RP=2,RD=4,UNROLL=2,PF=0,HALF=x86,EXP=polynomial 17057.8 0f2a7049c1a20513
 samples 0 16723.8 17242.8 15524.5 17105.3 15983.7 15225.8 13999.6 17586.4 15475.7
 samples 1 26844.5 20848.6 20926.4 17057.8 17150.9 16950.7 16646.8 16398.3 14952.3
 record attention heads=9,kvh=3,d=64,n=256,l=512,rope=0 f32 rows flash WG=1,VW=16,TR=12,HT=1,NB=4,CB=8,RP=2,RD=2,UNROLL=1,KVL=0,PF=1,HALF=x86,EXP=polynomial 722273.5 7957c9d091e5fcdf
@@ -477,10 +477,10 @@ samples 1 352424.3 347861.9 331350.0 332225.6 344473.9 340802.7 343276.4 314949.
 record matmul m=960,k=576,n=256,w=q4_1:32 i8 panel64 skinny VW=16,RV=1,TN=8,UNROLL=1,DEQ=convert,DOT=vnni,WI=buffer,LM=1,NB=4,KB=all,BLOCKS=4,NG=all,XP=tiles,GS=weight,PF=0 357226.9 25f4ef44fd16d667
 samples 0 291739.0 287456.9 277793.9 277672.3 279911.3 286501.1 278266.0 281199.0 301945.7
 samples 1 358077.0 346349.4 357358.2 364324.4 363571.4 349921.0 332857.4 376242.4 339982.0 357095.6 358043.0 342942.4
-record quant_act k=576,n=1,g=32 f32 rows group WG=256,VW=16,PER=1,PF=0,SIDE=1 3265.5 7a7bd8a9fcc0c73f
+record quant_act k=576,n=1,g=32 f32 rows group WG=256,VW=16,PER=1,PF=0,SIDE=1 3265.5 4bfc192674c09dfa
 samples 0 3081.3 3026.5 2563.3 2857.2 2340.9 2300.7 3094.7 3752.7 2291.0
 samples 1 7965.5 5457.7 3198.2 1969.4 3518.1 3265.5 2998.4 3179.5 3780.8
-record quant_act k=576,n=256,g=32 f32 rows group WG=1,VW=16,PER=4,PF=0,SIDE=1 21607.3 7a7bd8a9fcc0c73f
+record quant_act k=576,n=256,g=32 f32 rows group WG=1,VW=16,PER=4,PF=0,SIDE=1 21607.3 4bfc192674c09dfa
 samples 0 21210.6 17295.1 16810.8 15891.0 15917.3 16002.5 16027.6 16133.6 16028.0
 samples 1 19039.9 16927.8 17066.8 23865.0 27176.4 25209.3 21607.3 22396.5 20787.7
 record rmsnorm k=576,n=1,r=0,g=32 f32 rows row WG=1,VW=16,UNROLL=4,SIDE=0 2186.4 3fda1ee7ce9ffd88
@@ -507,10 +507,10 @@ samples 1 23287.0 21266.8 22538.0 21215.8 19234.9 19954.5 19248.1 19912.0 17122.
 record rmsnorm k=576,n=256,r=1,o=i8,g=32 f32 rows row WG=1,VW=16,UNROLL=2,SIDE=1 27338.1 3fda1ee7ce9ffd88
 samples 0 24105.3 23451.7 24751.2 23033.4 23823.8 22538.9 20315.2 22191.2 23370.8
 samples 1 32905.4 32105.7 25886.5 28089.4 27912.6 27179.0 26346.3 27338.1 25761.5
-record rope_kv heads=9,kvh=3,d=64,n=1 f32 rows row WG=1,VW=16,PARTS=1,TR=1,PF=0,HALF=integer 2737.2 e3252f3688de8d71
+record rope_kv heads=9,kvh=3,d=64,n=1 f32 rows row WG=1,VW=16,PARTS=1,TR=1,PF=0,HALF=integer 2737.2 b00fc6794634e7e3
 samples 0 1056.9 1069.9 1342.8 1108.5 1209.3 12228.5 1186.0 1139.5 1304.9
 samples 1 3080.9 2737.2 3043.3 2428.0 2709.1 2691.2 2649.5 2862.4 2842.4
-record rope_kv heads=9,kvh=3,d=64,n=256 f32 rows row WG=1,VW=16,PARTS=1,TR=32,PF=8,HALF=x86 22148.7 e3252f3688de8d71
+record rope_kv heads=9,kvh=3,d=64,n=256 f32 rows row WG=1,VW=16,PARTS=1,TR=32,PF=8,HALF=x86 22148.7 b00fc6794634e7e3
 samples 0 44352.6 23691.5 23023.6 26306.6 23513.1 21798.5 21911.9 22546.6 22251.0
 samples 1 20900.6 22162.5 21499.9 20445.5 21039.2 22625.3 24446.2 22148.7 23201.8
 record sample m=49152,n=1 f32 rows argmax WG=1,VW=16,PARTS=1 6091.4 6771eaccd80f86a3
