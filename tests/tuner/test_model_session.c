@@ -101,8 +101,7 @@ static void expect_crossed(const char *path, json_t *result) {
     cr_assert_geq(json_number_value(json_object_get(model, "worst_slowdown")), 1);
     cr_assert_gt(count(path, between), 1);
     cr_assert_eq(count(path, "SELECT count(*) FROM evaluations WHERE outcome = 'running'"), 0);
-    /* side by side, checked in full: at n between, and of n = 1 and 32 more than were asked, but where the other
-     * lost its race */
+    /* side by side, checked in full: two at n between, and at n = 1 and 32, where two came through */
     cr_assert_geq(count(path, finals_between), 2);
     cr_assert_eq(count(path, short_of_finals), 0);
     json_t *time = json_object_get(result, "time");
