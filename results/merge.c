@@ -51,8 +51,8 @@ static const struct pair *pairs_find(const struct pairs *pairs, int64_t theirs) 
 /* ---- rows on their way into a table ---- */
 
 /* Several with one statement: what SQLite makes anew for each, such as the lists in CHECKs, takes as long as
- * a row. A row whose first value is NULL is none. What waits in a batch is not found by a look-up, which
- * needs it not: a place and a session of theirs are met once. */
+ * a row. A row whose first value is NULL is none. Look-ups do not see what waits in a batch; none has to, for
+ * a place and a session of theirs are met once. */
 struct batch {
     struct query insert;
     int columns;
@@ -78,9 +78,9 @@ static bool is_full(const struct batch *batch) {
     return batch->n == batch->rows || batch->bytes >= BATCH_BYTES;
 }
 
-/* The parameter before the next row's first. */
+/* The number of the next row's first parameter. */
 static int batch_next(struct batch *batch) {
-    return batch->n++ * batch->columns;
+    return batch->n++ * batch->columns + 1;
 }
 
 static enum status batch_flush(struct batch *batch, struct error *err) {
@@ -124,7 +124,7 @@ struct replaced {
 static int64_t copier_copy(struct copier *copier, const struct query *from,
                            const struct replaced *replaced, int n_replaced) {
     struct query *insert = &copier->batch.insert;
-    const int at = batch_next(&copier->batch) + 1;
+    const int at = batch_next(&copier->batch);
     query_bind_int_at(insert, at, ++copier->last_id);
     for (int c = 1; c < copier->batch.columns; c++) {
         query_bind_column(insert, at + c, from, c);
@@ -179,8 +179,8 @@ struct merge {
     struct copier copier;
     struct batch add_samples;
     struct query find, our_samples, update;
-    struct samples ours, theirs; /* of the evaluation at hand */
-    int at_session, at_device, at_problem, at_outcome, place[PLACE_NAMES]; /* columns of theirs */
+    struct samples ours, theirs;                               /* of the evaluation at hand */
+    int at_session, at_device, at_outcome, place[PLACE_NAMES]; /* columns of theirs */
 };
 
 /* What quick_check does not see: numbers that lead nowhere, measurements without samples. */
@@ -434,10 +434,10 @@ static enum status add_samples(struct merge *m, int64_t evaluation_id, const str
     enum status st = OK;
     for (size_t i = 0; st == OK && i < n; i++) {
         const int at = batch_next(&m->add_samples);
-        query_bind_int_at(insert, at + 1, evaluation_id);
-        query_bind_int_at(insert, at + 2, round);
-        query_bind_int_at(insert, at + 3, (int64_t)i);
-        query_bind_real_at(insert, at + 4, list[i].time_ns);
+        query_bind_int_at(insert, at, evaluation_id);
+        query_bind_int_at(insert, at + 1, round);
+        query_bind_int_at(insert, at + 2, (int64_t)i);
+        query_bind_real_at(insert, at + 3, list[i].time_ns);
         if (is_full(&m->add_samples)) st = flush(m, err);
     }
     m->added->samples += st == OK ? (int64_t)n : 0;
@@ -482,13 +482,15 @@ static enum status add_rounds(struct merge *m, int64_t evaluation_id, bool *has_
 static enum status add_evaluation(struct merge *m, int64_t session_id, struct error *err) {
     const struct query *theirs = &m->evaluations;
     const struct pair *device = pairs_find(&m->devices, query_int(theirs, m->at_device));
-    const struct pair *problem = pairs_find(&m->problems, query_int(theirs, m->at_problem));
+    const struct pair *problem =
+        pairs_find(&m->problems, query_int(theirs, m->place[PLACE_PROBLEM]));
     bool has_more;
     if (!device || !problem)
         return fail_rules(m, "an evaluation's device or problem is missing", query_int(theirs, 0),
                           err);
-    const struct replaced replaced[] = {
-        {m->at_session, session_id}, {m->at_device, device->ours}, {m->at_problem, problem->ours}};
+    const struct replaced replaced[] = {{m->at_session, session_id},
+                                        {m->at_device, device->ours},
+                                        {m->place[PLACE_PROBLEM], problem->ours}};
     const int64_t id = copier_copy(&m->copier, theirs, replaced, 3);
     m->ours.n = 0;
     enum status st = add_rounds(m, id, &has_more, err);
@@ -579,7 +581,6 @@ static enum status evaluations_open(struct merge *m, struct error *err) {
     find_columns(theirs, m->place);
     m->at_session = query_column(theirs, "session_id");
     m->at_device = query_column(theirs, "device_id");
-    m->at_problem = query_column(theirs, "problem_id");
     m->at_outcome = query_column(theirs, "outcome");
     return OK;
 }

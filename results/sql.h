@@ -54,7 +54,8 @@ enum status query_next(struct query *q, struct error *err);
 void query_reset(struct query *q);
 /* Run a statement to its end and make it ready again. */
 enum status query_run(struct query *q, struct error *err);
-/* Bind parameter number `at` (from 1) to a column of another query's row, of whatever type. */
+/* Bind parameter number `at` (from 1) to a column of another query's row, of whatever type; texts are
+ * copied. */
 void query_bind_column(struct query *q, int at, const struct query *from, int column);
 /* By number, for statements that run very often. */
 void query_bind_int_at(struct query *q, int at, int64_t value);
