@@ -80,12 +80,12 @@ static const char finals_between[] =
     "SELECT sum(is_final) FROM evaluations JOIN problems USING (problem_id) "
     "WHERE problem LIKE '%n=8,%'";
 
-/* At every n two of those that came through are measured side by side, one where only one did. */
+/* At every n two were measured, and two of those that came through side by side; one where only one did. */
 static const char short_of_finals[] =
-    "SELECT count(*) FROM (SELECT sum(is_final) AS finals, sum(outcome = 'ok') AS good "
-    "FROM evaluations JOIN problems USING (problem_id) WHERE family = 'matmul' GROUP BY "
-    "problem_id) "
-    "WHERE good < 1 OR finals < min(good, 2)";
+    "SELECT count(*) FROM (SELECT sum(is_final) AS finals, sum(outcome = 'ok') AS good, "
+    "count(*) AS n FROM evaluations JOIN problems USING (problem_id) "
+    "WHERE family = 'matmul' GROUP BY problem_id) "
+    "WHERE n < 2 OR good < 1 OR finals < min(good, 2)";
 
 static const char decode[] = "SELECT count(*) FROM evaluations JOIN problems USING (problem_id) "
                              "WHERE problem LIKE '%n=1,w%'";
