@@ -68,6 +68,7 @@ static const struct constraint constraints[] = {
 static const struct hint hints[] = {
     {DEVICE_CPU, NULL, "VW=16,RV=1,TN=8,DOT=vnni,NB=4,KB=all,BLOCKS=4,XP=tiles"},
     {DEVICE_CPU, "panel32", "VW=16,RV=2,TN=12,UNROLL=4,NB=1,KB=all,BLOCKS=16,PF=4"},
+    {DEVICE_CPU, "panel16", "VW=16,RV=2,TN=8,UNROLL=4,NB=2,KB=all,BLOCKS=4,XP=tiles,PF=4"},
     {DEVICE_CPU, "panel16", "VW=16,RV=2,TN=8,UNROLL=4,NB=2,KB=all,BLOCKS=4,NG=256,XP=tiles,PF=4"},
     {DEVICE_CPU, "panel16", "VW=8,RV=1,TN=8,DEQ=load,DOT=avx2,NB=4,KB=all,BLOCKS=4,XP=tiles"},
     {DEVICE_CPU, "panel16", "VW=8,RV=2,TN=6,UNROLL=4,NB=2,KB=all,BLOCKS=4,XP=tiles,PF=4"},
