@@ -25,23 +25,44 @@
 #define GROUPS __global const float *
 #define GROUP_AT(v, g) ((v) + (g) * G)
 #define GROUP_VALUE(v, i) VGET_GLOBAL((v) + (i) * VW)
+#if PF > 0
+#define GROUP_AHEAD(v, i) __builtin_prefetch((v) + (i) * VW + PF * BUNDLE * G)
+#else
+#define GROUP_AHEAD(v, i)
+#endif
 #include "kernels/quant_act/block.clh"
 
+struct SYM(bundle) {
+    __global const float *x;
+    __global char *row;
+    int group, n; /* n: how many, 0: there is none */
+    struct SYM(scales) scales;
+};
+
+static inline __attribute__((always_inline)) struct SYM(bundle)
+SYM(bundle_at)(__global const float *X, __global char *Y, int K, int N, int number) {
+    struct SYM(bundle) b;
+    const int row = number / ROW_BUNDLES(K);
+    b.group = (number - row * ROW_BUNDLES(K)) * BUNDLE;
+    b.n = row < N ? BUNDLE_GROUPS(K, b.group) : 0;
+    b.x = X + (ulong)row * K + b.group * G;
+    b.row = Y + row * BLOCK_ROW_BYTES(K);
+    if (b.n == 0) return b;
+    b.scales = b.n == BUNDLE ? SYM(bundle_scales)(b.x, BUNDLE) : SYM(bundle_scales)(b.x, b.n);
+    return b;
+}
+
+/* What a scale waits for, levels of a fold and a division, goes beside the codes of the bundle before. */
 static inline void SYM(quant_act_tile)(__global const float *X, __global char *Y, int K, int N, int tile,
                                        int lane) {
-    for (int j = 0; j < PER; j++) {
-        const int number = (tile * PER + j) * WG + lane;
-        if (number >= ROW_BUNDLES(K) * N) return;
-        const int row = number / ROW_BUNDLES(K), group = number % ROW_BUNDLES(K) * BUNDLE;
-        const int n = BUNDLE_GROUPS(K, group);
-        __global const float *x = X + (ulong)row * K + group * G;
-#if PF > 0
-        _Pragma("unroll") for (int i = 0; i < BUNDLE * G; i += 16)
-            __builtin_prefetch(x + PF * BUNDLE * G + i);
-#endif
-        __global char *y = Y + row * BLOCK_ROW_BYTES(K);
-        if (n == BUNDLE) SYM(bundle_write)(y, K, group, BUNDLE, x);
-        else SYM(bundle_write)(y, K, group, n, x);
+    const int first = tile * PER * WG + lane;
+    struct SYM(bundle) next = SYM(bundle_at)(X, Y, K, N, first);
+    for (int j = 1; next.n; j++) {
+        const struct SYM(bundle) b = next;
+        next.n = 0;
+        if (j < PER) next = SYM(bundle_at)(X, Y, K, N, first + j * WG);
+        if (b.n == BUNDLE) SYM(bundle_write)(b.row, K, b.group, BUNDLE, b.x, b.scales);
+        else SYM(bundle_write)(b.row, K, b.group, b.n, b.x, b.scales);
     }
 }
 
@@ -58,6 +79,7 @@ void SYM(quant_act_group)(OPERAND(const float, X), OPERAND(char, Y), OPERAND(flo
 #undef BUNDLE
 #undef ROW_BUNDLES
 #undef BUNDLE_GROUPS
+#undef SCALES
 #undef WG
 #undef VW
 #undef PER

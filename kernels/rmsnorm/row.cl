@@ -85,7 +85,7 @@ SYM(norm_bundle)(__global const float *x, __global const float *gamma, __global 
             const int at = (group + g) * G + i * VW;
             v[g * GROUP_VECTORS + i] = VGET_GLOBAL(x + at) * factor * VGET_GLOBAL(gamma + at);
         }
-    SYM(bundle_write)(y, K, group, n, v);
+    SYM(bundle_write)(y, K, group, n, v, SYM(bundle_scales)(v, n));
 }
 #endif
 
@@ -132,6 +132,7 @@ void SYM(rmsnorm_row)(OPERAND(float, X), OPERAND(const float, residual), OPERAND
 #undef BUNDLE
 #undef ROW_BUNDLES
 #undef BUNDLE_GROUPS
+#undef SCALES
 #undef WG
 #undef VW
 #undef UNROLL

@@ -65,7 +65,7 @@ SYM(swiglu_bundle)(__global const float *gate, __global const float *up, __globa
             const int at = (group + g) * G + i * VW;
             v[g * GROUP_VECTORS + i] = SYM(swiglu)(VGET_GLOBAL(gate + at), VGET_GLOBAL(up + at));
         }
-    SYM(bundle_write)(y, K, group, n, v);
+    SYM(bundle_write)(y, K, group, n, v, SYM(bundle_scales)(v, n));
 }
 #endif
 
@@ -109,6 +109,7 @@ void SYM(swiglu_part)(OPERAND(const float, GU), OPERAND(char, Y), OPERAND(float,
 #undef BUNDLE
 #undef ROW_BUNDLES
 #undef BUNDLE_GROUPS
+#undef SCALES
 #undef UNIT
 #undef PARTS
 #undef WG
