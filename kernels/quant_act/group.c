@@ -8,8 +8,7 @@ static const struct param params[P_COUNT] = {
     [P_VW] = {"VW", "values in a vector", VALUES(V(1), V(4), V(8), V(16))},
     [P_PER] = {"PER", "bundles of groups a lane", VALUES(V(1), V(2), V(4), V(8), V(16), V(64))},
     [P_PF] = {"PF", "bundles to prefetch ahead, as they lie in a row",
-              VALUES(V(0), {1, NULL, FEATURE_x86_avx2}, {2, NULL, FEATURE_x86_avx2},
-                     {4, NULL, FEATURE_x86_avx2})},
+              VALUES(V(0), {1, NULL, FEATURE_x86_avx2}, {2, NULL, FEATURE_x86_avx2})},
     [P_SIDE] = SIDE_PARAM,
 };
 

@@ -10,7 +10,7 @@
 #define PER 1 // bundles of groups a lane
 #endif
 #ifndef PF
-#define PF 0 // bundles to prefetch ahead, as they lie in a row
+#define PF 0 // bundles to prefetch ahead, as they lie in a row, from the last one that was read
 #endif
 #ifndef SIDE
 #define SIDE 0 // 1: a bundle is VW groups, folded side by side; 0: one group
@@ -26,7 +26,8 @@
 #define GROUP_AT(v, g) ((v) + (g) * G)
 #define GROUP_VALUE(v, i) VGET_GLOBAL((v) + (i) * VW)
 #if PF > 0
-#define GROUP_AHEAD(v, i) __builtin_prefetch((v) + (i) * VW + PF * BUNDLE * G)
+#define GROUP_AHEAD(v, i)                                                                          \
+    if ((i) * VW % 16 == 0) __builtin_prefetch((v) + (i) * VW + (PF + (PER > 1)) * BUNDLE * G)
 #else
 #define GROUP_AHEAD(v, i)
 #endif
@@ -53,16 +54,16 @@ SYM(bundle_at)(__global const float *X, __global char *Y, int K, int N, int numb
 }
 
 /* What a scale waits for, levels of a fold and a division, goes beside the codes of the bundle before. */
-static inline void SYM(quant_act_tile)(__global const float *X, __global char *Y, int K, int N, int tile,
-                                       int lane) {
-    const int first = tile * PER * WG + lane;
-    struct SYM(bundle) next = SYM(bundle_at)(X, Y, K, N, first);
-    for (int j = 1; next.n; j++) {
+static inline void SYM(quant_act_tile)(__global const float *X, __global char *Y, int K, int N,
+                                       int tile, int lane) {
+    struct SYM(bundle) next;
+    next.n = 0;
+    for (int j = 0; j <= PER; j++) {
         const struct SYM(bundle) b = next;
         next.n = 0;
-        if (j < PER) next = SYM(bundle_at)(X, Y, K, N, first + j * WG);
+        if (j < PER) next = SYM(bundle_at)(X, Y, K, N, (tile * PER + j) * WG + lane);
         if (b.n == BUNDLE) SYM(bundle_write)(b.row, K, b.group, BUNDLE, b.x, b.scales);
-        else SYM(bundle_write)(b.row, K, b.group, b.n, b.x, b.scales);
+        else if (b.n) SYM(bundle_write)(b.row, K, b.group, b.n, b.x, b.scales);
     }
 }
 
@@ -79,7 +80,6 @@ void SYM(quant_act_group)(OPERAND(const float, X), OPERAND(char, Y), OPERAND(flo
 #undef BUNDLE
 #undef ROW_BUNDLES
 #undef BUNDLE_GROUPS
-#undef SCALES
 #undef WG
 #undef VW
 #undef PER

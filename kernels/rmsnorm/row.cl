@@ -132,7 +132,6 @@ void SYM(rmsnorm_row)(OPERAND(float, X), OPERAND(const float, residual), OPERAND
 #undef BUNDLE
 #undef ROW_BUNDLES
 #undef BUNDLE_GROUPS
-#undef SCALES
 #undef WG
 #undef VW
 #undef UNROLL

@@ -21,7 +21,6 @@
 #ifndef G
 #define G 32 // values that share a scale
 #endif
-#define EXP_SHIFT (0x1.8p23f + 127)
 #include "kernels/common.clh"
 #include "kernels/whole.clh"
 #if O == 1
@@ -33,11 +32,14 @@
 #endif
 #define PARTS(K) (((K) + WG * PER * UNIT - 1) / (WG * PER * UNIT))
 
-/* The exponential is that of expf.clh, less what 1 + e does not see: the polynomial is of degree 5 (1 + r given, the
- * rest minimax, within 1e-7), and there is no 0 at the end. Clamped to where 1 / (1 + e) is no subnormal. */
+/* The exponential is that of expf.clh, less what 1 + e does not see: the polynomial is of degree 5 (1 + r
+ * given, the rest minimax, within 1.1e-7), and there is no 0 at the end. (Not in expf.clh, which is a part
+ * of attention's keys.) Gates are clamped to where 1 + e is below 2¹²⁶, beyond which some GPUs divide to 0. */
+#define EXP_SHIFT (0x1.8p23f + 127)
 static inline VEC(float) SYM(swiglu)(VEC(float) gate, VEC(float) up) {
 #if EXP == 1
-    const VEC(float) least = (VEC(float))(-86.0f), most = (VEC(float))(86.0f), one = (VEC(float))(1.0f);
+    const VEC(float) least = (VEC(float))(-86.0f), most = (VEC(float))(86.0f);
+    const VEC(float) one = (VEC(float))(1.0f);
     const VEC(float) raised = gate < least ? least : gate, clamped = raised > most ? most : raised;
     const VEC(float) shifted = fma(clamped, (VEC(float))(-1.44269504f), (VEC(float))(EXP_SHIFT));
     const VEC(float) n = shifted - EXP_SHIFT;
@@ -109,7 +111,6 @@ void SYM(swiglu_part)(OPERAND(const float, GU), OPERAND(char, Y), OPERAND(float,
 #undef BUNDLE
 #undef ROW_BUNDLES
 #undef BUNDLE_GROUPS
-#undef SCALES
 #undef UNIT
 #undef PARTS
 #undef WG
